@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * ptm_buf - growable bytes, with the varints of protobuf.
+ *
+ * Owns      one malloc'ed piece of memory (cold path only: never used under a hook)
+ * Threads   one user
+ * Failure   a buffer that could not grow stays failed (`failed`), keeps what it had, and ignores what follows:
+ *           write everything, then ask once
+ */
+#ifndef PTM_BUF_H
+#define PTM_BUF_H
+
+#include "base/ptm_base.h"
+
+typedef struct {
+    uint8_t *data;
+    size_t len, capacity; /* bytes */
+    bool failed;
+} ptm_buf;
+
+void ptm_buf_init(ptm_buf *buf);
+void ptm_buf_fini(ptm_buf *buf);
+bool ptm_buf_reserve(ptm_buf *buf, size_t more);
+void ptm_buf_put(ptm_buf *buf, const void *bytes, size_t len);
+void ptm_buf_put_byte(ptm_buf *buf, uint8_t byte);
+void ptm_buf_put_varint(ptm_buf *buf, uint64_t value);
+
+#endif
