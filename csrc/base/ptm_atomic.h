@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * ptm_atomic - the only spelling of atomics and thread-local storage.
+ *
+ * Relaxed loads and stores compile to plain moves: they mark words that have one writer at a time and readers
+ * elsewhere. Anything stronger is named by its order.
+ */
+#ifndef PTM_ATOMIC_H
+#define PTM_ATOMIC_H
+
+#define PTM_LOAD(p) __atomic_load_n((p), __ATOMIC_RELAXED)
+#define PTM_STORE(p, v) __atomic_store_n((p), (v), __ATOMIC_RELAXED)
+#define PTM_LOAD_ACQUIRE(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
+#define PTM_STORE_RELEASE(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
+#define PTM_FETCH_ADD(p, v) __atomic_fetch_add((p), (v), __ATOMIC_RELAXED)
+#define PTM_FETCH_OR(p, v) __atomic_fetch_or((p), (v), __ATOMIC_RELAXED)
+#define PTM_EXCHANGE_ACQUIRE(p, v) __atomic_exchange_n((p), (v), __ATOMIC_ACQUIRE)
+
+/* initial-exec: one segment-relative access, no call, no lazy allocation under a hook. */
+#define PTM_THREAD_LOCAL static __thread __attribute__((tls_model("initial-exec")))
+
+static inline void
+ptm_cpu_relax(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+#endif

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * ptm_index - a hash index over record ids: open addressing, linear probing, eight bytes a slot.
+ *
+ * How       a slot is (hash, id); the hash alone gives the home slot, so growing and removing never look at the
+ *           records. Equality is the caller's:
+ *               for (ptm_probe p = ptm_probe_start(ix, hash); (id = ptm_probe_next(ix, &p)) != 0;)
+ *                   if (equal(id)) ...
+ *           A removal moves later slots back (Knuth, TAOCP vol. 3, 6.4, algorithm R): no tombstones.
+ * Threads   one user at a time
+ * Failure   `ptm_index_put` answers false: no memory; the index is as before
+ * Cost      at most 3/4 full: about two slots looked at for a hit, in one cache line
+ */
+#ifndef PTM_INDEX_H
+#define PTM_INDEX_H
+
+#include "base/ptm_mem.h"
+
+typedef struct {
+    uint32_t hash;
+    uint32_t id; /* 0: empty */
+} ptm_slot;
+
+typedef struct {
+    ptm_slot *slots; /* NULL: nothing was put yet */
+    uint32_t mask;   /* number of slots - 1 */
+    uint32_t used;
+} ptm_index;
+
+typedef struct {
+    uint32_t hash, at;
+} ptm_probe;
+
+bool ptm_index_put(ptm_index *index, uint32_t hash, uint32_t id);
+void ptm_index_remove(ptm_index *index, uint32_t hash, uint32_t id); /* absent: nothing */
+void ptm_index_clear(ptm_index *index);
+void ptm_index_visit(const ptm_index *index, ptm_mem_visit visit, void *arg);
+
+static PTM_ALWAYS_INLINE ptm_probe
+ptm_probe_start(const ptm_index *index, uint32_t hash)
+{
+    return (ptm_probe){hash, hash & index->mask};
+}
+
+/* The next id under this hash; 0: no more. */
+static PTM_ALWAYS_INLINE uint32_t
+ptm_probe_next(const ptm_index *index, ptm_probe *probe)
+{
+    if (PTM_UNLIKELY(index->slots == NULL)) {
+        return 0;
+    }
+    for (;;) {
+        ptm_slot slot = index->slots[probe->at];
+        probe->at = (probe->at + 1) & index->mask;
+        if (slot.id == 0 || slot.hash == probe->hash) {
+            return slot.id;
+        }
+    }
+}
+
+#endif

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/ptm_mem.h"
+
+#include "base/ptm_atomic.h"
+
+static ptm_mem_ops mem_ops;
+static int64_t mem_fail_after = -1;
+
+void
+ptm_mem_use(ptm_mem_ops ops)
+{
+    mem_ops = ops;
+}
+
+void
+ptm_mem_fail_after(int64_t n)
+{
+    PTM_STORE(&mem_fail_after, n);
+}
+
+static bool
+told_to_fail(void)
+{
+    int64_t left = PTM_LOAD(&mem_fail_after);
+    if (left > 0) {
+        PTM_STORE(&mem_fail_after, left - 1);
+    }
+    return left == 0;
+}
+
+void *
+ptm_mem_map(size_t bytes)
+{
+    return told_to_fail() ? NULL : mem_ops.map(bytes);
+}
+
+void
+ptm_mem_unmap(void *pages, size_t bytes)
+{
+    if (pages != NULL) {
+        mem_ops.unmap(pages, bytes);
+    }
+}
+
+void
+ptm_mem_discard(void *pages, size_t bytes)
+{
+    mem_ops.discard(pages, bytes);
+}

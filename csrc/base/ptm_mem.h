@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * ptm_mem - where the tracer's own memory comes from: pages from a map function, never the allocators it traces.
+ *
+ * Threads   `ptm_mem_use` before anything else; the rest from anywhere
+ * Failure   NULL
+ * Cost      a system call each: callers take big pieces
+ */
+#ifndef PTM_MEM_H
+#define PTM_MEM_H
+
+#include "base/ptm_base.h"
+
+typedef struct {
+    void *(*map)(size_t bytes); /* zeroed pages, or NULL */
+    void (*unmap)(void *pages, size_t bytes);
+    void (*discard)(void *pages, size_t bytes); /* the pages stay mapped and read as zero */
+} ptm_mem_ops;
+
+void ptm_mem_use(ptm_mem_ops ops);
+void *ptm_mem_map(size_t bytes);
+void ptm_mem_unmap(void *pages, size_t bytes); /* NULL is ignored */
+void ptm_mem_discard(void *pages, size_t bytes);
+
+/* Test-only: the n-th map from now on fails, and every one after it; a negative n turns this off. */
+void ptm_mem_fail_after(int64_t n);
+
+/* Structures that own maps tell them one by one. */
+typedef void (*ptm_mem_visit)(void *arg, const void *pages, size_t bytes);
+
+#endif

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * ptm_lock - a lock that may be taken under an allocator hook: it never waits for a GIL and allocates nothing.
+ *
+ * How       a flag; a waiter spins a little, then gives its processor away
+ * Threads   any; not re-entrant. Held for the time of an insertion, or while a snapshot copies the tables.
+ * Order     lane lock before intern lock
+ */
+#ifndef PTM_LOCK_H
+#define PTM_LOCK_H
+
+#include "base/ptm_atomic.h"
+#include "os/ptm_os.h"
+
+typedef struct {
+    uint32_t held; /* 0 or 1, atomic */
+} ptm_lock;
+
+#define PTM_LOCK_SPINS 100
+
+static inline void
+ptm_lock_take(ptm_lock *lock)
+{
+    for (unsigned spins = 0; PTM_EXCHANGE_ACQUIRE(&lock->held, 1u) != 0; spins++) {
+        while (PTM_LOAD(&lock->held) != 0) {
+            if (++spins < PTM_LOCK_SPINS) {
+                ptm_cpu_relax();
+            }
+            else {
+                ptm_os_yield();
+            }
+        }
+    }
+}
+
+static inline void
+ptm_lock_release(ptm_lock *lock)
+{
+    PTM_STORE_RELEASE(&lock->held, 0u);
+}
+
+#endif

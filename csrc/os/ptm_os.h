@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * ptm_os - the contract with the operating system, and the only place that knows it.
+ *
+ * Threads   all from anywhere
+ * Failure   ptm_os_map: NULL; ptm_os_resident_bytes: what it can tell, else the mapped size
+ */
+#ifndef PTM_OS_H
+#define PTM_OS_H
+
+#include "base/ptm_mem.h"
+
+/* Zeroed private pages, kept out of core dumps. */
+void *ptm_os_map(size_t bytes);
+void ptm_os_unmap(void *pages, size_t bytes);
+void ptm_os_discard(void *pages, size_t bytes); /* stays mapped, reads as zero, holds no memory */
+size_t ptm_os_resident_bytes(const void *pages, size_t bytes);
+void ptm_os_yield(void);
+/* Called around fork() in the forking thread; 0 or an errno. */
+int ptm_os_at_fork(void (*prepare)(void), void (*parent)(void), void (*child)(void));
+
+#endif

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include "os/ptm_os.h"
+
+#ifndef __linux__
+#error "pytracemalloc runs on Linux with glibc only"
+#endif
+
+#include <pthread.h>
+#include <sched.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+void *
+ptm_os_map(size_t bytes)
+{
+    void *pages = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (pages == MAP_FAILED) {
+        return NULL;
+    }
+    (void)madvise(pages, bytes, MADV_DONTDUMP);
+    return pages;
+}
+
+void
+ptm_os_unmap(void *pages, size_t bytes)
+{
+    (void)munmap(pages, bytes);
+}
+
+void
+ptm_os_discard(void *pages, size_t bytes)
+{
+    (void)madvise(pages, bytes, MADV_DONTNEED);
+}
+
+static size_t
+count_resident(const unsigned char *pages, size_t n_pages)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < n_pages; i++) {
+        n += pages[i] & 1;
+    }
+    return n;
+}
+
+size_t
+ptm_os_resident_bytes(const void *pages, size_t bytes)
+{
+    unsigned char seen[1024];
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), resident = 0;
+    for (size_t at = 0; at < bytes; at += sizeof(seen) * page) {
+        size_t n = (bytes - at + page - 1) / page;
+        n = n < sizeof(seen) ? n : sizeof(seen);
+        if (mincore((char *)(uintptr_t)pages + at, n * page, seen) != 0) {
+            return bytes;
+        }
+        resident += count_resident(seen, n) * page;
+    }
+    return resident;
+}
+
+void
+ptm_os_yield(void)
+{
+    (void)sched_yield();
+}
+
+int
+ptm_os_at_fork(void (*prepare)(void), void (*parent)(void), void (*child)(void))
+{
+    return pthread_atfork(prepare, parent, child);
+}

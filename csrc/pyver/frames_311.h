@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Frame layout of CPython 3.11, read against v3.11.7 (Include/internal/pycore_frame.h).
+ * Included by ptm_frames.h only.
+ */
+#ifndef PTM_FRAMES_3XX_H
+#define PTM_FRAMES_3XX_H
+
+typedef struct ptm_pyframe {
+    void *others[4]; /* function, globals, builtins, locals */
+    const PyCodeObject *code;
+    void *frame_obj;
+    struct ptm_pyframe *previous;
+    const char *prev_instr; /* the unit before the next instruction: this one, or its cache */
+    int stacktop;
+    bool is_entry;
+    char owner;
+} ptm_pyframe;
+
+enum { PTM_OWNED_BY_GENERATOR = 1 };
+
+PTM_OFFSET_IS(ptm_pyframe, prev_instr, 56);
+PTM_OFFSET_IS(ptm_pyframe, owner, 69);
+PTM_OFFSET_IS(ptm_pyframe, code, 32);
+PTM_OFFSET_IS(ptm_pyframe, previous, 48);
+PTM_OFFSET_IS(PyThreadState, cframe, 56);
+PTM_OFFSET_IS(PyCodeObject, _co_firsttraceable, 168);
+PTM_OFFSET_IS(PyCodeObject, co_code_adaptive, 184);
+
+/* The interpreter's word here is process-wide, "who holds the GIL": right for a caller who holds it, and only then. */
+static PTM_ALWAYS_INLINE PyThreadState *
+ptm_tstate_attached(void)
+{
+    return _PyThreadState_UncheckedGet();
+}
+
+/* For callers who may not hold the GIL: the thread's own state. Finalization frees other threads' states. */
+static inline PyThreadState *
+ptm_tstate_of_thread(void)
+{
+    return _Py_IsFinalizing() ? NULL : PyGILState_GetThisThreadState();
+}
+
+/* One GIL for all interpreters: whoever runs holds the main lane. */
+static PTM_ALWAYS_INLINE bool
+ptm_tstate_in_lane(const PyThreadState *tstate, const PyInterpreterState *main_interp)
+{
+    (void)main_interp;
+    return tstate != NULL;
+}
+
+static PTM_ALWAYS_INLINE const ptm_pyframe *
+ptm_frame_top(const PyThreadState *tstate)
+{
+    return (const ptm_pyframe *)tstate->cframe->current_frame;
+}
+
+static PTM_ALWAYS_INLINE const ptm_pyframe *
+ptm_frame_previous(const ptm_pyframe *frame)
+{
+    return frame->previous;
+}
+
+static PTM_ALWAYS_INLINE uintptr_t
+ptm_frame_ip(const ptm_pyframe *frame)
+{
+    return (uintptr_t)frame->prev_instr;
+}
+
+static PTM_ALWAYS_INLINE const PyCodeObject *
+ptm_frame_code(const ptm_pyframe *frame)
+{
+    return frame->code;
+}
+
+static PTM_ALWAYS_INLINE bool
+ptm_frame_is_entry(const ptm_pyframe *frame)
+{
+    (void)frame; /* 3.11 pushes none */
+    return false;
+}
+
+static PTM_ALWAYS_INLINE bool
+ptm_frame_is_incomplete(const ptm_pyframe *frame)
+{
+    const PyCodeObject *code = ptm_frame_code(frame);
+    return frame->owner != PTM_OWNED_BY_GENERATOR
+           && frame->prev_instr < code->co_code_adaptive + code->_co_firsttraceable * PTM_UNIT_BYTES;
+}
+
+static inline int
+ptm_code_offset(const PyCodeObject *code, uintptr_t ip)
+{
+    return (int)((intptr_t)ip - (intptr_t)code->co_code_adaptive);
+}
+
+/* 3.11 has no shims. */
+static inline bool
+ptm_code_is_shim(const PyCodeObject *code)
+{
+    (void)code;
+    return false;
+}
+
+/* 3.11 counts C calls in the same number: no use for the depth of a Python stack. */
+static PTM_ALWAYS_INLINE bool
+ptm_depth_counted(const PyThreadState *tstate, int *depth)
+{
+    (void)tstate;
+    (void)depth;
+    return false;
+}
+
+/* Where an object's block starts: before the object lie a GC head and the words of a managed dict or weakref. */
+static inline const void *
+ptm_object_block(const PyObject *object)
+{
+    unsigned long flags = Py_TYPE(object)->tp_flags;
+    size_t words = (flags & Py_TPFLAGS_HAVE_GC ? 2 : 0) + (flags & Py_TPFLAGS_MANAGED_DICT ? 2 : 0);
+    return (const char *)object - words * sizeof(void *);
+}
+
+#endif

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Frame layout of CPython 3.12, read against v3.12.1 (Include/internal/pycore_frame.h).
+ * Included by ptm_frames.h only.
+ */
+#ifndef PTM_FRAMES_3XX_H
+#define PTM_FRAMES_3XX_H
+
+typedef struct ptm_pyframe {
+    const PyCodeObject *code; /* the trampoline in entry frames */
+    struct ptm_pyframe *previous;
+    void *others[5];       /* function, globals, builtins, locals, frame object */
+    const char *prev_instr; /* the unit before the next instruction: this one, or its cache */
+    int stacktop;
+    uint16_t return_offset;
+    char owner;
+} ptm_pyframe;
+
+enum { PTM_OWNED_BY_GENERATOR = 1, PTM_OWNED_BY_CSTACK = 3 };
+
+PTM_OFFSET_IS(ptm_pyframe, prev_instr, 56);
+PTM_OFFSET_IS(ptm_pyframe, owner, 70);
+PTM_OFFSET_IS(PyThreadState, cframe, 56);
+PTM_OFFSET_IS(PyCodeObject, _co_firsttraceable, 176);
+PTM_OFFSET_IS(PyCodeObject, co_code_adaptive, 192);
+
+static PTM_ALWAYS_INLINE PyThreadState *
+ptm_tstate_attached(void)
+{
+    return _PyThreadState_UncheckedGet();
+}
+
+/* For callers who may not be attached: a detached thread's frames stay as they are, since only it pushes and pops
+ * them. Finalization frees other threads' states. */
+static inline PyThreadState *
+ptm_tstate_of_thread(void)
+{
+    PyThreadState *tstate = ptm_tstate_attached();
+    return tstate != NULL || _Py_IsFinalizing() ? tstate : PyGILState_GetThisThreadState();
+}
+
+/* Other interpreters may have a GIL of their own and run beside us. */
+static PTM_ALWAYS_INLINE bool
+ptm_tstate_in_lane(const PyThreadState *tstate, const PyInterpreterState *main_interp)
+{
+    return tstate != NULL && tstate->interp == main_interp;
+}
+
+static PTM_ALWAYS_INLINE const ptm_pyframe *
+ptm_frame_top(const PyThreadState *tstate)
+{
+    return (const ptm_pyframe *)tstate->cframe->current_frame;
+}
+
+static PTM_ALWAYS_INLINE const ptm_pyframe *
+ptm_frame_previous(const ptm_pyframe *frame)
+{
+    return frame->previous;
+}
+
+static PTM_ALWAYS_INLINE uintptr_t
+ptm_frame_ip(const ptm_pyframe *frame)
+{
+    return (uintptr_t)frame->prev_instr;
+}
+
+static PTM_ALWAYS_INLINE const PyCodeObject *
+ptm_frame_code(const ptm_pyframe *frame)
+{
+    return frame->code;
+}
+
+static PTM_ALWAYS_INLINE bool
+ptm_frame_is_entry(const ptm_pyframe *frame)
+{
+    return frame->owner == PTM_OWNED_BY_CSTACK;
+}
+
+static PTM_ALWAYS_INLINE bool
+ptm_frame_is_incomplete(const ptm_pyframe *frame)
+{
+    const PyCodeObject *code = ptm_frame_code(frame);
+    return ptm_frame_is_entry(frame)
+           || (frame->owner != PTM_OWNED_BY_GENERATOR
+               && frame->prev_instr < code->co_code_adaptive + code->_co_firsttraceable * PTM_UNIT_BYTES);
+}
+
+static inline int
+ptm_code_offset(const PyCodeObject *code, uintptr_t ip)
+{
+    return (int)((intptr_t)ip - (intptr_t)code->co_code_adaptive);
+}
+
+/* 3.12 has no shims but the entry frames. */
+static inline bool
+ptm_code_is_shim(const PyCodeObject *code)
+{
+    (void)code;
+    return false;
+}
+
+/* Counts what is pushed by the eval loop: frames of functions, complete or not. */
+static PTM_ALWAYS_INLINE bool
+ptm_depth_counted(const PyThreadState *tstate, int *depth)
+{
+    *depth = tstate->py_recursion_limit - tstate->py_recursion_remaining;
+    return true;
+}
+
+/* Where an object's block starts: before the object lie a GC head and the words of a managed dict or weakref. */
+static inline const void *
+ptm_object_block(const PyObject *object)
+{
+    unsigned long flags = Py_TYPE(object)->tp_flags;
+    size_t words = (flags & Py_TPFLAGS_HAVE_GC ? 2 : 0) + (flags & (Py_TPFLAGS_MANAGED_WEAKREF | Py_TPFLAGS_MANAGED_DICT) ? 2 : 0);
+    return (const char *)object - words * sizeof(void *);
+}
+
+#endif

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+#include "trace/ptm_blockmap.h"
+
+#include "base/ptm_hash.h"
+#include "base/ptm_index.h"
+#include "base/ptm_table.h"
+#include "os/ptm_lock.h"
+
+typedef struct {
+    uint32_t entry; /* first: a dropped record is linked through it */
+    uint32_t unused;
+    uintptr_t address;
+} mapped_block;
+
+#define CHUNK_BITS 12
+
+static ptm_lock map_lock;
+static ptm_table map_blocks = PTM_TABLE(mapped_block, CHUNK_BITS); /* guarded: map_lock */
+static ptm_index map_index;                                        /* guarded: map_lock */
+
+static mapped_block *
+block_at(uint32_t id)
+{
+    return ptm_table_at(&map_blocks, id, sizeof(mapped_block), CHUNK_BITS);
+}
+
+static uint32_t
+hash_of(uintptr_t address)
+{
+    return ptm_hash_pair(address, 0);
+}
+
+static uint32_t
+find(uintptr_t address)
+{
+    uint32_t id;
+    for (ptm_probe probe = ptm_probe_start(&map_index, hash_of(address)); (id = ptm_probe_next(&map_index, &probe));) {
+        if (block_at(id)->address == address) {
+            break;
+        }
+    }
+    return id;
+}
+
+static uint32_t
+add(uintptr_t address)
+{
+    uint32_t id = ptm_table_new(&map_blocks);
+    if (id != 0 && !ptm_index_put(&map_index, hash_of(address), id)) {
+        ptm_table_drop(&map_blocks, id);
+        id = 0;
+    }
+    if (id != 0) {
+        block_at(id)->address = address;
+    }
+    return id;
+}
+
+bool
+ptm_blockmap_put(uintptr_t address, uint32_t entry, uint32_t *old)
+{
+    ptm_lock_take(&map_lock);
+    uint32_t id = find(address);
+    *old = id != 0 ? block_at(id)->entry : 0;
+    id = id != 0 ? id : add(address);
+    if (id != 0) {
+        block_at(id)->entry = entry;
+    }
+    ptm_lock_release(&map_lock);
+    return id != 0;
+}
+
+uint32_t
+ptm_blockmap_get(uintptr_t address)
+{
+    ptm_lock_take(&map_lock);
+    uint32_t id = find(address);
+    uint32_t entry = id != 0 ? block_at(id)->entry : 0;
+    ptm_lock_release(&map_lock);
+    return entry;
+}
+
+uint32_t
+ptm_blockmap_take(uintptr_t address)
+{
+    ptm_lock_take(&map_lock);
+    uint32_t id = find(address), entry = 0;
+    if (id != 0) {
+        entry = block_at(id)->entry;
+        ptm_index_remove(&map_index, hash_of(address), id);
+        ptm_table_drop(&map_blocks, id);
+    }
+    ptm_lock_release(&map_lock);
+    return entry;
+}
+
+void
+ptm_blockmap_clear(void)
+{
+    ptm_lock_take(&map_lock);
+    ptm_index_clear(&map_index);
+    ptm_table_clear(&map_blocks);
+    ptm_lock_release(&map_lock);
+}
+
+void
+ptm_blockmap_visit(ptm_mem_visit visit, void *arg)
+{
+    ptm_index_visit(&map_index, visit, arg);
+    ptm_table_visit(&map_blocks, visit, arg);
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * ptm_blockmap - the hash map for blocks that cannot be in the shadow: odd addresses, addresses beyond 47 bits.
+ *
+ * Threads   its own lock: any thread
+ * Failure   put answers false: no memory
+ * Cost      a lock and a probe; rare
+ */
+#ifndef PTM_BLOCKMAP_H
+#define PTM_BLOCKMAP_H
+
+#include "base/ptm_base.h"
+#include "base/ptm_mem.h"
+
+/* Gives the entry that was there before in *old (0: none). */
+bool ptm_blockmap_put(uintptr_t address, uint32_t entry, uint32_t *old);
+uint32_t ptm_blockmap_get(uintptr_t address);
+uint32_t ptm_blockmap_take(uintptr_t address); /* removes it */
+void ptm_blockmap_clear(void);
+void ptm_blockmap_visit(ptm_mem_visit visit, void *arg);
+
+#endif

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * ptm_blocks - where is this block's site id? The one door to the shadow and the blockmap.
+ *
+ * A store below the hooks (a heap of our own, architecture §11) would put its own answer here and nowhere else.
+ *
+ * An entry is 32 bits:
+ *
+ *      31   30                                    0
+ *     +----+---------------------------------------+
+ *     |code|  site id; 0: the block is not traced  |
+ *     +----+---------------------------------------+
+ *
+ * code: the block holds a code object that the stacks know: when it is freed they must hear of it. The mark may stand
+ * on a block that is not traced, since it was allocated before tracing started.
+ */
+#ifndef PTM_BLOCKS_H
+#define PTM_BLOCKS_H
+
+#include "trace/ptm_blockmap.h"
+#include "trace/ptm_shadow.h"
+
+#define PTM_ENTRY_CODE 0x80000000u
+#define PTM_ENTRY_SITE 0x7fffffffu
+
+/* Writes the entry and gives the one that was there (not 0: the block before went without our hearing of it). */
+static PTM_ALWAYS_INLINE bool
+ptm_blocks_put(const void *block, uint32_t entry, uint32_t *old)
+{
+    uintptr_t address = (uintptr_t)block;
+    if (PTM_UNLIKELY(!ptm_shadow_takes(address))) {
+        return ptm_blockmap_put(address, entry, old);
+    }
+    uint32_t *slot = ptm_shadow_slot(address);
+    if (PTM_UNLIKELY(slot == NULL)) {
+        return false;
+    }
+    *old = *slot;
+    *slot = entry;
+    return true;
+}
+
+static PTM_ALWAYS_INLINE uint32_t
+ptm_blocks_take(const void *block)
+{
+    uintptr_t address = (uintptr_t)block;
+    if (PTM_UNLIKELY(!ptm_shadow_takes(address))) {
+        return ptm_blockmap_take(address);
+    }
+    uint32_t *slot = ptm_shadow_peek(address);
+    uint32_t entry = slot != NULL ? *slot : 0;
+    if (entry != 0) {
+        *slot = 0;
+    }
+    return entry;
+}
+
+static PTM_ALWAYS_INLINE uint32_t
+ptm_blocks_get(const void *block)
+{
+    uintptr_t address = (uintptr_t)block;
+    if (PTM_UNLIKELY(!ptm_shadow_takes(address))) {
+        return ptm_blockmap_get(address);
+    }
+    uint32_t *slot = ptm_shadow_peek(address);
+    return slot != NULL ? *slot : 0;
+}
+
+/* Another site for a block that has an entry already; the mark stays. */
+static PTM_ALWAYS_INLINE void
+ptm_blocks_move(const void *block, uint32_t site_id)
+{
+    uint32_t entry = (ptm_blocks_get(block) & PTM_ENTRY_CODE) | site_id, old;
+    (void)ptm_blocks_put(block, entry, &old);
+}
+
+/* Marks the block of a code object; false: no memory. */
+static inline bool
+ptm_blocks_mark_code(const void *block)
+{
+    uint32_t old;
+    return ptm_blocks_put(block, ptm_blocks_get(block) | PTM_ENTRY_CODE, &old);
+}
+
+#endif

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT */
+#include "trace/ptm_hooks.h"
+
+#include "trace/ptm_record.h"
+
+/* The allocators below ours; written before ours are installed, never cleared: a late caller may still need them. */
+static PyMemAllocatorEx below_raw, below_mem, below_obj;
+
+/* An allocator below may come back through the raw domain (pymalloc does, above 512 bytes): one block, one event. */
+PTM_THREAD_LOCAL bool inside;
+
+static PTM_ALWAYS_INLINE bool
+is_off(void)
+{
+    return PTM_UNLIKELY(!PTM_LOAD(&ptm_recording.tracing)) || PTM_UNLIKELY(inside);
+}
+
+typedef enum { MAIN_EVENT, RAW_EVENT } event_kind;
+
+static PTM_ALWAYS_INLINE void *
+record_alloc(event_kind kind, void *block, size_t size)
+{
+    if (PTM_UNLIKELY(block == NULL)) {
+        return NULL;
+    }
+    if (kind == MAIN_EVENT) {
+        ptm_record_main_alloc(block, size);
+    }
+    else {
+        ptm_record_raw_alloc(block, size);
+    }
+    return block;
+}
+
+static PTM_ALWAYS_INLINE void *
+traced_malloc(event_kind kind, const PyMemAllocatorEx *below, size_t size)
+{
+    if (is_off()) {
+        return below->malloc(below->ctx, size);
+    }
+    inside = true;
+    void *block = below->malloc(below->ctx, size);
+    inside = false;
+    return record_alloc(kind, block, size);
+}
+
+static PTM_ALWAYS_INLINE void *
+traced_calloc(event_kind kind, const PyMemAllocatorEx *below, size_t n, size_t each)
+{
+    if (is_off()) {
+        return below->calloc(below->ctx, n, each);
+    }
+    inside = true;
+    void *block = below->calloc(below->ctx, n, each);
+    inside = false;
+    return record_alloc(kind, block, n * each);
+}
+
+/* The old entry goes before the real realloc: once the old address is free, another thread may get it. */
+static PTM_ALWAYS_INLINE void *
+traced_realloc(event_kind kind, const PyMemAllocatorEx *below, void *old, size_t size)
+{
+    if (is_off() || old == NULL) {
+        return old == NULL ? traced_malloc(kind, below, size) : below->realloc(below->ctx, old, size);
+    }
+    ptm_taken taken = kind == MAIN_EVENT ? ptm_record_main_take(old) : ptm_record_raw_take(old);
+    inside = true;
+    void *block = below->realloc(below->ctx, old, size);
+    inside = false;
+    if (PTM_UNLIKELY(block == NULL)) {
+        ptm_record_realloc_failed(taken, old);
+    }
+    else if (kind == MAIN_EVENT) {
+        ptm_record_main_realloc(taken, block, size);
+    }
+    else {
+        ptm_record_raw_realloc(taken, block, size);
+    }
+    return block;
+}
+
+static PTM_ALWAYS_INLINE void
+traced_free(event_kind kind, const PyMemAllocatorEx *below, void *block)
+{
+    if (PTM_LIKELY(PTM_LOAD(&ptm_recording.tracing)) && PTM_LIKELY(block != NULL)) {
+        if (kind == MAIN_EVENT) {
+            ptm_record_main_free(block);
+        }
+        else {
+            ptm_record_raw_free(block);
+        }
+    }
+    below->free(below->ctx, block);
+}
+
+/* -- trampolines: clang-format off so that the table reads as one --------------------------------------------------- */
+/* clang-format off */
+#define PTM_TRAMPOLINES(DOMAIN, KIND)                                                                                  \
+    static void *malloc_##DOMAIN(void *ctx, size_t size)                                                               \
+    { (void)ctx; return traced_malloc(KIND, &below_##DOMAIN, size); }                                                  \
+    static void *calloc_##DOMAIN(void *ctx, size_t n, size_t each)                                                     \
+    { (void)ctx; return traced_calloc(KIND, &below_##DOMAIN, n, each); }                                               \
+    static void *realloc_##DOMAIN(void *ctx, void *old, size_t size)                                                   \
+    { (void)ctx; return traced_realloc(KIND, &below_##DOMAIN, old, size); }                                            \
+    static void free_##DOMAIN(void *ctx, void *block)                                                                  \
+    { (void)ctx; traced_free(KIND, &below_##DOMAIN, block); }
+
+PTM_TRAMPOLINES(raw, RAW_EVENT)
+PTM_TRAMPOLINES(mem, MAIN_EVENT)
+PTM_TRAMPOLINES(obj, MAIN_EVENT)
+
+typedef struct {
+    PyMemAllocatorDomain domain;
+    PyMemAllocatorEx *below;
+    PyMemAllocatorEx ours; /* ctx is the one below's */
+} hook;
+
+static const hook hooks[] = {
+    {PYMEM_DOMAIN_RAW, &below_raw, {NULL, malloc_raw, calloc_raw, realloc_raw, free_raw}},
+    {PYMEM_DOMAIN_MEM, &below_mem, {NULL, malloc_mem, calloc_mem, realloc_mem, free_mem}},
+    {PYMEM_DOMAIN_OBJ, &below_obj, {NULL, malloc_obj, calloc_obj, realloc_obj, free_obj}},
+};
+/* clang-format on */
+
+/* -- in and out ---------------------------------------------------------------------------------------------------- */
+
+PTM_THREAD_LOCAL bool reached;
+static void *(*probed_malloc)(void *ctx, size_t size);
+
+static void *
+probe(void *ctx, size_t size)
+{
+    reached = true;
+    return probed_malloc(ctx, size);
+}
+
+static void
+allocate_once(PyMemAllocatorDomain domain)
+{
+    PyMemAllocatorEx top;
+    PyMem_GetAllocator(domain, &top);
+    top.free(top.ctx, top.malloc(top.ctx, 1));
+}
+
+/* Whether a call in this domain comes through our trampoline although somebody else's lies on top: for a moment ours
+ * is followed by a probe. Other threads go through it as well and get what they asked for. */
+static bool
+is_wrapped(const hook *h)
+{
+    if (h->below->malloc == NULL) {
+        return false;
+    }
+    reached = false;
+    probed_malloc = h->below->malloc;
+    PTM_STORE(&h->below->malloc, probe);
+    allocate_once(h->domain);
+    PTM_STORE(&h->below->malloc, probed_malloc);
+    return reached;
+}
+
+static void
+install(const hook *h)
+{
+    PyMemAllocatorEx top;
+    PyMem_GetAllocator(h->domain, &top);
+    if (top.malloc != h->ours.malloc && !is_wrapped(h)) {
+        PyMemAllocatorEx ours = h->ours;
+        *h->below = top;
+        ours.ctx = top.ctx;
+        PyMem_SetAllocator(h->domain, &ours);
+    }
+}
+
+static void
+remove_hook(const hook *h)
+{
+    PyMemAllocatorEx top;
+    PyMem_GetAllocator(h->domain, &top);
+    if (top.malloc == h->ours.malloc) {
+        PyMem_SetAllocator(h->domain, h->below);
+    }
+}
+
+void
+ptm_hooks_install(void)
+{
+    for (size_t i = 0; i < PTM_ARRAY_LEN(hooks); i++) {
+        install(&hooks[i]);
+    }
+}
+
+void
+ptm_hooks_remove(void)
+{
+    for (size_t i = 0; i < PTM_ARRAY_LEN(hooks); i++) {
+        remove_hook(&hooks[i]);
+    }
+}

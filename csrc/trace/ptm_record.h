@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * ptm_record - an event comes in, the books change: a block was allocated, moved, freed, or given a new life.
+ *
+ * Threads   `main` events: by the holder of the main interpreter's GIL. `raw` events: by anybody; they take the raw
+ *           lane's lock. Which of the two an event is, the caller (ptm_hooks) says; a main event on a thread of another
+ *           interpreter goes to the raw lane by itself.
+ * Failure   what cannot be recorded is counted in the lane's losses; the block is the program's in any case
+ * Cost      main lane, known window: walk + one slot + one site + one shadow entry
+ */
+#ifndef PTM_RECORD_H
+#define PTM_RECORD_H
+
+#include "pyver/ptm_frames.h"
+#include "trace/ptm_sites.h"
+
+/* Read by every hook; written by the tracer while nobody else is in a lane. */
+typedef struct {
+    bool tracing;
+    uint32_t limit;                /* frames of a window */
+    bool other_interps;            /* an interpreter beside the main one has allocated; never goes back */
+    uint32_t session;              /* rises with each start and clear: site ids of before mean nothing */
+    PyInterpreterState *main_interp;
+} ptm_record_state;
+
+extern ptm_record_state ptm_recording;
+extern ptm_lock ptm_intern_lock;
+
+/* What a realloc took away, to be settled when its outcome is known. */
+typedef struct {
+    uint32_t entry;   /* 0: the block was not traced */
+    uint32_t session; /* in which the entry was taken */
+} ptm_taken;
+
+void ptm_record_main_alloc(void *block, size_t size);
+void ptm_record_raw_alloc(void *block, size_t size);
+
+/* Before the real free. */
+void ptm_record_main_free(const void *block);
+void ptm_record_raw_free(const void *block);
+
+/* Before the real realloc; after it, exactly one of the others. */
+ptm_taken ptm_record_main_take(const void *block);
+ptm_taken ptm_record_raw_take(const void *block);
+void ptm_record_main_realloc(ptm_taken taken, void *block, size_t size);
+void ptm_record_raw_realloc(ptm_taken taken, void *block, size_t size);
+void ptm_record_realloc_failed(ptm_taken taken, const void *block);
+
+/* An object came to life, maybe on a block that waited in a free list. */
+void ptm_record_object(PyObject *object);
+
+/* The site of an object's block; 0: not traced. By the main lane's writer. */
+ptm_site_id ptm_record_find_object(const PyObject *object);
+
+#endif

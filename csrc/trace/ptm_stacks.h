@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * ptm_stacks - stacks as a tree: a node is (caller's node, frame), and names the stack from its frame down.
+ *
+ * Owns      nodes (8 bytes each and their index); node 0 is the empty stack
+ * Threads   under the intern lock
+ * Failure   node 0: no memory
+ * Cost      a probe per frame
+ */
+#ifndef PTM_STACKS_H
+#define PTM_STACKS_H
+
+#include "base/ptm_mem.h"
+
+typedef uint32_t ptm_node_id;
+
+typedef struct {
+    ptm_node_id caller; /* 0: the oldest frame of the window */
+    ptm_frame_id frame; /* 0: the record is free */
+} ptm_node;
+
+ptm_node_id ptm_stacks_push(ptm_node_id caller, ptm_frame_id frame);
+const ptm_node *ptm_stacks_at(ptm_node_id id);
+uint32_t ptm_stacks_end(void); /* ids are below this */
+
+/* Gives back the nodes that nobody needs: `mark_all` calls ptm_stacks_mark for every node in use. PTM_ENOMEM: nothing
+ * was done. */
+ptm_err ptm_stacks_sweep(void (*mark_all)(void));
+void ptm_stacks_mark(ptm_node_id id);
+bool ptm_stacks_want_sweep(void);
+
+void ptm_stacks_clear(void);
+void ptm_stacks_visit(ptm_mem_visit visit, void *arg);
+
+#endif

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT */
+#include "trace/ptm_tracer.h"
+
+#include "os/ptm_os.h"
+#include "pyver/ptm_newref.h"
+#include "pyver/ptm_selftest.h"
+#include "trace/ptm_blocks.h"
+#include "trace/ptm_codes.h"
+#include "trace/ptm_graves.h"
+#include "trace/ptm_hooks.h"
+#include "trace/ptm_record.h"
+#include "trace/ptm_take.h"
+#include "trace/ptm_walk.h"
+
+/* The main lane is ours by the GIL; with these two nobody writes anywhere. Order: lane, intern. */
+static void
+lock_all(void)
+{
+    ptm_lock_take(&ptm_lanes[PTM_LANE_RAW].lock);
+    ptm_lock_take(&ptm_intern_lock);
+}
+
+static void
+unlock_all(void)
+{
+    ptm_lock_release(&ptm_intern_lock);
+    ptm_lock_release(&ptm_lanes[PTM_LANE_RAW].lock);
+}
+
+/* Under both locks. */
+static void
+drop_everything(void)
+{
+    ptm_recording.session++;
+    ptm_shadow_clear();
+    ptm_blockmap_clear();
+    ptm_sites_clear();
+    ptm_graves_clear();
+    ptm_stacks_clear();
+    ptm_codes_clear();
+    ptm_names_clear();
+    ptm_walk_clear();
+}
+
+ptm_err
+ptm_tracer_init(const char **why)
+{
+    static bool done;
+    ptm_err err = ptm_selftest(why);
+    if (err != PTM_OK || done) {
+        return err;
+    }
+    if (ptm_os_at_fork(lock_all, unlock_all, unlock_all) != 0) {
+        *why = "the fork handlers cannot be registered";
+        return PTM_ENOMEM;
+    }
+    ptm_mem_use((ptm_mem_ops){ptm_os_map, ptm_os_unmap, ptm_os_discard});
+    ptm_recording.main_interp = PyInterpreterState_Main();
+    ptm_sites_clear();
+    done = true;
+    return PTM_OK;
+}
+
+ptm_err
+ptm_tracer_start(uint32_t nframe)
+{
+    if (ptm_recording.tracing) {
+        return PTM_OK;
+    }
+    ptm_recording.limit = nframe;
+    ptm_hooks_install();
+    ptm_newref_install(ptm_record_object);
+    PTM_STORE_RELEASE(&ptm_recording.tracing, true);
+    return PTM_OK;
+}
+
+void
+ptm_tracer_stop(void)
+{
+    if (!ptm_recording.tracing) {
+        return;
+    }
+    lock_all();
+    PTM_STORE(&ptm_recording.tracing, false);
+    drop_everything();
+    unlock_all();
+    ptm_newref_remove();
+    ptm_hooks_remove();
+}
+
+void
+ptm_tracer_clear(void)
+{
+    if (ptm_recording.tracing) {
+        lock_all();
+        drop_everything();
+        unlock_all();
+    }
+}
+
+void
+ptm_tracer_reset_peak(void)
+{
+    if (ptm_recording.tracing) {
+        lock_all();
+        ptm_peak_restart(ptm_lanes_bytes());
+        unlock_all();
+    }
+}
+
+bool
+ptm_tracer_is_tracing(void)
+{
+    return ptm_recording.tracing;
+}
+
+uint32_t
+ptm_tracer_limit(void)
+{
+    return ptm_recording.limit;
+}
+
+ptm_totals
+ptm_tracer_totals(void)
+{
+    ptm_totals totals = {.current_bytes = ptm_lanes_bytes(), .current_blocks = ptm_lanes_blocks()};
+    ptm_lanes_peak(&totals.peak_bytes, &totals.peak_blocks);
+    for (int i = 0; i < PTM_N_LANES; i++) {
+        totals.lost_blocks += ptm_lanes[i].lost_blocks;
+        totals.lost_bytes += ptm_lanes[i].lost_bytes;
+    }
+    return totals;
+}
+
+static void
+add_resident(void *arg, const void *pages, size_t bytes)
+{
+    *(size_t *)arg += ptm_os_resident_bytes(pages, bytes);
+}
+
+size_t
+ptm_tracer_memory_bytes(void)
+{
+    size_t total = 0;
+    lock_all();
+    ptm_shadow_visit(add_resident, &total);
+    ptm_blockmap_visit(add_resident, &total);
+    ptm_table_visit(&ptm_site_table, add_resident, &total);
+    for (int i = 0; i < PTM_N_LANES; i++) {
+        ptm_index_visit(&ptm_lanes[i].sites, add_resident, &total);
+    }
+    ptm_graves_visit(add_resident, &total);
+    ptm_stacks_visit(add_resident, &total);
+    ptm_codes_visit(add_resident, &total);
+    ptm_names_visit(add_resident, &total);
+    ptm_walk_visit(add_resident, &total);
+    unlock_all();
+    return total;
+}
+
+void
+ptm_tracer_fail_after(int64_t n)
+{
+    ptm_mem_fail_after(n);
+}
+
+ptm_err
+ptm_tracer_snapshot(ptm_snap **out)
+{
+    if (!ptm_recording.tracing) {
+        return PTM_ESTATE;
+    }
+    lock_all();
+    ptm_err err = ptm_take_all(ptm_recording.limit, out);
+    unlock_all();
+    return err;
+}
+
+ptm_err
+ptm_tracer_find_object(const void *object, ptm_snap **out)
+{
+    *out = NULL;
+    ptm_site_id id = ptm_recording.tracing ? ptm_record_find_object(object) : 0;
+    if (id == 0) {
+        return PTM_OK;
+    }
+    lock_all();
+    ptm_err err = ptm_take_one(ptm_recording.limit, id, out);
+    unlock_all();
+    return err;
+}
