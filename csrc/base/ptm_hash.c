@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-uint32_t
+uint64_t
 ptm_hash_bytes(const void *bytes, size_t len)
 {
     const char *p = bytes;
@@ -14,5 +14,5 @@ ptm_hash_bytes(const void *bytes, size_t len)
     }
     word = 0;
     memcpy(&word, p, len);
-    return (uint32_t)ptm_hash_end(ptm_hash_step(hash, word));
+    return ptm_hash_end(ptm_hash_step(hash, word));
 }

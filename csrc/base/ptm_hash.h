@@ -33,6 +33,6 @@ ptm_hash_pair(uint64_t a, uint64_t b)
     return (uint32_t)ptm_hash_end(ptm_hash_step(ptm_hash_step(PTM_HASH_SEED, a), b));
 }
 
-uint32_t ptm_hash_bytes(const void *bytes, size_t len);
+uint64_t ptm_hash_bytes(const void *bytes, size_t len);
 
 #endif

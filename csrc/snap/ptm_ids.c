@@ -70,18 +70,3 @@ ptm_ids_put(ptm_ids *ids, uint64_t hash, uint32_t id)
     ids->count++;
     return true;
 }
-
-uint64_t
-ptm_hash_bytes(const char *bytes, size_t len)
-{
-    uint64_t hash = len * 0x9e3779b97f4a7c15u, word;
-    for (; len >= sizeof(word); bytes += sizeof(word), len -= sizeof(word)) {
-        memcpy(&word, bytes, sizeof(word));
-        hash = ptm_mix64(hash ^ word);
-    }
-    word = 0;
-    if (len != 0) {
-        memcpy(&word, bytes, len);
-    }
-    return ptm_mix64(hash ^ word);
-}

@@ -15,7 +15,7 @@
 #ifndef PTM_IDS_H
 #define PTM_IDS_H
 
-#include "base/ptm_base.h"
+#include "base/ptm_hash.h"
 
 typedef struct {
     uint64_t *slots; /* hash:32 | (id + 1):32; 0 is free */
@@ -43,8 +43,6 @@ ptm_mix64(uint64_t x)
     x *= 0x94d049bb133111ebu;
     return x ^ (x >> 31);
 }
-
-uint64_t ptm_hash_bytes(const char *bytes, size_t len);
 
 static inline ptm_ids_probe
 ptm_ids_find(const ptm_ids *ids, uint64_t hash)

@@ -72,7 +72,7 @@ ptm_names_string(size_t len, void (*fill)(void *arg, char *out), void *arg)
         return 0;
     }
     fill(arg, bytes);
-    uint32_t hash = ptm_hash_bytes(bytes, len);
+    uint32_t hash = (uint32_t)ptm_hash_bytes(bytes, len);
     ptm_str_id id = find_string(hash, bytes, len);
     if (id != 0 || (id = ptm_table_new(&strings)) == 0) {
         return id;
