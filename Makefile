@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: MIT
+# Everything lands in .venv/ and build/, in a folder per interpreter: `make PYTHON=python3.13 test` picks one.
+
+PYTHON ?= python3
+export CC ?= cc
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+# Nothing of the caller's Python environment may reach the build or the tests.
+unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONMALLOC PYTHONTRACEMALLOC PYTHONDEVMODE PYTHONSAFEPATH
+unexport PYTRACEMALLOC PYTRACEMALLOC_INSTALL PYTHONWARNINGS PYTHONOPTIMIZE PYTHONDONTWRITEBYTECODE
+unexport CFLAGS CPPFLAGS LDFLAGS MESONPY_EDITABLE_SKIP MESONPY_EDITABLE_VERBOSE
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_NO_INPUT := 1
+export PYTHONNOUSERSITE := 1
+
+# What is missing on the machine is named before anything starts.
+ifneq ($(filter-out help clean,$(or $(MAKECMDGOALS),help)),)
+found := $(shell tools/preflight.sh $(PYTHON))
+ifeq ($(filter cp3%,$(firstword $(found))),)
+$(error $(found))
+endif
+endif
+
+TAG := $(firstword $(found))
+VENV := .venv/$(TAG)
+BUILD := build/$(TAG)
+PY := $(VENV)/bin/python
+ASAN_PY := $(VENV)-asan/bin/python
+
+sources := $(sort $(shell find csrc src -type f ! -name '*.pyc' ! -name '.*')) \
+           pyproject.toml meson.build meson.options LICENSE $(wildcard README.md)
+c_tests := $(sort $(shell find tests/c tests/ext -type f 2>/dev/null)) $(wildcard tests/meson.build)
+
+# $(call wheel,PYTHON,BUILD FOLDER,MORE OPTIONS): builds the wheel and installs it, never editable
+define wheel
+	@echo "building the wheel in $(2)"
+	@rm -rf $(2)/dist
+	@PATH="$(abspath $(dir $(1))):$$PATH" $(1) -m pip wheel -q --no-deps --no-index --no-build-isolation \
+	    -w $(2)/dist -Cbuild-dir=$(2)/meson $(3) .
+	@$(1) -m pip install -q --force-reinstall --no-deps --no-index $(2)/dist/*.whl
+endef
+
+# $(call venv,FOLDER,REQUIREMENTS): a fresh environment; what was built with the one before it goes too
+define venv
+	@echo "making $(1)"
+	@rm -rf $(1) $(1:.venv/%=build/%)/meson $(1:.venv/%=build/%)/c $(1:.venv/%=build/%)/warnings
+	@$(PYTHON) -m venv $(1)
+	@$(1)/bin/python -m pip install -q -r $(2)
+endef
+
+# $(call run_c_tests,PYTHON,BUILD FOLDER,MORE OPTIONS): builds tests/c and tests/ext, runs tests/c
+define run_c_tests
+	@export PATH="$(abspath $(dir $(1))):$$PATH"; \
+	tools/meson.sh $(2)/c -Dtests=true -Dbuildtype=debug -Dwerror=true $(3); \
+	meson compile -C $(2)/c >$(2)/c-compile.log || { cat $(2)/c-compile.log; exit 1; }; \
+	meson test -C $(2)/c --no-rebuild --quiet --print-errorlogs --suite c
+endef
+
+.PHONY: help demo test dev bench check warnings format asan aarch64 conformance clean FORCE
+
+help:  ## this list
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/\1@\2/' \
+	    | while IFS=@ read -r name what; do printf '  make %-12s %s\n' "$$name" "$$what"; done
+	@echo
+	@echo '  PYTHON=python3.13 picks the interpreter (default python3): CPython 3.11, 3.12 or 3.13'
+
+test: $(BUILD)/installed $(c_tests)  ## sets everything up and runs the tests
+	$(call run_c_tests,$(PY),$(BUILD))
+	@PTM_TEST_EXT=$(abspath $(BUILD))/c/tests $(VENV)/bin/pytest $(ARGS)
+
+check: $(VENV)-check/ready $(VENV)/ready  ## layers, house rules, formatting, types, warnings as errors
+	@set +e; failed=0; step() { "$$@" || { echo "failed: $$*"; failed=$$((failed + 1)); }; }; \
+	python=$(VENV)-check/bin/python; \
+	step $$python tools/check_layers.py --self-test; \
+	step $$python tools/check_layers.py; \
+	step $$python tools/check_rules.py --self-test; \
+	step $$python tools/check_rules.py; \
+	step tools/format.sh --check $(VENV)-check/bin; \
+	step $(VENV)-check/bin/ruff check -q .; \
+	step $(VENV)-check/bin/mypy; \
+	step $(MAKE) warnings; \
+	exit $$failed
+
+warnings: $(VENV)/ready
+	@export PATH="$(abspath $(VENV)/bin):$$PATH"; \
+	tools/meson.sh $(BUILD)/warnings -Dtests=true -Dbuildtype=release -Dwerror=true; \
+	meson compile -C $(BUILD)/warnings >$(BUILD)/warnings.log || { cat $(BUILD)/warnings.log; exit 1; }; \
+	echo "warnings: none"
+
+format: $(VENV)-check/ready  ## formats C and Python in place
+	@tools/format.sh $(VENV)-check/bin
+
+# The interpreter itself is not instrumented: the runtimes are preloaded, and leaks (nearly all its own) are not judged.
+asan: $(BUILD)-asan/installed  ## the tests under the address and undefined-behaviour sanitizers
+	$(call run_c_tests,$(ASAN_PY),$(BUILD)-asan,-Db_sanitize=address$(,)undefined -Db_lundef=false)
+	@tools/with_asan.sh env PTM_TEST_EXT=$(abspath $(BUILD)-asan)/c/tests PTM_ASAN=1 $(ASAN_PY) -P -m pytest $(ARGS)
+
+conformance:  ## CPython's own tests against ours, on every CPython found or made
+	@$(PYTHON) tests/conformance/run_conformance.py $(ARGS)
+
+aarch64: warnings $(if $(shell command -v aarch64-linux-gnu-gcc),,$(VENV)-zig/ready)  ## compiles every C file for aarch64
+	@tools/compile_aarch64.py $(BUILD)/warnings $(or $(shell command -v aarch64-linux-gnu-gcc),\
+	    $(abspath $(VENV))-zig/bin/python -m ziglang cc -target aarch64-linux-gnu.2.17)
+
+dev: $(VENV)-dev/ready  ## an editable install in .venv/…-dev, for the inner loop (no start-up hook)
+	@PATH="$(abspath $(VENV)-dev/bin):$$PATH" $(VENV)-dev/bin/python -m pip install -q --no-deps --no-index \
+	    --no-build-isolation -Cbuild-dir=$(BUILD)-dev/meson --editable .
+	@echo "$(VENV)-dev/bin/python imports pytracemalloc from the tree; C is rebuilt at the next import"
+
+clean:  ## removes .venv/ and build/
+	rm -rf .venv build
+
+, := ,
+
+$(BUILD)/interpreter: FORCE
+	@mkdir -p $(@D); echo "$(found)" | cmp -s - $@ || echo "$(found)" >$@
+
+# Changes when a file comes or goes, which no time stamp tells.
+$(BUILD)/sources: FORCE
+	@mkdir -p $(@D); printf '%s\n' $(sources) | cmp -s - $@ || printf '%s\n' $(sources) >$@
+
+$(VENV)/ready: $(BUILD)/interpreter requirements/build.txt requirements/test.txt
+	$(call venv,$(@D),requirements/test.txt)
+	@touch $@
+
+$(VENV)-asan/ready: $(BUILD)/interpreter requirements/build.txt requirements/test.txt
+	$(call venv,$(@D),requirements/test.txt)
+	@touch $@
+
+$(VENV)-dev/ready: $(BUILD)/interpreter requirements/build.txt requirements/test.txt
+	$(call venv,$(@D),requirements/test.txt)
+	@touch $@
+
+$(VENV)-check/ready: $(BUILD)/interpreter requirements/build.txt requirements/check.txt
+	$(call venv,$(@D),requirements/check.txt)
+	@touch $@
+
+$(VENV)-zig/ready: $(BUILD)/interpreter requirements/zig.txt
+	$(call venv,$(@D),requirements/zig.txt)
+	@touch $@
+
+$(BUILD)/installed: $(BUILD)/sources $(sources) $(VENV)/ready
+	$(call wheel,$(PY),$(BUILD))
+	@touch $@
+
+$(BUILD)-asan/installed: $(BUILD)/sources $(sources) $(VENV)-asan/ready
+	$(call wheel,$(ASAN_PY),$(BUILD)-asan,-Csetup-args=-Dbuildtype=debugoptimized \
+	    -Csetup-args=-Db_sanitize=address$(,)undefined -Csetup-args=-Db_lundef=false)
+	@touch $@

@@ -1,0 +1,45 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Compiles every C file of the build for aarch64, with warnings as errors.
+
+usage: compile_aarch64.py BUILD_FOLDER COMPILER [ARGS...]
+
+The commands are those of BUILD_FOLDER/compile_commands.json with another compiler
+(`aarch64-linux-gnu-gcc`, or `python -m ziglang cc -target aarch64-linux-gnu.2.17`).
+Python's headers are this machine's: both are 64-bit Linux with equal type sizes.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+# What only gcc knows, and what names outputs.
+DROPPED = ("-M", "-o", "-c", "-fdiagnostics-color")
+
+
+def flags_of(command: str) -> list[str]:
+    """The options that matter to the front end: includes, definitions, warnings."""
+    words = shlex.split(command)[1:]
+    return [w for w in words if w.startswith(("-I", "-D", "-U", "-std", "-W", "-O", "-f"))]
+
+
+def main() -> int:
+    build, compiler = Path(sys.argv[1]), sys.argv[2:]
+    commands = json.loads((build / "compile_commands.json").read_text())
+    failed = 0
+    ours = [c for c in commands if "csrc/" in c["file"]]
+    for entry in ours:
+        options = [f for f in flags_of(entry["command"]) if not f.startswith(DROPPED)]
+        run = [*compiler, *options, "-Werror", "-c", "-o", "aarch64.o", entry["file"]]
+        done = subprocess.run(run, cwd=entry["directory"], check=False)
+        failed += done.returncode != 0
+    print(f"aarch64: {len(ours)} files, {failed} do not compile")
+    return 1 if failed or not ours else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
