@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+#include "snap/ptm_rows.h"
+#include "snap/ptm_order.h"
+#include "snap/ptm_sums.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Sums by file or line, per side, and what a number stands for on each side. */
+typedef struct {
+    size_t n_numbers;
+    ptm_sum *sums[2];
+    uint32_t *id_of[2]; /* number -> string or frame id of that side; set for the numbers that side has */
+} table;
+
+static bool
+is_diff(const ptm_keys *keys)
+{
+    return keys->snap[1] != NULL;
+}
+
+/* A group with no block on the new side is keyed by, and shown from, the old one. */
+static ptm_group_row
+row_of(const ptm_keys *keys, ptm_sum now, ptm_sum old)
+{
+    ptm_group_row row = {
+        .snap = now.count == 0,
+        .size = (int64_t)now.size,
+        .count = (int64_t)now.count,
+    };
+    if (is_diff(keys)) {
+        row.size_diff = (int64_t)(now.size - old.size);
+        row.count_diff = (int64_t)(now.count - old.count);
+    }
+    return row;
+}
+
+static void
+table_fini(table *t)
+{
+    for (int side = 0; side < 2; side++) {
+        free(t->sums[side]);
+        free(t->id_of[side]);
+    }
+}
+
+static ptm_err
+table_fill(const ptm_keys *keys, const ptm_group_query *query, table *t)
+{
+    t->n_numbers = query->by == PTM_BY_FILE ? keys->n_files : keys->n_lines;
+    for (int side = 0; side < 2 && keys->snap[side] != NULL; side++) {
+        const ptm_snap *snap = keys->snap[side];
+        const uint32_t *number_of = ptm_keys_numbers(keys, side, query->by);
+        t->sums[side] = calloc(t->n_numbers + 1, sizeof(ptm_sum));
+        t->id_of[side] = malloc((t->n_numbers + 1) * sizeof(uint32_t));
+        if (t->sums[side] == NULL || t->id_of[side] == NULL) {
+            return PTM_ENOMEM;
+        }
+        for (uint32_t i = 0; i < snap->n_frames; i++) {
+            const ptm_snap_frame *frame = &snap->frames[i];
+            t->id_of[side][number_of[i]] = query->by == PTM_BY_FILE ? frame->file : frame->line_key;
+        }
+        ptm_err err = ptm_sums_add(keys, side, query, t->sums[side]);
+        if (err != PTM_OK) {
+            return err;
+        }
+    }
+    return PTM_OK;
+}
+
+static ptm_err
+table_rows(const ptm_keys *keys, const table *t, ptm_groups *out)
+{
+    size_t n_rows = 0;
+    const ptm_sum none = {0};
+    for (size_t i = 0; i < t->n_numbers; i++) {
+        n_rows += t->sums[0][i].count != 0 || (is_diff(keys) && t->sums[1][i].count != 0);
+    }
+    ptm_group_row *row = malloc((n_rows + 1) * sizeof(*row));
+    if (row == NULL) {
+        return PTM_ENOMEM;
+    }
+    *out = (ptm_groups){row, n_rows};
+    for (size_t i = 0; i < t->n_numbers; i++) {
+        ptm_sum now = t->sums[0][i], old = is_diff(keys) ? t->sums[1][i] : none;
+        if (now.count != 0 || old.count != 0) {
+            *row = row_of(keys, now, old);
+            row->key = t->id_of[row->snap][i];
+            row++;
+        }
+    }
+    return PTM_OK;
+}
+
+static ptm_err
+by_number(const ptm_keys *keys, const ptm_group_query *query, ptm_groups *out)
+{
+    table t = {0};
+    ptm_err err = table_fill(keys, query, &t);
+    if (err == PTM_OK) {
+        err = table_rows(keys, &t, out);
+    }
+    table_fini(&t);
+    return err;
+}
+
+static ptm_err
+by_traceback(const ptm_keys *keys, const ptm_group_query *query, ptm_groups *out)
+{
+    ptm_bags bags;
+    ptm_err err = ptm_bags_fill(keys, query->metric, &bags);
+    if (err != PTM_OK) {
+        return err;
+    }
+    *out = (ptm_groups){malloc((bags.len + 1) * sizeof(*out->rows)), bags.len};
+    for (size_t i = 0; out->rows != NULL && i < bags.len; i++) {
+        const ptm_bag *bag = &bags.items[i];
+        out->rows[i] = row_of(keys, bag->sum[0], bag->sum[1]);
+        out->rows[i].key = bag->stack;
+        out->rows[i].merged = bag->merged;
+    }
+    free(bags.items);
+    return out->rows != NULL ? PTM_OK : PTM_ENOMEM;
+}
+
+ptm_err
+ptm_rows_make(const ptm_keys *keys, const ptm_group_query *query, ptm_groups *out)
+{
+    ptm_groups groups;
+    ptm_err err = query->by == PTM_BY_TRACEBACK ? by_traceback(keys, query, &groups)
+                                                : by_number(keys, query, &groups);
+    if (err != PTM_OK) {
+        return err;
+    }
+    err = ptm_order_rows(keys, query, groups.rows, groups.n_rows);
+    if (err != PTM_OK) {
+        free(groups.rows);
+        return err;
+    }
+    *out = groups;
+    return PTM_OK;
+}
+
+void
+ptm_groups_free(ptm_groups *groups)
+{
+    free(groups->rows);
+    *groups = (ptm_groups){0};
+}

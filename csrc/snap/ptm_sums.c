@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Cumulative sums without walking a stack per site: a site's numbers are pushed down the tree of stacks, from the
+ * youngest to the oldest frame. Stacks come before their callees' stacks, so one pass from the last id to the
+ * first sees a stack only when all that lies above it has been added: its subtree's total is complete, and every
+ * site of it has this stack's frame once more on its own stack. "Per frame" adds the total of every stack to its
+ * frame's group. "Once" adds it only where no caller's frame is in the same group already: of a group's frames on
+ * one stack exactly the oldest counts. Whether a caller has the group is known in a walk of the tree by depth that
+ * counts, per group, its frames on the path.
+ */
+#include "snap/ptm_sums.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void
+add(ptm_sum *to, ptm_sum sum)
+{
+    to->size += sum.size;
+    to->count += sum.count;
+}
+
+static ptm_sum
+sum_of_site(const ptm_snap_site *site, ptm_metric metric)
+{
+    return (ptm_sum){ptm_site_total_bytes(site, metric), ptm_site_count(site, metric)};
+}
+
+static void
+add_flat(const ptm_snap *snap, const uint32_t *number_of, ptm_metric metric, ptm_sum *sums)
+{
+    for (uint32_t i = 0; i < snap->n_sites; i++) {
+        ptm_sum sum = sum_of_site(&snap->sites[i], metric);
+        if (sum.count != 0) {
+            add(&sums[number_of[snap->stacks[snap->sites[i].stack].frame]], sum);
+        }
+    }
+}
+
+/* What the sites of each stack add up to; not yet what those above it do. NULL: no memory. */
+static ptm_sum *
+sums_of_stacks(const ptm_snap *snap, ptm_metric metric)
+{
+    ptm_sum *totals = calloc(snap->n_stacks, sizeof(*totals));
+    if (totals == NULL) {
+        return NULL;
+    }
+    for (uint32_t i = 0; i < snap->n_sites; i++) {
+        ptm_sum sum = sum_of_site(&snap->sites[i], metric);
+        if (sum.count != 0) {
+            add(&totals[snap->sites[i].stack], sum);
+        }
+    }
+    return totals;
+}
+
+static void
+add_per_frame(const ptm_snap *snap, const uint32_t *number_of, ptm_sum *totals, ptm_sum *sums)
+{
+    for (uint32_t id = snap->n_stacks - 1; id > 0; id--) {
+        if (totals[id].count != 0) {
+            add(&sums[number_of[snap->stacks[id].frame]], totals[id]);
+            add(&totals[snap->stacks[id].parent], totals[id]);
+        }
+    }
+}
+
+/* The tree of stacks from callers to callees; 0 is none. Only stacks that have sites in their subtree. */
+typedef struct {
+    uint32_t *first, *next;
+    uint32_t *on_path; /* per number: how many of its frames are on the path walked */
+} tree;
+
+static void
+link_tree(const ptm_snap *snap, ptm_sum *totals, tree *t)
+{
+    for (uint32_t id = snap->n_stacks - 1; id > 0; id--) {
+        if (totals[id].count != 0) {
+            uint32_t parent = snap->stacks[id].parent;
+            add(&totals[parent], totals[id]);
+            t->next[id] = t->first[parent];
+            t->first[parent] = id;
+        }
+    }
+}
+
+static void
+walk_tree(const ptm_snap *snap, const uint32_t *number_of, const ptm_sum *totals, tree *t,
+          ptm_sum *sums)
+{
+    uint32_t id = t->first[0];
+    while (id != 0) {
+        uint32_t number = number_of[snap->stacks[id].frame];
+        if (t->on_path[number]++ == 0) {
+            add(&sums[number], totals[id]);
+        }
+        if (t->first[id] != 0) {
+            id = t->first[id];
+            continue;
+        }
+        t->on_path[number]--;
+        while (t->next[id] == 0 && (id = snap->stacks[id].parent) != 0) {
+            t->on_path[number_of[snap->stacks[id].frame]]--;
+        }
+        id = t->next[id];
+    }
+}
+
+static ptm_err
+add_once(const ptm_snap *snap, const uint32_t *number_of, size_t n_numbers, ptm_sum *totals,
+         ptm_sum *sums)
+{
+    tree t = {
+        .first = calloc(snap->n_stacks, sizeof(uint32_t)),
+        .next = calloc(snap->n_stacks, sizeof(uint32_t)),
+        .on_path = calloc(n_numbers + 1, sizeof(uint32_t)),
+    };
+    bool ok = t.first != NULL && t.next != NULL && t.on_path != NULL;
+    if (ok) {
+        link_tree(snap, totals, &t);
+        walk_tree(snap, number_of, totals, &t, sums);
+    }
+    free(t.first);
+    free(t.next);
+    free(t.on_path);
+    return ok ? PTM_OK : PTM_ENOMEM;
+}
+
+ptm_err
+ptm_sums_add(const ptm_keys *keys, int side, const ptm_group_query *query, ptm_sum *sums)
+{
+    const ptm_snap *snap = keys->snap[side];
+    const uint32_t *number_of = ptm_keys_numbers(keys, side, query->by);
+    if (query->cumulative == PTM_FLAT) {
+        add_flat(snap, number_of, query->metric, sums);
+        return PTM_OK;
+    }
+    ptm_sum *totals = sums_of_stacks(snap, query->metric);
+    if (totals == NULL) {
+        return PTM_ENOMEM;
+    }
+    ptm_err err = PTM_OK;
+    if (query->cumulative == PTM_CUMULATIVE_FRAMES) {
+        add_per_frame(snap, number_of, totals, sums);
+    } else {
+        size_t n_numbers = query->by == PTM_BY_FILE ? keys->n_files : keys->n_lines;
+        err = add_once(snap, number_of, n_numbers, totals, sums);
+    }
+    free(totals);
+    return err;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * ptm_sums - bytes and blocks of a snapshot's sites, summed by file, by line or by traceback.
+ *
+ * Threads   reads immutable snapshots only
+ * Failure   PTM_ENOMEM; what was passed in is in no defined state then
+ * Cost      flat: linear in sites. Cumulative: linear in sites and stacks, whatever the depth (see ptm_sums.c)
+ */
+#ifndef PTM_SUMS_H
+#define PTM_SUMS_H
+
+#include "snap/ptm_keys.h"
+
+typedef struct {
+    uint64_t size;  /* bytes */
+    uint64_t count; /* blocks; 0: there is no such group */
+} ptm_sum;
+
+/* By file or line: adds to sums[number], numbers as in `keys`. */
+ptm_err ptm_sums_add(const ptm_keys *keys, int side, const ptm_group_query *query, ptm_sum *sums);
+
+/* By traceback. */
+typedef struct {
+    ptm_stack_id stack; /* one of the equal stacks, of side `side` */
+    uint8_t side;       /* 0 if the new snapshot has the group */
+    uint8_t merged;     /* side `side` has other stacks in this group */
+    ptm_sum sum[2];     /* by side */
+} ptm_bag;
+
+typedef struct {
+    ptm_bag *items;
+    size_t len;
+} ptm_bags;
+
+/* Of both sides, if there are two. The items are malloc'ed, the caller frees them. */
+ptm_err ptm_bags_fill(const ptm_keys *keys, ptm_metric metric, ptm_bags *bags);
+
+#endif
