@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: MIT
+"""Runs CPython's own test_tracemalloc against ours, in this process.
+
+usage: suite.py RESULTS.json MODULE[:NAME]...
+
+The manner (`engine` or `module`) is set up by ptm_conformance at interpreter start.
+Every Python child that a test starts is noted in the log, with the test's name.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import unittest
+
+import ptm_conformance
+
+
+class Result(unittest.TestResult):
+    """Outcome by test id, without the package name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.outcomes: dict[str, tuple[str, str]] = {}
+        self.running = ""
+
+    def startTest(self, test: unittest.TestCase) -> None:
+        super().startTest(test)
+        self.running = short_id(test)
+
+    def note(self, test: object, outcome: str, why: str = "") -> None:
+        self.outcomes[short_id(test)] = outcome, why
+
+    def addSuccess(self, test: unittest.TestCase) -> None:
+        self.outcomes.setdefault(short_id(test), ("passed", ""))
+
+    def addSkip(self, test: unittest.TestCase, reason: str) -> None:
+        self.note(test, "skipped", reason)
+
+    def addFailure(self, test: unittest.TestCase, err) -> None:  # type: ignore[no-untyped-def]
+        self.note(test, "failed", self._exc_info_to_string(err, test))
+
+    def addError(self, test: unittest.TestCase, err) -> None:  # type: ignore[no-untyped-def]
+        self.addFailure(test, err)
+
+    def addSubTest(self, test, subtest, err) -> None:  # type: ignore[no-untyped-def]
+        if err is not None:
+            self.addFailure(test, err)
+
+    def addExpectedFailure(self, test: unittest.TestCase, err) -> None:  # type: ignore[no-untyped-def]
+        self.note(test, "passed")
+
+    def addUnexpectedSuccess(self, test: unittest.TestCase) -> None:
+        self.note(test, "failed", "an expected failure of CPython's suite passes")
+
+
+def short_id(test: object) -> str:
+    name = test.id() if isinstance(test, unittest.TestCase) else str(test)
+    return name.removeprefix("test.")
+
+
+def note_children(result: Result) -> None:
+    """Write a line to the log for each Python that a test starts."""
+    start = subprocess.Popen.__init__
+
+    def noted(self, args, *more, **options):  # type: ignore[no-untyped-def]
+        start(self, args, *more, **options)
+        if not isinstance(args, str) and str(args[0]) == sys.executable:
+            ptm_conformance.log("started", self.pid, result.running)
+
+    subprocess.Popen.__init__ = noted  # type: ignore[method-assign]
+
+
+def main() -> None:
+    out, names = sys.argv[1], sys.argv[2:]
+    del sys.argv[1:]
+    if ptm_conformance.whose() != "ours":
+        sys.exit("the suite would run against the standard library itself")
+    result = Result()
+    note_children(result)
+    loader = unittest.TestLoader()
+    suite = unittest.TestSuite(loader.loadTestsFromName(name) for name in names)
+    suite.run(result)
+    if ptm_conformance.whose() != "ours":
+        sys.exit("a test put the standard library's module back")
+    with open(out, "w", encoding="utf-8") as file:
+        json.dump(result.outcomes, file)
+
+
+if __name__ == "__main__":
+    main()
