@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What every test has: the installed wheel, a tracer that is off, the test extension."""
+"""What every test has: the installed wheel, a tracer that is off, an extension."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Includes only point down the rooms of csrc/, and only os/ talks to the operating system.
+"""Includes only point down the rooms of csrc/; only os/ talks to the system.
 
     py -> format -> snap;  py -> trace -> snap, pyver;  all -> os -> base
 

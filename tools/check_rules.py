@@ -230,6 +230,7 @@ def check_tree(root: Path) -> tuple[int, list[str]]:
 # -- the self-test --------------------------------------------------------------------
 
 SPDX = "/* SPDX-License-Identifier: MIT */\n"
+STATIC = "static void\nf(void)\n{\n}\n"
 LONG_C = "static void\nf(void)\n{\n" + "    ;\n" * 60 + "}\n"
 BAD: dict[str, tuple[Check, str, str]] = {
     "malloc": (no_program_memory_in_trace, "csrc/trace/a.c", "    free(p);\n"),
@@ -245,12 +246,12 @@ BAD: dict[str, tuple[Check, str, str]] = {
     "long file": (lengths_within_reason, "csrc/snap/a.c", "\n" * 601),
     "wide": (columns, "csrc/snap/a.c", "/*" + " " * 99 + "*/\n"),
     "licence": (licence_line, "csrc/snap/a.c", "int x;\n"),
-    "unfinished": (finished_and_clean, "docs/a.md", "TO" "DO: all\n"),
-    "machine": (finished_and_clean, "docs/a.md", "see /ro" "ot/x\n"),
+    "unfinished": (finished_and_clean, "docs/a.md", "TODO: all\n"),
+    "machine": (finished_and_clean, "docs/a.md", "see /root/x\n"),
 }
 GOOD: dict[str, tuple[str, str]] = {
-    "the next allocator": ("csrc/trace/a.c", "static void\nf(void)\n{\n    a->free(p);\n}\n"),
-    "static": ("csrc/snap/a.c", "static void\nf(void)\n{\n}\n"),
+    "the next allocator": ("csrc/trace/a.c", STATIC.replace("}", "a->free(p);\n}")),
+    "static": ("csrc/snap/a.c", STATIC),
     "long with reason": ("csrc/snap/a.c", "/* Long: one table. */\n" + LONG_C),
     "version in its place": ("csrc/py/state.h", "#if PY_VERSION_HEX > 1\n#endif\n"),
     "in a comment": ("csrc/snap/a.c", "/* free() and PY_VERSION_HEX */\n"),

@@ -23,8 +23,8 @@ DROPPED = ("-M", "-o", "-c", "-fdiagnostics-color")
 
 def flags_of(command: str) -> list[str]:
     """The options that matter to the front end: includes, definitions, warnings."""
-    words = shlex.split(command)[1:]
-    return [w for w in words if w.startswith(("-I", "-D", "-U", "-std", "-W", "-O", "-f"))]
+    kept = ("-I", "-D", "-U", "-std", "-W", "-O", "-f")
+    return [w for w in shlex.split(command)[1:] if w.startswith(kept)]
 
 
 def main() -> int:

@@ -51,7 +51,9 @@ def clean_environment() -> dict[str, str]:
     return {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("PYTHON", "PYTRACEMALLOC", "PTM_", "VIRTUAL_ENV", "LD_"))
+        if not name.startswith(
+            ("PYTHON", "PYTRACEMALLOC", "PTM_", "VIRTUAL_ENV", "LD_")
+        )
     }
 
 

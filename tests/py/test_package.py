@@ -77,8 +77,8 @@ def test_only_the_module_is_exported() -> None:
         check=True,
     )
     names = {line.split()[-1] for line in out.stdout.splitlines()}
-    ours = {n for n in names if not n.startswith(("__", "_init", "_fini", "_edata", "_end"))}
-    assert ours == {"PyInit__core"}
+    linkers = ("__", "_init", "_fini", "_edata", "_end")
+    assert {n for n in names if not n.startswith(linkers)} == {"PyInit__core"}
 
 
 def test_import_takes_nothing_else_of_ours() -> None:
