@@ -74,8 +74,9 @@ def version_in_its_place(path: Path, text: str) -> Iterator[Breach]:
 
 def system_in_its_place(path: Path, text: str) -> Iterator[Breach]:
     """#if on the operating system only in os/, and where the build is refused."""
-    allowed = path.parts[1:] == ("py", "state.h") or path.parts[1] in ("os", "pyver")
-    if not in_core(path) or allowed:
+    if not in_core(path) or path.parts[1] in ("os", "pyver"):
+        return
+    if path.parts[1:] == ("py", "state.h"):
         return
     macros = r"^\s*#\s*(?:el)?if.*\b(__linux__|_WIN32|__APPLE__|__GLIBC__|__unix__)\b"
     for number, match in matches(macros, without_comments(text)):
@@ -246,14 +247,15 @@ BAD: dict[str, tuple[Check, str, str]] = {
     "long file": (lengths_within_reason, "csrc/snap/a.c", "\n" * 601),
     "wide": (columns, "csrc/snap/a.c", "/*" + " " * 99 + "*/\n"),
     "licence": (licence_line, "csrc/snap/a.c", "int x;\n"),
-    "unfinished": (finished_and_clean, "docs/a.md", "TODO: all\n"),
-    "machine": (finished_and_clean, "docs/a.md", "see /root/x\n"),
+    "unfinished": (finished_and_clean, "docs/a.md", "TO" + "DO: all\n"),
+    "machine": (finished_and_clean, "docs/a.md", "see /ro" + "ot/x\n"),
 }
 GOOD: dict[str, tuple[str, str]] = {
     "the next allocator": ("csrc/trace/a.c", STATIC.replace("}", "a->free(p);\n}")),
     "static": ("csrc/snap/a.c", STATIC),
     "long with reason": ("csrc/snap/a.c", "/* Long: one table. */\n" + LONG_C),
     "version in its place": ("csrc/py/state.h", "#if PY_VERSION_HEX > 1\n#endif\n"),
+    "at the root": ("setup.c", ""),
     "in a comment": ("csrc/snap/a.c", "/* free() and PY_VERSION_HEX */\n"),
 }
 

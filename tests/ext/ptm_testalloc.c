@@ -60,7 +60,8 @@ test_calloc(PyObject *Py_UNUSED(module), PyObject *args)
     unsigned which;
     Py_ssize_t count, size;
     const domain *d;
-    if (!PyArg_ParseTuple(args, "Inn:calloc", &which, &count, &size) || (d = domain_of(which)) == NULL) {
+    if (!PyArg_ParseTuple(args, "Inn:calloc", &which, &count, &size)
+        || (d = domain_of(which)) == NULL) {
         return NULL;
     }
     return address_or_no_memory(d->calloc((size_t)count, (size_t)size));
@@ -73,7 +74,8 @@ test_realloc(PyObject *Py_UNUSED(module), PyObject *args)
     Py_ssize_t size;
     unsigned long long address;
     const domain *d;
-    if (!PyArg_ParseTuple(args, "IKn:realloc", &which, &address, &size) || (d = domain_of(which)) == NULL) {
+    if (!PyArg_ParseTuple(args, "IKn:realloc", &which, &address, &size)
+        || (d = domain_of(which)) == NULL) {
         return NULL;
     }
     return address_or_no_memory(d->realloc((void *)(uintptr_t)address, (size_t)size));
@@ -116,7 +118,8 @@ static PyMethodDef methods[] = {
     {"calloc", test_calloc, METH_VARARGS, "calloc(domain, count, size) -> address"},
     {"realloc", test_realloc, METH_VARARGS, "realloc(domain, address, size) -> address"},
     {"free", test_free, METH_VARARGS, "free(domain, address)"},
-    {"churn", test_churn, METH_VARARGS, "churn(n, size) -> raw blocks allocated and freed without the GIL"},
+    {"churn", test_churn, METH_VARARGS,
+     "churn(n, size) -> raw blocks allocated and freed without the GIL"},
     {NULL, NULL, 0, NULL},
 };
 
