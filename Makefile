@@ -58,7 +58,8 @@ define run_c_tests
 	@export PATH="$(abspath $(dir $(1))):$$PATH"; \
 	tools/meson.sh $(2)/c -Dtests=true -Dbuildtype=debug -Dwerror=true $(3); \
 	meson compile -C $(2)/c >$(2)/c-compile.log || { cat $(2)/c-compile.log; exit 1; }; \
-	meson test -C $(2)/c --no-rebuild --quiet --print-errorlogs --suite c
+	meson test -C $(2)/c --no-rebuild --print-errorlogs --suite c >$(2)/c-test.log || { cat $(2)/c-test.log; exit 1; }; \
+	echo "C tests: $$(sed -n 's/^Ok: *//p' $(2)/c-test.log) programs, none failed"
 endef
 
 .PHONY: help demo test dev bench check warnings format asan aarch64 conformance clean FORCE
@@ -98,7 +99,11 @@ format: $(VENV)-check/ready  ## formats C and Python in place
 # The interpreter itself is not instrumented: the runtimes are preloaded, and leaks (nearly all its own) are not judged.
 asan: $(BUILD)-asan/installed  ## the tests under the address and undefined-behaviour sanitizers
 	$(call run_c_tests,$(ASAN_PY),$(BUILD)-asan,-Db_sanitize=address$(,)undefined -Db_lundef=false)
-	@tools/with_asan.sh env PTM_TEST_EXT=$(abspath $(BUILD)-asan)/c/tests PTM_ASAN=1 $(ASAN_PY) -P -m pytest $(ARGS)
+	@export PTM_TEST_EXT=$(abspath $(BUILD)-asan)/c/tests PTM_ASAN=1; \
+	for allocator in pymalloc malloc; do \
+	    echo "with PYTHONMALLOC=$$allocator"; \
+	    PYTHONMALLOC=$$allocator tools/with_asan.sh $(ASAN_PY) -P -m pytest $(ARGS); \
+	done
 
 conformance:  ## CPython's own tests against ours, on every CPython found or made
 	@$(PYTHON) tests/conformance/run_conformance.py $(ARGS)
@@ -106,6 +111,9 @@ conformance:  ## CPython's own tests against ours, on every CPython found or mad
 aarch64: warnings $(if $(shell command -v aarch64-linux-gnu-gcc),,$(VENV)-zig/ready)  ## compiles every C file for aarch64
 	@tools/compile_aarch64.py $(BUILD)/warnings $(or $(shell command -v aarch64-linux-gnu-gcc),\
 	    $(abspath $(VENV))-zig/bin/python -m ziglang cc -target aarch64-linux-gnu.2.17)
+
+bench:  ## every claim measured, a table each (PARTS='programs calls', PAIRS=5)
+	@$(PYTHON) bench/run_all.py --python $(PYTHON) $(PARTS)
 
 dev: $(VENV)-dev/ready  ## an editable install in .venv/…-dev, for the inner loop (no start-up hook)
 	@PATH="$(abspath $(VENV)-dev/bin):$$PATH" $(VENV)-dev/bin/python -m pip install -q --no-deps --no-index \
