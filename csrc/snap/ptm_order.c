@@ -13,8 +13,13 @@
 enum { KEY_SIZE_DIFF, KEY_SIZE, KEY_COUNT_DIFF, KEY_COUNT, KEY_TRACEBACK };
 
 #define SMALL 48                      /* items; below, insertion sort */
-#define WINDOW_ENTRIES (8u << 20)     /* frames kept at hand for the order from the oldest frame, 32 MB */
-#define WINDOW_MOST 4096              /* frames per row in it */
+#define WINDOW_LEAST 8                /* frames per row kept at hand for the order from the oldest frame */
+#define WINDOW_MOST 4096
+#ifdef PTM_HUNT
+#define WINDOW_ENTRIES 1024u
+#else
+#define WINDOW_ENTRIES (8u << 20)     /* frames of all rows together, unless that were too few: 32 MB */
+#endif
 
 typedef struct {
     uint64_t key;
@@ -155,7 +160,9 @@ static bool
 make_window(sorting *s)
 {
     size_t frames = WINDOW_ENTRIES / s->n_rows;
-    s->window_frames = frames < 8 ? 8 : frames > WINDOW_MOST ? WINDOW_MOST : (uint32_t)frames;
+    s->window_frames = frames < WINDOW_LEAST  ? WINDOW_LEAST
+                       : frames > WINDOW_MOST ? WINDOW_MOST
+                                              : (uint32_t)frames;
     s->window = malloc(s->n_rows * s->window_frames * sizeof(*s->window));
     return s->window != NULL;
 }
