@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: MIT
+"""The command `pytracemalloc`, also `python -m pytracemalloc`.
+
+Each verb is a module of this package with a function `main(arguments)`, loaded when it
+is used. What is wrong with a command line is a CommandError: one line and status 2.
+"""
+
+import os
+import sys
+
+#: name -> (module, what it does)
+VERBS = {
+    "run": ("pytracemalloc.cli.run", "run a program and report its memory"),
+}
+
+USAGE = """\
+usage: pytracemalloc [--help] [--version] COMMAND ...
+
+Traces every memory allocation of a Python program, exactly.
+
+commands:
+{verbs}
+
+examples:
+  pytracemalloc run app.py --port 8000
+      run app.py as python would; at its end print what filled the memory at the peak
+  pytracemalloc run -n 25 -o app.pb.gz -m package.module
+      keep 25 frames of each block and write a snapshot that pprof can open, too
+  pytracemalloc run --at end --by file --top 20 app.py
+      what was still there at the end, summed by file
+
+`pytracemalloc COMMAND --help` tells the options of a command.
+"""
+
+
+class CommandError(Exception):
+    """One line that says what is wrong and what to do; `status` is the exit code."""
+
+    status = 2
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        return dispatch(arguments)
+    except CommandError as error:
+        complain(str(error))
+        return error.status
+
+
+def dispatch(arguments: list[str]) -> int:
+    first = arguments[0] if arguments else ""
+    if first in VERBS:
+        from importlib import import_module
+
+        verb = import_module(VERBS[first][0])
+        return int(verb.main(arguments[1:]))
+    if first in ("-h", "--help"):
+        return show(usage())
+    if first in ("-V", "--version"):
+        from pytracemalloc import __version__
+
+        return show(f"pytracemalloc {__version__}\n")
+    raise CommandError(advice(first))
+
+
+def usage() -> str:
+    lines = [f"  {name:<8}  {what}" for name, (_, what) in VERBS.items()]
+    return USAGE.format(verbs="\n".join(lines))
+
+
+def advice(first: str) -> str:
+    if not first:
+        return "a command is missing: try pytracemalloc run SCRIPT, or --help"
+    if os.path.exists(first):
+        return f"no command {first!r}: to run it, say pytracemalloc run {first}"
+    if first.startswith("-"):
+        return f"no option {first}: options of a run come after it; see --help"
+    return f"no command {first!r}: there is {', '.join(VERBS)}; see --help"
+
+
+def show(text: str) -> int:
+    """What was asked for goes to stdout; that nobody reads it is no error."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return 0
+
+
+def complain(text: str) -> None:
+    line = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    try:
+        sys.stderr.write(f"pytracemalloc: {line}\n")
+        sys.stderr.flush()
+    except (OSError, AttributeError):
+        pass  # closed or full: the exit code tells

@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: MIT
+"""What can be found out before the program starts. Each check raises CommandError."""
+
+from __future__ import annotations
+
+import os
+import site
+import stat
+import sys
+
+import pytracemalloc
+from pytracemalloc._startup import PROBE_STATUS, RUN_PREFIX
+from pytracemalloc.cli import CommandError
+
+START_FILE = "pytracemalloc.pth"
+
+
+def interpreter_options(words: list[str]) -> list[str]:
+    """The options this interpreter got before its script: python -X dev -m ..."""
+    options = []
+    at = 1
+    while at < len(words) and words[at].startswith("-") and words[at] not in ("-", "--"):
+        word = words[at]
+        if word.startswith("--"):
+            taken = 2 if word == "--check-hash-based-pycs" else 1
+        else:
+            ends = [i for i, letter in enumerate(word) if letter in "cmWX"]
+            end = ends[0] if ends else len(word)
+            if ends and word[end] in "cm":
+                return options + ([word[:end]] if end > 1 else [])
+            taken = 2 if ends and end == len(word) - 1 else 1
+        options += words[at : at + taken]
+        at += taken
+    return options
+
+
+def check_program(kind: str, name: str) -> None:
+    if kind == "-m":
+        check_module(name)
+    elif kind == "script" and name != "-":
+        check_script(name)
+    if "\0" in name:
+        raise CommandError("run: the program's name or code has a null character in it")
+
+
+def check_script(path: str) -> None:
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError) as error:
+        raise CommandError(no_script(path, error)) from None
+    if stat.S_ISDIR(status.st_mode):
+        mains = ("__main__.py", "__main__.pyc")
+        if not any(os.path.exists(os.path.join(path, main)) for main in mains):
+            raise CommandError(
+                f"run: {path!r} is a folder without __main__.py: name a script in it, "
+                "or use -m"
+            )
+    elif not os.access(path, os.R_OK):
+        raise CommandError(f"run: cannot read {path!r}: change its permissions")
+
+
+def no_script(path: str, error: OSError | ValueError) -> str:
+    reason = getattr(error, "strerror", None) or str(error)
+    text = f"run: cannot open {path!r}: {reason}"
+    if find_top(path.partition(".")[0]) and not path.endswith(".py"):
+        return f"{text}; to run the module, say -m {path}"
+    return f"{text}; check the name"
+
+
+def check_module(name: str) -> None:
+    """A module that is not there; what is wrong inside a package python tells best."""
+    top = name.partition(".")[0]
+    if not top or not find_top(top):
+        raise CommandError(f"run: no module named {name!r}: install it or check the name")
+
+
+def find_top(name: str) -> bool:
+    """Whether a module of that name can be found; nothing of it is run."""
+    from importlib.machinery import PathFinder
+
+    here = [] if sys.flags.safe_path else [os.getcwd()]
+    path = here + (sys.path if sys.flags.safe_path else sys.path[1:])
+    if not name.isidentifier():
+        return False
+    try:
+        for finder in sys.meta_path:
+            if finder is PathFinder:
+                found = PathFinder.find_spec(name, path)
+            else:
+                found = finder.find_spec(name, None)
+            if found is not None:
+                return True
+    except Exception:
+        return True  # a finder that fails: python will tell
+    return False
+
+
+def output_path(path: str, option: str) -> str:
+    """The absolute path of a file that can be replaced."""
+    if not path or "\0" in path:
+        raise CommandError(f"run: {option} needs the name of a file")
+    real = os.path.realpath(path)
+    if os.path.isdir(path):
+        raise CommandError(f"run: {option} {path}: is a folder: name a file in it")
+    if path.endswith("/"):
+        raise CommandError(f"run: {option} {path}: no such folder")
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise CommandError(f"run: {option} {path}: not a regular file: name another")
+    folder = os.path.dirname(real)
+    if not os.path.isdir(folder):
+        raise CommandError(
+            f"run: {option} {path}: no folder {os.path.dirname(path) or folder}: "
+            "make it first"
+        )
+    if os.path.exists(real) and not os.access(real, os.W_OK):
+        raise CommandError(f"run: {option} {path}: is write-protected: name another")
+    try_writing(folder, option, path)
+    return real
+
+
+def report_path(path: str) -> str:
+    """As output_path, but a pipe or a device will do."""
+    if path == "-":
+        return "/dev/stdout"
+    absolute = os.path.abspath(path)
+    special = os.path.exists(path) and not os.path.isfile(path)
+    if absolute.startswith("/dev/") or (special and not os.path.isdir(path)):
+        if not os.access(path, os.W_OK):
+            raise CommandError(f"run: --report {path}: cannot be written: name another")
+        return absolute
+    return output_path(path, "--report")
+
+
+def try_writing(folder: str, option: str, path: str) -> None:
+    """A file made in the folder and removed at once."""
+    draft = os.path.join(folder, f".pytracemalloc-{os.getpid()}.tmp")
+    try:
+        os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        os.unlink(draft)
+    except OSError as error:
+        raise CommandError(
+            f"run: {option} {path}: cannot be written: {error.strerror}: name another"
+        ) from None
+
+
+def check_start_file(options: list[str]) -> None:
+    """Whether the program's interpreter will read pytracemalloc.pth."""
+    if not sys.executable:
+        raise CommandError("run: this interpreter does not know its own program file")
+    if start_file_in_site() or probe(options):
+        return
+    if sys.flags.no_site:
+        raise CommandError("run: python -S reads no start-up file: leave -S out")
+    raise CommandError(
+        f"run: {START_FILE} is not in a site-packages folder of {sys.executable}: "
+        "install pytracemalloc there with pip (not editable, not by PYTHONPATH)"
+    )
+
+
+def start_file_in_site() -> bool:
+    if sys.flags.no_site:
+        return False
+    folder = os.path.dirname(os.path.dirname(os.path.abspath(pytracemalloc.__file__)))
+    folders = site.getsitepackages()
+    if site.ENABLE_USER_SITE:
+        folders.append(site.getusersitepackages())
+    known = {os.path.realpath(name) for name in folders}
+    is_there = os.path.isfile(os.path.join(folder, START_FILE))
+    return is_there and os.path.realpath(folder) in known
+
+
+def probe(options: list[str]) -> bool:
+    """Asks an interpreter like the program's: its folders may come from other .pth."""
+    import subprocess
+
+    words = [sys.executable, f"-X{RUN_PREFIX}run=probe", *options, "-c", ""]
+    silent = subprocess.DEVNULL
+    answer = subprocess.run(words, stdin=silent, stdout=silent, stderr=silent)
+    return answer.returncode == PROBE_STATUS

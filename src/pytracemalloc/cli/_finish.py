@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: MIT
+"""The end of a run: the snapshot goes to its file, the report to where it was asked."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from pytracemalloc import _text
+from pytracemalloc.cli import _render, _summary
+
+if TYPE_CHECKING:
+    from pytracemalloc._session import Figures, Session
+
+
+def finish(session: Session, figures: Figures) -> None:
+    options = session.options
+    output = options.get("output")
+    problem = write_snapshot(output, figures) if output and figures.tracing else None
+    summary = None
+    if figures.tracing:
+        top = int(options["top"])
+        summary = _summary.summarise(figures, options["at"], options["by"], top)
+    if output and figures.tracing is False:
+        problem = "tracing had been stopped"
+    if "json" in options:
+        text = _render.document(summary, file_fields(output, problem))
+    else:
+        text = as_text(session, summary, file_notes(session, output, problem))
+    deliver(session, text)
+    if problem:
+        session.say(f"pytracemalloc: {output}: not written: {problem}\n")
+
+
+def write_snapshot(path: str, figures: Figures) -> str | None:
+    """Replaces the file at once; the reason if it could not be done."""
+    try:
+        figures.at_end.dump(path)
+    except (OSError, ValueError, MemoryError) as error:
+        return getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return None
+
+
+def as_text(
+    session: Session, summary: _summary.Summary | None, notes: list[str]
+) -> str:
+    fd = None if "report" in session.options else 2
+    encoding = session.encoding if fd else "utf-8"
+    plain = not _text.can_encode(encoding)
+    report = _render.Report(
+        width=_text.columns(fd),
+        style=_text.Style(_text.wants_colour(fd)),
+        paths=_text.Paths(session.cwd, "..." if plain else "…"),
+        plain=plain,
+    )
+    # A line of its own even if the program left its last one open.
+    return ("\n" if fd else "") + report.text(summary, notes)
+
+
+def file_notes(session: Session, output: str | None, problem: str | None) -> list[str]:
+    if not output or problem:
+        return []
+    shown = _text.printable(os.path.relpath(output, session.cwd))
+    shown = shown if len(shown) < len(output) else _text.printable(output)
+    size = _text.size_text(os.path.getsize(output))
+    return [f"Snapshot: {shown} ({size}), for Snapshot.load() or: go tool pprof {shown}"]
+
+
+def file_fields(output: str | None, problem: str | None) -> dict[str, str | None]:
+    return {"output": None if problem else output}
+
+
+def deliver(session: Session, text: str) -> None:
+    path = session.options.get("report")
+    if path is None:
+        session.say(text)
+        return
+    try:
+        write_report(path, text)
+    except OSError as error:
+        session.say(f"pytracemalloc: {path}: not written: {error.strerror}\n")
+
+
+def write_report(path: str, text: str) -> None:
+    """A regular file is replaced at once; a pipe or a device is written to."""
+    data = text.encode("utf-8", "backslashreplace")
+    if is_special(path):
+        with open(path, "ab", buffering=0) as file:
+            file.write(data)
+        return
+    draft = f"{path}.{os.getpid()}.tmp"
+    try:
+        with open(draft, "wb") as file:
+            file.write(data)
+        os.replace(draft, path)
+    except OSError:
+        try:
+            os.unlink(draft)
+        except OSError:
+            pass
+        raise
+
+
+def is_special(path: str) -> bool:
+    """Whether the path names something that must not be replaced by a file."""
+    if path.startswith(("/dev/", "/proc/")):
+        return True
+    return os.path.exists(path) and not os.path.isfile(path)
