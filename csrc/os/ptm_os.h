@@ -8,6 +8,8 @@
 #ifndef PTM_OS_H
 #define PTM_OS_H
 
+#include <pthread.h>
+
 #include "base/ptm_mem.h"
 
 /* Zeroed private pages, kept out of core dumps. */
@@ -16,6 +18,17 @@ void ptm_os_unmap(void *pages, size_t bytes);
 void ptm_os_discard(void *pages, size_t bytes); /* stays mapped, reads as zero, holds no memory */
 size_t ptm_os_resident_bytes(const void *pages, size_t bytes);
 void ptm_os_yield(void);
+/* The calling thread, as pthread_self() names it. On x86-64 glibc that is the thread pointer itself: no call. */
+static PTM_ALWAYS_INLINE unsigned long
+ptm_os_thread(void)
+{
+#if defined(__x86_64__)
+    return (unsigned long)__builtin_thread_pointer();
+#else
+    return (unsigned long)pthread_self();
+#endif
+}
+
 /* Called around fork() in the forking thread; 0 or an errno. */
 int ptm_os_at_fork(void (*prepare)(void), void (*parent)(void), void (*child)(void));
 

@@ -46,6 +46,14 @@ ptm_tstate_in_lane(const PyThreadState *tstate, const PyInterpreterState *main_i
     return tstate != NULL && tstate->interp == main_interp;
 }
 
+/* The calling thread's state if it holds the main interpreter's GIL. */
+static PTM_ALWAYS_INLINE PyThreadState *
+ptm_tstate_main(const PyInterpreterState *main_interp)
+{
+    PyThreadState *tstate = ptm_tstate_attached();
+    return ptm_tstate_in_lane(tstate, main_interp) ? tstate : NULL;
+}
+
 static PTM_ALWAYS_INLINE const ptm_pyframe *
 ptm_frame_top(const PyThreadState *tstate)
 {

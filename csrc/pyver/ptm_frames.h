@@ -7,6 +7,7 @@
  *
  *   ptm_pyframe                          the fields we rely on, at their offsets
  *   ptm_tstate_attached()                the calling thread's state if it is attached to an interpreter, else NULL
+ *   ptm_tstate_main(interp)              the same, in fewer instructions, if it holds the GIL of this main interpreter
  *   ptm_tstate_of_thread()               the same for callers who may hold no GIL: also a detached thread's own state
  *   ptm_tstate_in_lane(tstate, interp)   no other thread with a state like this one runs at the same time
  *   ptm_frame_top(tstate)                the most recent frame, complete or not; NULL: none
@@ -29,7 +30,9 @@
 
 #include <Python.h>
 
+#include "base/ptm_atomic.h"
 #include "base/ptm_base.h"
+#include "os/ptm_os.h"
 
 #if !defined(__GLIBC__) || !(defined(__x86_64__) || defined(__aarch64__))
 #error "pytracemalloc: Linux with glibc on x86-64 or aarch64 only"

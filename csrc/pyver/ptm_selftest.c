@@ -12,7 +12,9 @@ typedef struct {
     char cookie[8];
     uint64_t version, free_threaded;
     uint64_t runtime[3];
-    uint64_t interpreter[13];
+    struct {
+        uint64_t others[12], gil_holder;
+    } interpreter;
     struct {
         uint64_t size, prev, next, interp, current_frame, thread_id, native_thread_id, datastack_chunk, status;
     } thread;
@@ -43,12 +45,32 @@ offsets_agree(void)
            && o->code.co_code_adaptive == offsetof(PyCodeObject, co_code_adaptive);
 }
 
+static PyThreadState *const nobody = NULL;
+PyThreadState *const *ptm_gil_holder = &nobody;
+
+/* Called with the GIL: then the word must name us. If it does not, hooks go the long way. */
+static void
+find_gil_holder(void)
+{
+    const debug_offsets *o = (const debug_offsets *)(const void *)&_PyRuntime;
+    const char *interp = (const char *)PyInterpreterState_Main();
+    PyThreadState *const *holder = (PyThreadState *const *)(const void *)(interp + o->interpreter.gil_holder);
+    if (*holder == PyThreadState_Get() && PyThreadState_Get()->thread_id == ptm_os_thread()) {
+        ptm_gil_holder = holder;
+    }
+}
+
 #else
 
 static bool
 offsets_agree(void)
 {
     return true;
+}
+
+static void
+find_gil_holder(void)
+{
 }
 
 #endif
@@ -110,6 +132,7 @@ ptm_selftest(const char **why)
         *why = "the frames of this interpreter do not read as those of the one it was built for";
     }
     else {
+        find_gil_holder();
         return PTM_OK;
     }
     return PTM_EUNSUPPORTED;

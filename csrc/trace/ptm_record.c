@@ -73,6 +73,19 @@ intern_site(ptm_lane_id lane, const PyThreadState *tstate, size_t size, ptm_wind
     return id;
 }
 
+/* Not among the recent ones. */
+static PTM_NOINLINE ptm_site_id
+find_older(ptm_lane_id lane, const PyThreadState *tstate, size_t size, ptm_window window)
+{
+    uint32_t age = PTM_LOAD(&ptm_code_age);
+    ptm_site_id id = ptm_sites_find(&ptm_lanes[lane], window.hash);
+    if (id == 0 || ptm_site_at(id)->code_age != age) {
+        id = intern_site(lane, tstate, size, window, id);
+    }
+    *ptm_sites_recent(&ptm_lanes[lane], window.hash) = (ptm_recent){window.hash, id, age};
+    return id;
+}
+
 /* 0: no memory. */
 static PTM_ALWAYS_INLINE ptm_site_id
 find_site(ptm_lane_id lane, const PyThreadState *tstate, size_t size)
@@ -81,23 +94,24 @@ find_site(ptm_lane_id lane, const PyThreadState *tstate, size_t size)
     if (PTM_LIKELY(tstate != NULL)) {
         window = ptm_walk_hash(tstate, ptm_recording.limit, size);
     }
-    ptm_site_id id = ptm_sites_find(&ptm_lanes[lane], window.hash);
-    if (PTM_LIKELY(id != 0) && PTM_LIKELY(ptm_site_at(id)->code_age == PTM_LOAD(&ptm_code_age))) {
-        return id;
+    const ptm_recent *recent = ptm_sites_recent(&ptm_lanes[lane], window.hash);
+    if (PTM_LIKELY(recent->hash == window.hash && recent->code_age == PTM_LOAD(&ptm_code_age))
+        && PTM_LIKELY(recent->site != 0)) {
+        return recent->site;
     }
-    return intern_site(lane, tstate, size, window, id);
+    return find_older(lane, tstate, size, window);
 }
 
 /* -- books --------------------------------------------------------------------------------------------------------- */
 
-static PTM_COLD void
+static PTM_NOINLINE void
 count_loss(ptm_lane *lane, size_t size)
 {
     lane->lost_blocks++;
     lane->lost_bytes += size;
 }
 
-static PTM_COLD void
+static PTM_NOINLINE void
 code_died(const void *block)
 {
     ptm_lock_take(&ptm_intern_lock);
@@ -284,19 +298,25 @@ ptm_record_realloc_failed(ptm_taken taken, const void *block)
 
 /* -- the main lane ------------------------------------------------------------------------------------------------- */
 
-static PTM_COLD bool
-other_interpreter(const PyThreadState *tstate)
+/* True: the event goes to the raw lane. *tstate is the calling thread's in any case. */
+static PTM_NOINLINE bool
+ask_thread(PyThreadState **tstate)
 {
-    if (tstate != NULL) {
+    *tstate = ptm_tstate_attached();
+    if (*tstate != NULL && !ptm_tstate_in_lane(*tstate, ptm_recording.main_interp)) {
         PTM_STORE(&ptm_recording.other_interps, true);
     }
-    return true;
+    return !ptm_tstate_in_lane(*tstate, ptm_recording.main_interp);
 }
 
 static PTM_ALWAYS_INLINE bool
-is_elsewhere(const PyThreadState *tstate)
+is_elsewhere(PyThreadState **tstate)
 {
-    return PTM_UNLIKELY(!ptm_tstate_in_lane(tstate, ptm_recording.main_interp)) && other_interpreter(tstate);
+    if (PTM_UNLIKELY(PTM_LOAD(&ptm_recording.other_interps))) {
+        return ask_thread(tstate);
+    }
+    *tstate = ptm_tstate_main(ptm_recording.main_interp);
+    return PTM_UNLIKELY(*tstate == NULL) && ask_thread(tstate);
 }
 
 static PTM_ALWAYS_INLINE void
@@ -309,8 +329,8 @@ remember(const void *block, size_t size)
 void
 ptm_record_main_alloc(void *block, size_t size)
 {
-    const PyThreadState *tstate = ptm_tstate_attached();
-    if (is_elsewhere(tstate)) {
+    PyThreadState *tstate;
+    if (is_elsewhere(&tstate)) {
         raw_alloc(tstate, block, size);
         return;
     }
@@ -322,7 +342,8 @@ ptm_record_main_alloc(void *block, size_t size)
 static PTM_ALWAYS_INLINE bool
 is_free_elsewhere(void)
 {
-    return PTM_UNLIKELY(PTM_LOAD(&ptm_recording.other_interps)) && is_elsewhere(ptm_tstate_attached());
+    PyThreadState *tstate;
+    return PTM_UNLIKELY(PTM_LOAD(&ptm_recording.other_interps)) && ask_thread(&tstate);
 }
 
 void
@@ -333,7 +354,7 @@ ptm_record_main_free(const void *block)
         return;
     }
     uint32_t entry = ptm_blocks_take(block);
-    if (entry != 0) {
+    if (PTM_LIKELY(entry != 0)) {
         ptm_site_id id = entry & PTM_ENTRY_SITE;
         if (PTM_LIKELY(id == 0 || ptm_site_at(id)->lane == PTM_LANE_MAIN)) {
             settle(PTM_LANE_MAIN, entry, block);
@@ -357,8 +378,8 @@ ptm_record_main_take(const void *block)
 void
 ptm_record_main_realloc(ptm_taken taken, void *block, size_t size)
 {
-    const PyThreadState *tstate = ptm_tstate_attached();
-    if (is_elsewhere(tstate)) {
+    PyThreadState *tstate;
+    if (is_elsewhere(&tstate)) {
         raw_realloc(tstate, taken, block, size);
         return;
     }
@@ -379,8 +400,8 @@ ptm_record_object(PyObject *object)
     if (!ptm_recording.tracing) {
         return;
     }
-    const PyThreadState *tstate = ptm_tstate_attached();
-    if (!is_elsewhere(tstate)) {
+    PyThreadState *tstate;
+    if (!is_elsewhere(&tstate)) {
         object_in(PTM_LANE_MAIN, tstate, object);
     }
     else if (enter_raw()) {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "trace/ptm_sites.h"
 
+#include <string.h>
+
 ptm_peak ptm_the_peak = {.epoch = 1};
 ptm_lane ptm_lanes[PTM_N_LANES];
 ptm_table ptm_site_table = PTM_TABLE(ptm_site, PTM_SITE_CHUNK_BITS);
@@ -114,6 +116,7 @@ ptm_sites_sweep(ptm_lane_id lane_id, void (*bury)(const ptm_site *site))
             give_back(id, site);
         }
     }
+    memset(lane->recent, 0, sizeof(lane->recent));
     uint32_t slack = lane->n_sites / 2;
     lane->sweep_at = lane->n_sites + (slack > PTM_FIRST_SWEEP ? slack : PTM_FIRST_SWEEP);
 }
@@ -124,6 +127,7 @@ ptm_sites_clear(void)
     for (int i = 0; i < PTM_N_LANES; i++) {
         ptm_lane *lane = &ptm_lanes[i];
         ptm_index_clear(&lane->sites);
+        memset(lane->recent, 0, sizeof(lane->recent));
         lane->n_sites = lane->epoch = 0;
         lane->sweep_at = PTM_FIRST_SWEEP;
         PTM_STORE(&lane->bytes, 0);

@@ -43,6 +43,15 @@ typedef enum { PTM_SITE_FREE, PTM_SITE_INDEXED, PTM_SITE_UNINDEXED } ptm_site_st
 
 _Static_assert(sizeof(ptm_site) == 64, "a site is meant to be one line of cache");
 
+/* The way to a site without its index: the ones met last, one for each value of a few bits of the hash. */
+typedef struct {
+    uint64_t hash;
+    ptm_site_id site;  /* 0: empty */
+    uint32_t code_age; /* valid only in this age */
+} ptm_recent;
+
+#define PTM_N_RECENT 1024u
+
 typedef struct {
     ptm_index sites;
     ptm_lock lock;        /* the raw lane's; the main lane's is the GIL */
@@ -53,6 +62,7 @@ typedef struct {
     uint64_t lost_blocks, lost_bytes;
     uintptr_t last_block;                 /* the block last given out, for objects that come to life on it */
     size_t last_bytes;                    /* 0: none, or an object has come already */
+    ptm_recent recent[PTM_N_RECENT];
 } __attribute__((aligned(64))) ptm_lane;
 
 extern ptm_lane ptm_lanes[PTM_N_LANES];
@@ -78,6 +88,12 @@ ptm_sites_find(const ptm_lane *lane, uint64_t hash)
         }
     }
     return 0;
+}
+
+static PTM_ALWAYS_INLINE ptm_recent *
+ptm_sites_recent(ptm_lane *lane, uint64_t hash)
+{
+    return &lane->recent[hash >> 32 & (PTM_N_RECENT - 1)];
 }
 
 /* Under the intern lock. A new site with empty books, in the index unless `indexed` is false; 0: no memory. */
