@@ -17,17 +17,15 @@ import unittest
 import ptm_conformance
 
 
-class Result(unittest.TestResult):
+class Result(unittest.TextTestResult):
     """Outcome by test id, without the package name."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.outcomes: dict[str, tuple[str, str]] = {}
-        self.running = ""
+    outcomes: dict[str, tuple[str, str]] = {}
+    running = ""
 
     def startTest(self, test: unittest.TestCase) -> None:
         super().startTest(test)
-        self.running = short_id(test)
+        Result.running = short_id(test)
 
     def note(self, test: object, outcome: str, why: str = "") -> None:
         self.outcomes[short_id(test)] = outcome, why
@@ -60,32 +58,29 @@ def short_id(test: object) -> str:
     return name.removeprefix("test.")
 
 
-def note_children(result: Result) -> None:
+def note_children() -> None:
     """Write a line to the log for each Python that a test starts."""
     start = subprocess.Popen.__init__
 
     def noted(self, args, *more, **options):  # type: ignore[no-untyped-def]
         start(self, args, *more, **options)
         if not isinstance(args, str) and str(args[0]) == sys.executable:
-            ptm_conformance.log("started", self.pid, result.running)
+            ptm_conformance.log("started", self.pid, Result.running or "set-up")
 
     subprocess.Popen.__init__ = noted  # type: ignore[method-assign]
 
 
 def main() -> None:
     out, names = sys.argv[1], sys.argv[2:]
-    del sys.argv[1:]
     if ptm_conformance.whose() != "ours":
         sys.exit("the suite would run against the standard library itself")
-    result = Result()
-    note_children(result)
-    loader = unittest.TestLoader()
-    suite = unittest.TestSuite(loader.loadTestsFromName(name) for name in names)
-    suite.run(result)
+    note_children()
+    runner = unittest.TextTestRunner(resultclass=Result)
+    unittest.main(None, argv=["suite", *names], testRunner=runner, exit=False)
     if ptm_conformance.whose() != "ours":
         sys.exit("a test put the standard library's module back")
     with open(out, "w", encoding="utf-8") as file:
-        json.dump(result.outcomes, file)
+        json.dump(Result.outcomes, file)
 
 
 if __name__ == "__main__":
