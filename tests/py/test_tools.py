@@ -75,7 +75,8 @@ def test_conformance_judges_both_ways(
 
 def test_conformance_counts_children(conformance: ModuleType) -> None:
     tally = conformance.Tally()
-    log = "7 started 8 t.x\n8 child ours\n7 started 9 t.y\n9 child core\n7 started 6 t.z\n"
+    log = "7 started 8 t.x\n8 child ours\n7 started 9 t.y\n9 child core\n"
+    log += "7 started 6 t.z\n"
     conformance.count_children(tally, log)
     assert (tally.ours, tally.core) == (1, ["t.y", "t.z"])
 
