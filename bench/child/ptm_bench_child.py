@@ -72,7 +72,7 @@ def _start(name: str) -> None:
     if family == "ours":
         import pytracemalloc as tracer
     elif family == "stdlib":
-        import tracemalloc as tracer
+        import _tracemalloc as tracer  # its Python layer would import pickle before the program
     else:
         raise SystemExit(f"PTM_BENCH_TRACER={name}: none, ours:N or stdlib:N")
     tracer.start(int(nframe))

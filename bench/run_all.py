@@ -1,0 +1,129 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""`make bench`: every claim measured, one table per claim, JSON beside it.
+
+    python bench/run_all.py [--python PYTHON] [PARTS...]
+
+Parts: workloads pyperf programs calls memory startup instructions books; all of them
+by default. Results land in build/bench/results/<version>/<part>.json, after every row.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from pathlib import Path
+
+import books
+import calls
+import instructions
+import memory
+import startup
+import table
+from pairs import BUILD, CONTESTANTS, Row, as_facts, machine, measure, save
+from suites import TITLE, programs_of
+from suites import VENV as VENV_OF
+from venvs import Venvs
+
+CLAIMS = {
+    "calls": calls.main,
+    "memory": memory.main,
+    "startup": startup.main,
+    "instructions": instructions.main,
+    "books": books.main,
+}
+
+
+def number_of(name: str, default: int) -> int:
+    """A number from the environment, as `make bench PAIRS=3` passes it."""
+    return int(os.environ.get(name) or default)
+
+
+def arguments() -> argparse.Namespace:
+    """What to run, and how often."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(all_parts()))
+    parser.add_argument("--python", default=sys.executable, help="the interpreter")
+    pairs = number_of("PAIRS", 5)
+    parser.add_argument("--pairs", type=int, default=pairs, help="default %(default)s")
+    fewer = number_of("STDLIB_PAIRS", -1)
+    parser.add_argument("--stdlib-pairs", type=int, default=fewer, help="default PAIRS")
+    fewest = number_of("STDLIB25_PAIRS", 1)
+    parser.add_argument("--stdlib25-pairs", type=int, default=fewest, help="default 1")
+    parser.add_argument("--only", default=os.environ.get("ONLY", ""), metavar="A,B")
+    wanted = os.environ.get("CONTESTANTS", ",".join(CONTESTANTS))
+    parser.add_argument("--contestants", default=wanted, metavar="A,B")
+    parser.add_argument(
+        "--keep", action="store_true", help="keep the rows of the last run not run now"
+    )
+    options = parser.parse_args()
+    if options.stdlib_pairs < 0:
+        options.stdlib_pairs = options.pairs
+    unknown = set(options.parts) - set(all_parts())
+    if unknown:
+        parser.error(f"no such part: {', '.join(sorted(unknown))}")
+    return options
+
+
+def all_parts() -> list[str]:
+    """In the order in which they run."""
+    return [*TITLE, *CLAIMS]
+
+
+def pairs_of(options: argparse.Namespace) -> dict[str, int]:
+    """How many pairs each contestant runs."""
+    counts = {"stdlib:1": options.stdlib_pairs, "stdlib:25": options.stdlib25_pairs}
+    names = [name for name in options.contestants.split(",") if name]
+    unknown = [n for n in names if n.partition(":")[0] not in ("ours", "stdlib")]
+    if unknown:
+        raise SystemExit(f"no such contestant: {', '.join(unknown)} (ours:1, stdlib:25)")
+    return {name: counts.get(name, options.pairs) for name in names}
+
+
+def run_suite(suite: str, venvs: Venvs, options: argparse.Namespace) -> Path:
+    """All rows of one suite; saved after each program."""
+    python = venvs.python(VENV_OF[suite])
+    out = results_of(venvs) / f"{suite}.json"
+    pairs = {name: n for name, n in pairs_of(options).items() if n > 0}
+    facts = table.facts_of(suite, venvs.version, machine(), venvs.engine())
+    only = set(filter(None, options.only.split(",")))
+    chosen = [p for p in programs_of(suite, python) if not only or p.name in only]
+    rows: list[Row] = []
+    kept = table.kept_rows(out) if options.keep else []
+    for program in chosen:
+        started = time.monotonic()
+        made = measure(python, program, pairs)
+        rows += made
+        facts["rows"] = table.merge(kept, as_facts(rows))
+        save(out, facts)
+        print(table.progress(made, suite, time.monotonic() - started), flush=True)
+    return out
+
+
+def results_of(venvs: Venvs) -> Path:
+    """Where the JSON of one interpreter goes."""
+    return BUILD / "results" / venvs.version
+
+
+def main() -> None:
+    options = arguments()
+    ours = options.contestants.find("ours") >= 0
+    venvs = Venvs(options.python, with_ours=ours)
+    made: list[Path] = []
+    for part in options.parts or all_parts():
+        print(f"\n== {part}, CPython {venvs.version}", flush=True)
+        if part in ("startup", "books") and not ours:
+            print("nothing to compare without ours")
+        elif part in TITLE:
+            made.append(run_suite(part, venvs, options))
+        else:
+            made.append(CLAIMS[part](venvs, results_of(venvs), options))
+    print()
+    for path in made:
+        print(table.render(path))
+
+
+if __name__ == "__main__":
+    main()
