@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * profile - snapshots as the bytes of a pprof profile and back, for files and pickles.
+ */
+#include "py/state.h"
+
+#include "format/ptm_pprof.h"
+
+PyObject *
+ptm_profile_encode(ptm_view *view, const char *json, Py_ssize_t json_len)
+{
+    ptm_buf buf;
+    ptm_pprof_extra extra = {json, (size_t)json_len, view->time_nanos};
+    ptm_buf_init(&buf);
+    ptm_err err = ptm_pprof_write(view->snap, &extra, &buf);
+    PyObject *bytes = err != PTM_OK ? ptm_raise(err)
+                                    : PyBytes_FromStringAndSize((const char *)buf.data, (Py_ssize_t)buf.len);
+    ptm_buf_fini(&buf);
+    return bytes;
+}
+
+/* _profile_of_snapshot(snapshot, json: bytes) -> bytes */
+PyObject *
+ptm_profile_encode_snapshot(PyObject *module, PyObject *args)
+{
+    PyObject *snapshot;
+    const char *json;
+    Py_ssize_t json_len;
+    ptm_source source;
+    if (!PyArg_ParseTuple(args, "Oy#:_profile_of_snapshot", &snapshot, &json, &json_len)
+        || ptm_source_init(&source, PyModule_GetState(module), snapshot) < 0) {
+        return NULL;
+    }
+    PyObject *bytes = ptm_profile_encode(source.view, json, json_len);
+    ptm_source_fini(&source);
+    return bytes;
+}
+
+/* A view of the profile in `data`; `json` (borrows from data) may be NULL. */
+static ptm_view *
+view_of_profile(const Py_buffer *data, ptm_pprof_extra *extra)
+{
+    ptm_snap *snap;
+    ptm_pprof_why why = {""};
+    ptm_err err = ptm_pprof_read(data->buf, (size_t)data->len, &snap, extra, &why);
+    if (err == PTM_EFORMAT) {
+        PyErr_SetString(PyExc_ValueError, why.text);
+        return NULL;
+    }
+    ptm_view *view = err == PTM_OK ? ptm_view_new(snap) : (ptm_raise(err), NULL);
+    if (view != NULL) {
+        view->time_nanos = extra->time_nanos;
+    }
+    return view;
+}
+
+/* _snapshot_of_profile(data) -> (Snapshot, json: bytes or None) */
+PyObject *
+ptm_profile_decode(PyObject *module, PyObject *arg)
+{
+    Py_buffer data;
+    ptm_pprof_extra extra = {NULL, 0, 0};
+    if (PyObject_GetBuffer(arg, &data, PyBUF_SIMPLE) < 0) {
+        return NULL;
+    }
+    ptm_view *view = view_of_profile(&data, &extra);
+    PyObject *snapshot = view == NULL ? NULL
+                                      : ptm_snapshot_of_view(PyModule_GetState(module), view, PTM_METRIC_LIVE);
+    PyObject *json = NULL;
+    if (snapshot != NULL) {
+        json = extra.json == NULL ? Py_NewRef(Py_None)
+                                  : PyBytes_FromStringAndSize(extra.json, (Py_ssize_t)extra.json_len);
+    }
+    ptm_view_decref(view);
+    PyBuffer_Release(&data);
+    if (json == NULL) {
+        Py_XDECREF(snapshot);
+        return NULL;
+    }
+    return Py_BuildValue("(NN)", snapshot, json);
+}
+
+/* _traces_of_profile(data, at) -> Traces: what a pickle of the main face calls. */
+PyObject *
+ptm_profile_traces(PyObject *module, PyObject *args)
+{
+    Py_buffer data;
+    PyObject *at;
+    ptm_metric metric;
+    ptm_pprof_extra extra = {NULL, 0, 0};
+    if (!PyArg_ParseTuple(args, "y*O:_traces_of_profile", &data, &at)) {
+        return NULL;
+    }
+    ptm_view *view = ptm_metric_from_object(at, true, &metric) < 0 ? NULL : view_of_profile(&data, &extra);
+    PyObject *traces = view == NULL ? NULL : ptm_traces_of_view(PyModule_GetState(module), view, metric);
+    ptm_view_decref(view);
+    PyBuffer_Release(&data);
+    return traces;
+}

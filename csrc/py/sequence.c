@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * sequence - what Traceback and the sequence of traces share: slices, index(), count(), reversed().
+ */
+#include "py/state.h"
+
+static PyObject *
+slice_of(PyObject *self, PyObject *slice)
+{
+    Py_ssize_t start, stop, step;
+    Py_ssize_t n = PySequence_Size(self);
+    if (n < 0 || PySlice_Unpack(slice, &start, &stop, &step) < 0) {
+        return NULL;
+    }
+    n = PySlice_AdjustIndices(n, &start, &stop, step);
+    PyObject *tuple = PyTuple_New(n);
+    for (Py_ssize_t i = 0; tuple != NULL && i < n; i++) {
+        PyObject *item = PySequence_GetItem(self, start + i * step);
+        if (item == NULL) {
+            Py_CLEAR(tuple);
+        }
+        else {
+            PyTuple_SET_ITEM(tuple, i, item);
+        }
+    }
+    return tuple;
+}
+
+PyObject *
+ptm_sequence_subscript(PyObject *self, PyObject *index, const char *noun)
+{
+    if (PySlice_Check(index)) {
+        return slice_of(self, index);
+    }
+    if (!PyIndex_Check(index)) {
+        return PyErr_Format(PyExc_TypeError, "%s indices must be integers or slices, not %.200s",
+                            noun, Py_TYPE(index)->tp_name);
+    }
+    Py_ssize_t i = PyNumber_AsSsize_t(index, PyExc_IndexError);
+    return i == -1 && PyErr_Occurred() ? NULL : PySequence_GetItem(self, i);
+}
+
+/* As collections.abc.Sequence: negative bounds count from the end. */
+static int
+bound(PyObject *value, Py_ssize_t n, Py_ssize_t *out)
+{
+    Py_ssize_t i = PyNumber_AsSsize_t(value, NULL);
+    if (i == -1 && PyErr_Occurred()) {
+        return -1;
+    }
+    *out = i >= 0 ? i : i + n > 0 ? i + n : 0;
+    return 0;
+}
+
+PyObject *
+ptm_sequence_index(PyObject *self, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"value", "start", "stop", NULL};
+    PyObject *value, *start_arg = NULL, *stop_arg = Py_None;
+    Py_ssize_t start = 0, n = PySequence_Size(self), stop = n;
+    if (n < 0 || !PyArg_ParseTupleAndKeywords(args, kwargs, "O|OO:index", names, &value, &start_arg, &stop_arg)
+        || (start_arg != NULL && start_arg != Py_None && bound(start_arg, n, &start) < 0)
+        || (stop_arg != Py_None && bound(stop_arg, n, &stop) < 0)) {
+        return NULL;
+    }
+    for (Py_ssize_t i = start; i < stop && i < n; i++) {
+        PyObject *item = PySequence_GetItem(self, i);
+        int same = item == NULL ? -1 : PyObject_RichCompareBool(item, value, Py_EQ);
+        Py_XDECREF(item);
+        if (same != 0) {
+            return same < 0 ? NULL : PyLong_FromSsize_t(i);
+        }
+    }
+    PyErr_SetNone(PyExc_ValueError);
+    return NULL;
+}
+
+PyObject *
+ptm_sequence_count(PyObject *self, PyObject *value)
+{
+    Py_ssize_t n = PySequence_Size(self), found = 0;
+    for (Py_ssize_t i = 0; i < n; i++) {
+        PyObject *item = PySequence_GetItem(self, i);
+        int same = item == NULL ? -1 : PyObject_RichCompareBool(item, value, Py_EQ);
+        Py_XDECREF(item);
+        if (same < 0) {
+            return NULL;
+        }
+        found += same;
+    }
+    return n < 0 ? NULL : PyLong_FromSsize_t(found);
+}
+
+PyObject *
+ptm_sequence_reversed(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    return PyObject_CallOneArg((PyObject *)&PyReversed_Type, self);
+}

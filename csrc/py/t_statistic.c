@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * t_statistic - Statistic and StatisticDiff: plain attributes, any of which may be set.
+ */
+#include "py/state.h"
+
+typedef struct {
+    PyObject_HEAD
+    PyObject *traceback, *size, *count; /* NULL until __init__ */
+    PyObject *size_diff, *count_diff;   /* StatisticDiff only */
+} statistic_object;
+
+static inline statistic_object *
+as_statistic(PyObject *self)
+{
+    return (statistic_object *)self;
+}
+
+static PyObject *
+statistic_alloc(PyTypeObject *type, PyObject *traceback, const ptm_group_row *row)
+{
+    PyObject *self = traceback == NULL ? NULL : type->tp_alloc(type, 0);
+    if (self == NULL) {
+        return NULL;
+    }
+    as_statistic(self)->traceback = Py_NewRef(traceback);
+    as_statistic(self)->size = PyLong_FromLongLong(row->size);
+    as_statistic(self)->count = PyLong_FromLongLong(row->count);
+    if (as_statistic(self)->size == NULL || as_statistic(self)->count == NULL) {
+        Py_CLEAR(self);
+    }
+    return self;
+}
+
+PyObject *
+ptm_statistic_new(ptm_face *face, PyObject *traceback, const ptm_group_row *row)
+{
+    return statistic_alloc(face->statistic, traceback, row);
+}
+
+PyObject *
+ptm_statistic_diff_new(ptm_face *face, PyObject *traceback, const ptm_group_row *row)
+{
+    PyObject *self = statistic_alloc(face->statistic_diff, traceback, row);
+    if (self == NULL) {
+        return NULL;
+    }
+    as_statistic(self)->size_diff = PyLong_FromLongLong(row->size_diff);
+    as_statistic(self)->count_diff = PyLong_FromLongLong(row->count_diff);
+    if (as_statistic(self)->size_diff == NULL || as_statistic(self)->count_diff == NULL) {
+        Py_CLEAR(self);
+    }
+    return self;
+}
+
+static int
+statistic_init(PyObject *self, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"traceback", "size", "count", NULL};
+    PyObject *traceback, *size, *count;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OOO:Statistic", names, &traceback, &size, &count)) {
+        return -1;
+    }
+    Py_XSETREF(as_statistic(self)->traceback, Py_NewRef(traceback));
+    Py_XSETREF(as_statistic(self)->size, Py_NewRef(size));
+    Py_XSETREF(as_statistic(self)->count, Py_NewRef(count));
+    return 0;
+}
+
+static int
+diff_init(PyObject *self, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"traceback", "size", "size_diff", "count", "count_diff", NULL};
+    PyObject *traceback, *size, *size_diff, *count, *count_diff;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OOOOO:StatisticDiff", names,
+                                     &traceback, &size, &size_diff, &count, &count_diff)) {
+        return -1;
+    }
+    Py_XSETREF(as_statistic(self)->traceback, Py_NewRef(traceback));
+    Py_XSETREF(as_statistic(self)->size, Py_NewRef(size));
+    Py_XSETREF(as_statistic(self)->size_diff, Py_NewRef(size_diff));
+    Py_XSETREF(as_statistic(self)->count, Py_NewRef(count));
+    Py_XSETREF(as_statistic(self)->count_diff, Py_NewRef(count_diff));
+    return 0;
+}
+
+static int
+statistic_traverse(PyObject *self, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(as_statistic(self)->traceback);
+    Py_VISIT(as_statistic(self)->size);
+    Py_VISIT(as_statistic(self)->count);
+    Py_VISIT(as_statistic(self)->size_diff);
+    Py_VISIT(as_statistic(self)->count_diff);
+    return 0;
+}
+
+static int
+statistic_clear(PyObject *self)
+{
+    Py_CLEAR(as_statistic(self)->traceback);
+    Py_CLEAR(as_statistic(self)->size);
+    Py_CLEAR(as_statistic(self)->count);
+    Py_CLEAR(as_statistic(self)->size_diff);
+    Py_CLEAR(as_statistic(self)->count_diff);
+    return 0;
+}
+
+static void
+statistic_dealloc(PyObject *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    PyObject_GC_UnTrack(self);
+    statistic_clear(self);
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
+/* -- comparing: by the attributes in the order of the constructor -- */
+
+static bool
+is_diff(ptm_face *face, PyObject *self)
+{
+    return PyObject_TypeCheck(self, face->statistic_diff);
+}
+
+/* A new tuple of all attributes. */
+static PyObject *
+values_of(ptm_face *face, PyObject *self)
+{
+    statistic_object *stat = as_statistic(self);
+    if (stat->traceback == NULL || stat->size == NULL || stat->count == NULL
+        || (is_diff(face, self) && (stat->size_diff == NULL || stat->count_diff == NULL))) {
+        PyErr_SetString(PyExc_AttributeError, "traceback");
+        return NULL;
+    }
+    if (is_diff(face, self)) {
+        return PyTuple_Pack(5, stat->traceback, stat->size, stat->size_diff, stat->count, stat->count_diff);
+    }
+    return PyTuple_Pack(3, stat->traceback, stat->size, stat->count);
+}
+
+static PyObject *
+statistic_compare(PyObject *self, PyObject *other, int op)
+{
+    ptm_face *face = ptm_face_of(self);
+    if (face == NULL) {
+        return NULL;
+    }
+    PyTypeObject *type = is_diff(face, self) ? face->statistic_diff : face->statistic;
+    if ((op != Py_EQ && op != Py_NE) || !PyObject_TypeCheck(other, type)) {
+        Py_RETURN_NOTIMPLEMENTED;
+    }
+    PyObject *a = values_of(face, self);
+    PyObject *b = a == NULL ? NULL : values_of(face, other);
+    PyObject *result = b == NULL ? NULL : PyObject_RichCompare(a, b, op);
+    Py_XDECREF(b);
+    Py_XDECREF(a);
+    return result;
+}
+
+static Py_hash_t
+statistic_hash(PyObject *self)
+{
+    ptm_face *face = ptm_face_of(self);
+    PyObject *values = face == NULL ? NULL : values_of(face, self);
+    Py_hash_t hash = values == NULL ? -1 : PyObject_Hash(values);
+    Py_XDECREF(values);
+    return hash;
+}
+
+/* -- text -- */
+
+/* ", average=2501 B", or nothing when there are no blocks. */
+static PyObject *
+average_text(statistic_object *stat)
+{
+    int any = PyObject_IsTrue(stat->count);
+    if (any <= 0) {
+        return any < 0 ? NULL : PyUnicode_FromString("");
+    }
+    PyObject *average = PyNumber_TrueDivide(stat->size, stat->count);
+    PyObject *text = average == NULL ? NULL : ptm_text_size(average, false);
+    Py_XDECREF(average);
+    return text == NULL ? NULL : ptm_text_format(", average=%s", Py_BuildValue("(N)", text));
+}
+
+/* "size=5002 B, count=2" or "size=5002 B (+5000 B), count=2 (+1)", behind the traceback. */
+static PyObject *
+head_text(ptm_face *face, PyObject *self)
+{
+    statistic_object *stat = as_statistic(self);
+    PyObject *size = ptm_text_size(stat->size, false);
+    if (size == NULL || !is_diff(face, self)) {
+        return size == NULL ? NULL
+                            : ptm_text_format("%s: size=%s, count=%i",
+                                              Py_BuildValue("(ONO)", stat->traceback, size, stat->count));
+    }
+    PyObject *difference = ptm_text_size(stat->size_diff, true);
+    if (difference == NULL) {
+        Py_DECREF(size);
+        return NULL;
+    }
+    return ptm_text_format("%s: size=%s (%s), count=%i (%+i)",
+                           Py_BuildValue("(ONNOO)", stat->traceback, size, difference, stat->count,
+                                         stat->count_diff));
+}
+
+static PyObject *
+statistic_str(PyObject *self)
+{
+    ptm_face *face = ptm_face_of(self);
+    PyObject *values = face == NULL ? NULL : values_of(face, self); /* holds them while Python code runs */
+    PyObject *head = values == NULL ? NULL : head_text(face, self);
+    PyObject *average = head == NULL ? NULL : average_text(as_statistic(self));
+    PyObject *text = average == NULL ? NULL : PyUnicode_Concat(head, average);
+    Py_XDECREF(average);
+    Py_XDECREF(head);
+    Py_XDECREF(values);
+    return text;
+}
+
+static PyObject *
+statistic_repr(PyObject *self)
+{
+    ptm_face *face = ptm_face_of(self);
+    PyObject *values = face == NULL ? NULL : values_of(face, self);
+    if (values == NULL) {
+        return NULL;
+    }
+    return ptm_text_format(is_diff(face, self) ? "<StatisticDiff traceback=%r size=%i (%+i) count=%i (%+i)>"
+                                               : "<Statistic traceback=%r size=%i count=%i>",
+                           values);
+}
+
+static PyObject *
+statistic_sort_key(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    statistic_object *stat = as_statistic(self);
+    ptm_face *face = ptm_face_of(self);
+    PyObject *values = face == NULL ? NULL : values_of(face, self);
+    if (values == NULL) {
+        return NULL;
+    }
+    PyObject *key = NULL;
+    if (!is_diff(face, self)) {
+        key = PyTuple_Pack(3, stat->size, stat->count, stat->traceback);
+    }
+    else {
+        PyObject *size_diff = PyNumber_Absolute(stat->size_diff);
+        PyObject *count_diff = size_diff == NULL ? NULL : PyNumber_Absolute(stat->count_diff);
+        if (count_diff != NULL) {
+            key = PyTuple_Pack(5, size_diff, stat->size, count_diff, stat->count, stat->traceback);
+        }
+        Py_XDECREF(count_diff);
+        Py_XDECREF(size_diff);
+    }
+    Py_DECREF(values);
+    return key;
+}
+
+static PyMethodDef statistic_methods[] = {
+    {"_sort_key", statistic_sort_key, METH_NOARGS, PyDoc_STR("_sort_key(self)\n--\n\n")},
+    PTM_PICKLE_METHODS,
+    {NULL, NULL, 0, NULL},
+};
+
+#define STATISTIC_MEMBERS                                                                            \
+    {"traceback", T_OBJECT_EX, offsetof(statistic_object, traceback), 0,                             \
+     PyDoc_STR("Traceback where the memory block was allocated.")},                                  \
+    {"size", T_OBJECT_EX, offsetof(statistic_object, size), 0,                                       \
+     PyDoc_STR("Total size of memory blocks in bytes (int).")},                                      \
+    {"count", T_OBJECT_EX, offsetof(statistic_object, count), 0, PyDoc_STR("Number of memory blocks (int).")}
+
+static PyMemberDef statistic_members[] = {
+    STATISTIC_MEMBERS,
+    {NULL, 0, 0, 0, NULL},
+};
+
+static PyMemberDef diff_members[] = {
+    STATISTIC_MEMBERS,
+    {"size_diff", T_OBJECT_EX, offsetof(statistic_object, size_diff), 0,
+     PyDoc_STR("Difference of total size of memory blocks in bytes between the snapshots (int).")},
+    {"count_diff", T_OBJECT_EX, offsetof(statistic_object, count_diff), 0,
+     PyDoc_STR("Difference of number of memory blocks between the snapshots (int).")},
+    {NULL, 0, 0, 0, NULL},
+};
+
+PyDoc_STRVAR(statistic_doc,
+"Statistic(traceback, size, count)\n--\n\nStatistic on memory allocations.");
+
+PyDoc_STRVAR(diff_doc,
+"StatisticDiff(traceback, size, size_diff, count, count_diff)\n--\n\n"
+"Statistic difference on memory allocations between an old and a new\n"
+"Snapshot instance.");
+
+#define STATISTIC_SLOTS(doc, init, members)    \
+    {Py_tp_doc, (void *)doc},                  \
+    {Py_tp_init, init},                        \
+    {Py_tp_dealloc, statistic_dealloc},        \
+    {Py_tp_traverse, statistic_traverse},      \
+    {Py_tp_clear, statistic_clear},            \
+    {Py_tp_richcompare, statistic_compare},    \
+    {Py_tp_hash, statistic_hash},              \
+    {Py_tp_str, statistic_str},                \
+    {Py_tp_repr, statistic_repr},              \
+    {Py_tp_members, members},                  \
+    {Py_tp_methods, statistic_methods},        \
+    {0, NULL}
+
+static PyType_Slot statistic_slots[] = {STATISTIC_SLOTS(statistic_doc, statistic_init, statistic_members)};
+static PyType_Slot diff_slots[] = {STATISTIC_SLOTS(diff_doc, diff_init, diff_members)};
+
+int
+ptm_statistic_setup(PyObject *module)
+{
+    static const ptm_type_recipe statistic = {
+        "pytracemalloc.Statistic", "tracemalloc.Statistic",
+        sizeof(statistic_object), statistic_slots, statistic_slots,
+    };
+    static const ptm_type_recipe diff = {
+        "pytracemalloc.StatisticDiff", "tracemalloc.StatisticDiff",
+        sizeof(statistic_object), diff_slots, diff_slots,
+    };
+    ptm_face *face = PyModule_GetState(module);
+    face->statistic = ptm_type_new(module, &statistic, NULL);
+    face->statistic_diff = ptm_type_new(module, &diff, NULL);
+    return face->statistic == NULL || face->statistic_diff == NULL ? -1 : 0;
+}

@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * t_trace - Trace: domain, size and traceback of one block, on a site of a view or on a tuple given by the caller.
+ */
+#include "py/state.h"
+
+typedef struct {
+    PyObject_HEAD
+    PyObject *raw;     /* (domain, size, frames most recent first, total_nframe); NULL: still in the view */
+    PyObject *details; /* of the traceback's frames, see there; NULL: not known, or in the view */
+    ptm_view *view;    /* NULL: made by the caller */
+    ptm_site_id site;
+} trace_object;
+
+static inline trace_object *
+as_trace(PyObject *self)
+{
+    return (trace_object *)self;
+}
+
+static PyObject *
+trace_alloc(ptm_face *face)
+{
+    return face->trace->tp_alloc(face->trace, 0);
+}
+
+PyObject *
+ptm_trace_of_view(ptm_face *face, ptm_view *view, ptm_site_id site)
+{
+    PyObject *self = trace_alloc(face);
+    if (self != NULL) {
+        as_trace(self)->view = ptm_view_incref(view);
+        as_trace(self)->site = site;
+    }
+    return self;
+}
+
+PyObject *
+ptm_trace_of_raw(ptm_face *face, PyObject *raw)
+{
+    PyObject *self = trace_alloc(face);
+    if (self != NULL) {
+        as_trace(self)->raw = Py_NewRef(raw);
+    }
+    return self;
+}
+
+static void
+set_raw(PyObject *self, PyObject *raw)
+{
+    ptm_view *view = as_trace(self)->view;
+    as_trace(self)->view = NULL;
+    ptm_view_decref(view);
+    Py_CLEAR(as_trace(self)->details);
+    Py_XSETREF(as_trace(self)->raw, Py_XNewRef(raw));
+}
+
+static int
+trace_init(PyObject *self, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"trace", NULL};
+    PyObject *raw;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O:Trace", names, &raw)) {
+        return -1;
+    }
+    set_raw(self, raw);
+    return 0;
+}
+
+static int
+trace_traverse(PyObject *self, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(as_trace(self)->raw);
+    Py_VISIT(as_trace(self)->details);
+    return 0;
+}
+
+static int
+trace_clear(PyObject *self)
+{
+    Py_CLEAR(as_trace(self)->raw);
+    Py_CLEAR(as_trace(self)->details);
+    return 0;
+}
+
+static void
+trace_dealloc(PyObject *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    PyObject_GC_UnTrack(self);
+    trace_clear(self);
+    ptm_view_decref(as_trace(self)->view);
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
+/* The raw tuple, borrowed. */
+static PyObject *
+raw_of(PyObject *self)
+{
+    trace_object *trace = as_trace(self);
+    if (trace->raw == NULL && trace->view != NULL) {
+        trace->raw = ptm_view_trace(trace->view, trace->site);
+    }
+    else if (trace->raw == NULL) {
+        PyErr_SetString(PyExc_AttributeError, "_trace");
+    }
+    return trace->raw;
+}
+
+PyObject *
+ptm_trace_raw(PyObject *self)
+{
+    return Py_XNewRef(raw_of(self));
+}
+
+static PyObject *
+raw_item(PyObject *self, Py_ssize_t i)
+{
+    PyObject *raw = raw_of(self);
+    return raw == NULL ? NULL : PySequence_GetItem(raw, i);
+}
+
+static PyObject *
+trace_get_domain(PyObject *self, void *unused)
+{
+    (void)unused;
+    return raw_item(self, 0);
+}
+
+static PyObject *
+trace_get_size(PyObject *self, void *unused)
+{
+    (void)unused;
+    trace_object *trace = as_trace(self);
+    if (trace->view != NULL) {
+        return PyLong_FromUnsignedLongLong(trace->view->snap->sites[trace->site].size);
+    }
+    return raw_item(self, 1);
+}
+
+/* What follows domain and size are the constructor's arguments; dumps of Python 3.8 and before have one only. */
+static PyObject *
+traceback_of_raw(ptm_face *face, PyObject *self)
+{
+    PyObject *raw = raw_of(self);
+    PyObject *rest = raw == NULL ? NULL : PySequence_GetSlice(raw, 2, PY_SSIZE_T_MAX);
+    PyObject *args = rest == NULL ? NULL : PySequence_Tuple(rest);
+    PyObject *tb = args == NULL ? NULL : PyObject_CallObject((PyObject *)face->traceback, args);
+    Py_XDECREF(args);
+    Py_XDECREF(rest);
+    PyObject *details = as_trace(self)->details;
+    if (tb != NULL && details != NULL && PyObject_SetAttrString(tb, "_details", details) < 0) {
+        Py_CLEAR(tb);
+    }
+    return tb;
+}
+
+static PyObject *
+trace_get_traceback(PyObject *self, void *unused)
+{
+    (void)unused;
+    ptm_face *face = ptm_face_of(self);
+    trace_object *trace = as_trace(self);
+    if (face == NULL || trace->view == NULL) {
+        return face == NULL ? NULL : traceback_of_raw(face, self);
+    }
+    const ptm_snap_site *site = &trace->view->snap->sites[trace->site];
+    return ptm_traceback_of_view(face, trace->view, PTM_TB_STACK, site->stack, site->depth);
+}
+
+static PyObject *
+trace_compare(PyObject *self, PyObject *other, int op)
+{
+    ptm_face *face = ptm_face_of(self);
+    if (face == NULL || (op != Py_EQ && op != Py_NE) || !PyObject_TypeCheck(other, face->trace)) {
+        return face == NULL ? NULL : Py_NewRef(Py_NotImplemented);
+    }
+    trace_object *a = as_trace(self), *b = as_trace(other);
+    if (a->view != NULL && a->view == b->view && a->site == b->site) {
+        return PyBool_FromLong(op == Py_EQ);
+    }
+    PyObject *raw_a = raw_of(self), *raw_b = raw_a == NULL ? NULL : raw_of(other);
+    return raw_b == NULL ? NULL : PyObject_RichCompare(raw_a, raw_b, op);
+}
+
+static Py_hash_t
+trace_hash(PyObject *self)
+{
+    PyObject *raw = raw_of(self);
+    return raw == NULL ? -1 : PyObject_Hash(raw);
+}
+
+static PyObject *
+size_text(PyObject *self)
+{
+    PyObject *size = PyObject_GetAttrString(self, "size");
+    PyObject *text = size == NULL ? NULL : ptm_text_size(size, false);
+    Py_XDECREF(size);
+    return text;
+}
+
+static PyObject *
+trace_str(PyObject *self)
+{
+    PyObject *tb = PyObject_GetAttrString(self, "traceback");
+    PyObject *size = tb == NULL ? NULL : size_text(self);
+    if (size == NULL) {
+        Py_XDECREF(tb);
+        return NULL;
+    }
+    return ptm_text_format("%s: %s", Py_BuildValue("(NN)", tb, size));
+}
+
+static PyObject *
+trace_repr(PyObject *self)
+{
+    PyObject *domain = PyObject_GetAttrString(self, "domain");
+    PyObject *size = domain == NULL ? NULL : size_text(self);
+    PyObject *tb = size == NULL ? NULL : PyObject_GetAttrString(self, "traceback");
+    if (tb == NULL) {
+        Py_XDECREF(size);
+        Py_XDECREF(domain);
+        return NULL;
+    }
+    return ptm_text_format("<Trace domain=%s size=%s, traceback=%r>", Py_BuildValue("(NNN)", domain, size, tb));
+}
+
+static PyObject *
+trace_get_raw(PyObject *self, void *unused)
+{
+    (void)unused;
+    return ptm_trace_raw(self);
+}
+
+static int
+trace_set_raw(PyObject *self, PyObject *raw, void *unused)
+{
+    (void)unused;
+    set_raw(self, raw);
+    return 0;
+}
+
+static PyObject *
+trace_get_details(PyObject *self, void *unused)
+{
+    (void)unused;
+    if (as_trace(self)->view == NULL) {
+        PyObject *details = as_trace(self)->details;
+        return Py_NewRef(details == NULL ? Py_None : details);
+    }
+    PyObject *tb = trace_get_traceback(self, NULL);
+    PyObject *details = tb == NULL ? NULL : ptm_traceback_details(tb);
+    Py_XDECREF(tb);
+    return details;
+}
+
+static int
+trace_set_details(PyObject *self, PyObject *details, void *unused)
+{
+    (void)unused;
+    if (details == NULL || (details != Py_None && !PyTuple_Check(details))) {
+        PyErr_SetString(PyExc_TypeError, "_details must be None or a tuple");
+        return -1;
+    }
+    Py_XSETREF(as_trace(self)->details, details == Py_None ? NULL : Py_NewRef(details));
+    return 0;
+}
+
+static PyMethodDef trace_methods[] = {
+    PTM_PICKLE_METHODS,
+    {NULL, NULL, 0, NULL},
+};
+
+#define TRACE_GETSET                                                                                  \
+    {"domain", trace_get_domain, NULL, PyDoc_STR("Address space of the block (int)."), NULL},         \
+    {"size", trace_get_size, NULL, PyDoc_STR("Size of the memory block in bytes (int)."), NULL},      \
+    {"traceback", trace_get_traceback, NULL,                                                          \
+     PyDoc_STR("Traceback where the memory block was allocated."), NULL},                             \
+    {"_trace", trace_get_raw, trace_set_raw, NULL, NULL}
+
+static PyGetSetDef stdlib_getset[] = {
+    TRACE_GETSET,
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyGetSetDef main_getset[] = {
+    TRACE_GETSET,
+    {"_details", trace_get_details, trace_set_details, NULL, NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+PyDoc_STRVAR(trace_doc, "Trace(trace)\n--\n\nTrace of a memory block.");
+
+#define TRACE_SLOTS(getset)                \
+    {Py_tp_doc, (void *)trace_doc},        \
+    {Py_tp_init, trace_init},              \
+    {Py_tp_dealloc, trace_dealloc},        \
+    {Py_tp_traverse, trace_traverse},      \
+    {Py_tp_clear, trace_clear},            \
+    {Py_tp_richcompare, trace_compare},    \
+    {Py_tp_hash, trace_hash},              \
+    {Py_tp_str, trace_str},                \
+    {Py_tp_repr, trace_repr},              \
+    {Py_tp_methods, trace_methods},        \
+    {Py_tp_getset, getset},                \
+    {0, NULL}
+
+static PyType_Slot main_slots[] = {TRACE_SLOTS(main_getset)};
+static PyType_Slot stdlib_slots[] = {TRACE_SLOTS(stdlib_getset)};
+
+int
+ptm_trace_setup(PyObject *module)
+{
+    static const ptm_type_recipe recipe = {
+        "pytracemalloc.Trace", "tracemalloc.Trace", sizeof(trace_object), main_slots, stdlib_slots,
+    };
+    ptm_face *face = PyModule_GetState(module);
+    face->trace = ptm_type_new(module, &recipe, NULL);
+    return face->trace == NULL ? -1 : 0;
+}

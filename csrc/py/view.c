@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * view - Python objects from columns, each made once.
+ */
+#include "py/view.h"
+
+#include <stdlib.h>
+
+#include "py/state.h"
+
+/* The caches come from malloc: the tracer does not see them. */
+ptm_view *
+ptm_view_new(ptm_snap *snap)
+{
+    ptm_view *view = calloc(1, sizeof(*view));
+    if (view == NULL) {
+        ptm_snap_decref(snap);
+        PyErr_NoMemory();
+        return NULL;
+    }
+    view->refs = 1;
+    view->snap = snap;
+    view->strings = calloc((size_t)snap->n_strings + 1, sizeof(PyObject *));
+    view->lines = calloc((size_t)snap->n_frames + 1, sizeof(PyObject *));
+    if (view->strings == NULL || view->lines == NULL) {
+        ptm_view_decref(view);
+        PyErr_NoMemory();
+        return NULL;
+    }
+    return view;
+}
+
+static void
+drop_all(PyObject **objects, uint32_t n)
+{
+    for (uint32_t i = 0; objects != NULL && i < n; i++) {
+        Py_XDECREF(objects[i]);
+    }
+    free(objects);
+}
+
+void
+ptm_view_decref(ptm_view *view)
+{
+    if (view == NULL || --view->refs > 0) {
+        return;
+    }
+    drop_all(view->stacks, view->snap->n_stacks);
+    drop_all(view->lines, view->snap->n_frames);
+    drop_all(view->strings, view->snap->n_strings);
+    free(view->agreed);
+    ptm_snap_decref(view->snap);
+    free(view);
+}
+
+PyObject *
+ptm_view_string(ptm_view *view, ptm_str_id id)
+{
+    if (view->strings[id] == NULL) {
+        size_t len;
+        const char *utf8 = ptm_snap_string(view->snap, id, &len);
+        view->strings[id] = PyUnicode_DecodeUTF8(utf8, (Py_ssize_t)len, "surrogatepass");
+    }
+    return view->strings[id];
+}
+
+PyObject *
+ptm_view_line(ptm_view *view, ptm_frame_id frame)
+{
+    uint32_t key = view->snap->frames[frame].line_key;
+    if (view->lines[key] == NULL) {
+        const ptm_snap_frame *line = &view->snap->frames[key];
+        PyObject *file = ptm_view_string(view, line->file);
+        view->lines[key] = file == NULL ? NULL : Py_BuildValue("(Oi)", file, (int)line->lineno);
+    }
+    return view->lines[key];
+}
+
+static PyObject *
+stack_new(ptm_view *view, ptm_stack_id stack)
+{
+    const ptm_snap_stack *stacks = view->snap->stacks;
+    PyObject *tuple = PyTuple_New((Py_ssize_t)stacks[stack].nframe);
+    for (Py_ssize_t i = 0; tuple != NULL && stack != 0; i++, stack = stacks[stack].parent) {
+        PyObject *line = ptm_view_line(view, stacks[stack].frame);
+        if (line == NULL) {
+            Py_CLEAR(tuple);
+        }
+        else {
+            PyTuple_SET_ITEM(tuple, i, Py_NewRef(line));
+        }
+    }
+    return tuple;
+}
+
+PyObject *
+ptm_view_stack(ptm_view *view, ptm_stack_id stack)
+{
+    if (view->stacks == NULL) {
+        view->stacks = calloc(view->snap->n_stacks, sizeof(PyObject *));
+        if (view->stacks == NULL) {
+            return PyErr_NoMemory();
+        }
+    }
+    if (view->stacks[stack] == NULL) {
+        view->stacks[stack] = stack_new(view, stack);
+    }
+    return view->stacks[stack];
+}
+
+/* Strings are interned: equal names have equal ids. */
+static void
+agree(ptm_snap_frame *into, const ptm_snap_frame *frame)
+{
+    if (into->name != frame->name) {
+        into->name = PTM_SNAP_NONE;
+    }
+    if (into->end_lineno != frame->end_lineno) {
+        into->end_lineno = -1;
+    }
+    if (into->colno != frame->colno) {
+        into->colno = -1;
+    }
+    if (into->end_colno != frame->end_colno) {
+        into->end_colno = -1;
+    }
+}
+
+const ptm_snap_frame *
+ptm_view_agreed(ptm_view *view, ptm_frame_id frame)
+{
+    const ptm_snap *snap = view->snap;
+    if (view->agreed == NULL) {
+        view->agreed = malloc(((size_t)snap->n_frames + 1) * sizeof(*view->agreed));
+        if (view->agreed == NULL) {
+            PyErr_NoMemory();
+            return NULL;
+        }
+        for (uint32_t i = 0; i < snap->n_frames; i++) {
+            view->agreed[i] = snap->frames[i];
+            agree(&view->agreed[snap->frames[i].line_key], &snap->frames[i]);
+        }
+    }
+    return &view->agreed[snap->frames[frame].line_key];
+}
+
+PyObject *
+ptm_view_trace(ptm_view *view, ptm_site_id site_id)
+{
+    const ptm_snap_site *site = &view->snap->sites[site_id];
+    PyObject *frames = ptm_view_stack(view, site->stack);
+    if (frames == NULL) {
+        return NULL;
+    }
+    PyObject *total = site->depth == 0 ? Py_NewRef(Py_None) : PyLong_FromUnsignedLong(site->depth);
+    return Py_BuildValue("(IKON)", site->domain, (unsigned long long)site->size, frames, total);
+}
