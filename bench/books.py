@@ -20,7 +20,12 @@ TRACERS = ("ours:1", "ours:25")
 
 
 def ratio(
-    with_books: Path, without: Path, program: Program, tracer: str, what: str, pairs: int
+    with_books: Path,
+    without: Path,
+    program: Program,
+    tracer: str,
+    what: str,
+    pairs: int,
 ) -> float | None:
     """The median over pairs of CPU with the books / without; None if a run was void."""
     found = []
@@ -53,7 +58,9 @@ def main(venvs: Venvs, results: Path, options: argparse.Namespace) -> Path:
             print("  ".join(lines[-1]), flush=True)
     means = {tracer: geomean(found) for tracer, found in values.items()}
     lines.append(["**geometric mean**", *(f"**{m:.3f}**" for m in means.values())])
-    judged = [judge(f"{t}: with / without the books", m, 1.03, "") for t, m in means.items()]
+    judged = [
+        judge(f"{t}: with / without the books", m, 1.03, "") for t, m in means.items()
+    ]
     head = ["program", *(tracer.replace(":", " ") for tracer in TRACERS)]
     out = results / "books.json"
     return save_table(out, venvs.version, head, lines, judged, values)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Single calls: start and stop, the two questions asked often, snapshots and their use."""
+"""Single calls: start and stop, two questions asked often, snapshots and their use."""
 
 from __future__ import annotations
 

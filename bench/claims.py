@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the claims other than the suites share: running a script inside, saving tables."""
+"""What the claims beside the suites share: running a script inside, saving tables."""
 
 from __future__ import annotations
 

@@ -19,7 +19,13 @@ from pairs import HERE, child_environment
 from venvs import Venvs
 
 N = 20_000
-CASES = (("ours:1", 2), ("ours:1", 30), ("ours:25", 30), ("stdlib:1", 30), ("stdlib:25", 30))
+CASES = (
+    ("ours:1", 2),
+    ("ours:1", 30),
+    ("ours:25", 30),
+    ("stdlib:1", 30),
+    ("stdlib:25", 30),
+)
 
 
 def count(python: Path, tracer: str, n: int, depth: int) -> int:

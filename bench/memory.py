@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Memory of our own: per live block, against what the maps hold, and where it could run away.
+"""Memory of our own: per live block, against the maps, and where it could run away.
 
 Own memory per block is the growth of the traced process less that of the untraced one,
 by a million live objects; `get_tracemalloc_memory` stands beside it.
@@ -28,9 +28,7 @@ def mib(value: float) -> str:
     return f"{value / 2**20:.2f}"
 
 
-def line_of(
-    scenario: str, tracer: str, untraced: Facts, facts: Facts
-) -> list[str]:
+def line_of(scenario: str, tracer: str, untraced: Facts, facts: Facts) -> list[str]:
     """One scenario under one tracer."""
     head = [f"{scenario}, {tracer.replace(':', ' ')}"]
     if not facts or not untraced or not facts["peak"]:
@@ -47,7 +45,9 @@ def truth(name: str, facts: Facts) -> str:
     if not facts or not facts["held"]:
         return f"- {name}: own against maps: **no figure**"
     off = abs(facts["own"] / facts["held"] - 1) * 100
-    return judge(f"{name}: get_tracemalloc_memory differs from the maps by", off, 5, "%")
+    return judge(
+        f"{name}: get_tracemalloc_memory differs from the maps by", off, 5, "%"
+    )
 
 
 def main(venvs: Venvs, results: Path, options: argparse.Namespace) -> Path:
@@ -68,7 +68,14 @@ def main(venvs: Venvs, results: Path, options: argparse.Namespace) -> Path:
             if tracer.startswith("ours"):
                 judged.append(truth(f"{scenario}, {tracer}", facts))
     judged = per_block(raw) + judged
-    head = ["scenario", "growth, MiB", "bytes per block", "says, MiB", "maps, MiB", "CPU"]
+    head = [
+        "scenario",
+        "growth, MiB",
+        "bytes per block",
+        "says, MiB",
+        "maps, MiB",
+        "CPU",
+    ]
     out = results / "memory.json"
     return save_table(out, venvs.version, head, lines, judged, raw)
 

@@ -151,9 +151,7 @@ def _entry(one: Run) -> dict[str, Any]:
     return {**entry, "process_cpu": one.process_cpu, "region_cpu": one.region_cpu}
 
 
-def measure(
-    python: Path, program: Program, pairs: dict[str, int]
-) -> list[Row]:
+def measure(python: Path, program: Program, pairs: dict[str, int]) -> list[Row]:
     """All contestants of one program: round k holds pair k of each that has one."""
     rows = {t: Row(program.name, program.family, t) for t in pairs}
     run(python, program.argv)  # fills disk and byte-code caches; not counted

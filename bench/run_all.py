@@ -78,7 +78,9 @@ def pairs_of(options: argparse.Namespace) -> dict[str, int]:
     names = [name for name in options.contestants.split(",") if name]
     unknown = [n for n in names if n.partition(":")[0] not in ("ours", "stdlib")]
     if unknown:
-        raise SystemExit(f"no such contestant: {', '.join(unknown)} (ours:1, stdlib:25)")
+        raise SystemExit(
+            f"no such contestant: {', '.join(unknown)} (ours:1, stdlib:25)"
+        )
     return {name: counts.get(name, options.pairs) for name in names}
 
 

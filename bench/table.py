@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Turns the JSON of a run into markdown tables, those of docs/cost.md.
 
-    python bench/table.py build/bench/results/3.13/*.json
+python bench/table.py build/bench/results/3.13/*.json
 """
 
 from __future__ import annotations
@@ -162,7 +162,9 @@ def growth_table(facts: Facts) -> str:
     for program, rows in rows_of(facts).items():
         line = [program]
         for nframe, found in shares.items():
-            ours, theirs = (growth(rows.get(f"{t}:{nframe}")) for t in ("ours", "stdlib"))
+            ours, theirs = (
+                growth(rows.get(f"{t}:{nframe}")) for t in ("ours", "stdlib")
+            )
             share = ours / theirs if ours and theirs else None
             line += [mib(ours), mib(theirs), times(share)]
             found += [share] if share and share > 0 else []

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The environments of the benchmarks: made once, with a wheel of the tree, never editable.
+"""The environments of the benchmarks: made once, with a wheel, never editable.
 
     plain      nothing but the interpreter                 start-up without us
     core       our wheel                                   workloads, calls, memory

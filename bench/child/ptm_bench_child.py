@@ -72,7 +72,8 @@ def _start(name: str) -> None:
     if family == "ours":
         import pytracemalloc as tracer
     elif family == "stdlib":
-        import _tracemalloc as tracer  # its Python layer would import pickle before the program
+        # not its Python layer, which would import pickle before the program does
+        import _tracemalloc as tracer
     else:
         raise SystemExit(f"PTM_BENCH_TRACER={name}: none, ours:N or stdlib:N")
     tracer.start(int(nframe))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the scripts in inside/ share: the tracer named on the command line, the answer."""
+"""What the scripts in inside/ share: the tracer that was named, the answer."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def rss() -> int:
 
 
 def undumped() -> int:
-    """Resident bytes of anonymous mappings that stay out of core dumps: the tracer's own.
+    """Resident bytes of anonymous mappings kept out of core dumps: the tracer's own.
 
     The interpreter and malloc mark none of theirs so; the kernel's have a name.
     """

@@ -92,7 +92,9 @@ def codes() -> object:
     kept: list[object] = []
     names = {"kept": kept}
     for i in range(100_000):
-        exec(compile(f"kept.append(bytes({100 + i % 50}))", f"<made {i}>", "exec"), names)
+        exec(
+            compile(f"kept.append(bytes({100 + i % 50}))", f"<made {i}>", "exec"), names
+        )
     return kept
 
 

@@ -7,7 +7,6 @@ import textwrap
 from pathlib import Path
 
 import black
-
 from ptm_bench_child import region
 
 MODULES = (argparse, queue, textwrap)

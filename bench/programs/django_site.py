@@ -5,14 +5,13 @@ import sys
 
 import django
 from django.conf import settings
-
 from ptm_bench_child import region
 
 PRODUCTS = 300
 REQUESTS = 80
 
 PAGE = """<html><body><h1>{{ heading|upper }}</h1><table>
-{% for p in products %}<tr class="{% cycle 'odd' 'even' %}"><td>{{ forloop.counter }}</td>
+{% for p in products %}<tr class="{% cycle 'a' 'b' %}"><td>{{ forloop.counter }}</td>
 <td>{{ p.name|title }}</td><td>{{ p.price|floatformat:2 }}</td>
 <td>{% if p.stock > 5 %}{{ p.stock }}{% else %}<b>few</b>{% endif %}</td></tr>
 {% empty %}<tr><td>none</td></tr>{% endfor %}</table></body></html>"""

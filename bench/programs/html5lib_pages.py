@@ -2,7 +2,6 @@
 """html5lib: parses a large untidy page into a tree and writes it out again."""
 
 import html5lib
-
 from ptm_bench_child import region
 
 SECTIONS = 1500
@@ -13,7 +12,7 @@ def page() -> str:
     parts = ["<!doctype html><title>A page</title><body>"]
     for i in range(SECTIONS):
         parts.append(
-            f"<h2 id=s{i}>Section {i} &amp; more</h2><p>Some <b>bold <i>text</b> here</i>"
+            f"<h2 id=s{i}>Section {i} &amp; more</h2><p>A <b>bold <i>text</b> here</i>"
             f"<ul><li>one<li>two <a href='?a={i}&b=2' title=\"t{i}\">link</a></ul>"
             f"<table><tr><td>{i}<td>x &lt; {i}<tr><th>h<td><em>e</table><br>"
             f"<!-- remark {i} --><form><input name=n{i} value='{i}'><select><option>1"

@@ -2,7 +2,6 @@
 """jinja2: compiles templates with inheritance and macros and renders many pages."""
 
 import jinja2
-
 from ptm_bench_child import region
 
 PAGES = 160
@@ -10,16 +9,18 @@ ROWS = 150
 
 TEMPLATES = {
     "base.html": """<html><head><title>{% block title %}{% endblock %}</title></head>
-<body>{% block body %}{% endblock %}<footer>{{ site.name }} {{ site.year }}</footer></body>""",
+<body>{% block body %}{% endblock %}
+<footer>{{ site.name }} {{ site.year }}</footer></body>""",
     "macros.html": """{% macro cell(value, kind='td') -%}
 <{{ kind }} class="{{ loop_class(value) }}">{{ value }}</{{ kind }}>{%- endmacro %}""",
-    "page.html": """{% extends 'base.html' %}{% import 'macros.html' as m with context %}
+    "page.html": """{% extends 'base.html' %}
+{% import 'macros.html' as m with context %}
 {% block title %}{{ page.title|title }}{% endblock %}
 {% block body %}<table>{% for row in rows %}<tr>{{ m.cell(loop.index, 'th') }}
 {{ m.cell(row.name|upper) }}{{ m.cell('%.2f'|format(row.price)) }}
 {% if row.tags %}<td>{% for tag in row.tags|sort %}{{ tag }}{{ ', ' if not loop.last }}
 {% endfor %}</td>{% else %}<td>none</td>{% endif %}</tr>{% endfor %}</table>
-{% for group in rows|groupby('kind') %}<h2>{{ group.grouper }} ({{ group.list|length }})</h2>
+{% for group in rows|groupby('kind') %}<h2>{{ group.grouper }}: {{ group.list|length }}</h2>
 {% endfor %}{% endblock %}""",
 }
 

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""lark: parses deeply nested expressions; the trees are walked and copied recursively."""
+"""lark: parses deeply nested expressions; recursion walks and copies the trees."""
 
 import copy
 import sys
 
 from lark import Lark, Tree, Visitor
-
 from ptm_bench_child import region
 
 GRAMMAR = r"""
@@ -28,7 +27,9 @@ def nested(depth: int, salt: int) -> str:
     if depth == 0:
         return str(salt)
     inner = nested(depth - 1, salt + depth)
-    return f"({inner} + {depth} * {salt % 9} - f({depth}, -{salt % 5}, {depth % 3} * 2))"
+    return (
+        f"({inner} + {depth} * {salt % 9} - f({depth}, -{salt % 5}, {depth % 3} * 2))"
+    )
 
 
 def value(tree: Tree) -> int:

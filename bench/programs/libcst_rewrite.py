@@ -8,7 +8,6 @@ from pathlib import Path
 
 import libcst
 from libcst import metadata
-
 from ptm_bench_child import region
 
 MODULES = (argparse, dataclasses, typing)
@@ -25,7 +24,9 @@ class Rename(libcst.CSTTransformer):
 
     def leave_Name(self, original: libcst.Name, updated: libcst.Name) -> libcst.Name:
         """One name."""
-        self.lines.add(self.get_metadata(metadata.PositionProvider, original).start.line)
+        self.lines.add(
+            self.get_metadata(metadata.PositionProvider, original).start.line
+        )
         if updated.value.startswith("_") and not updated.value.startswith("__"):
             return updated.with_changes(value=updated.value + "_renamed")
         return updated

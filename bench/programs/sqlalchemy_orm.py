@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """SQLAlchemy: an ORM over an in-memory SQLite, filled, queried, changed."""
 
+from ptm_bench_child import region
 from sqlalchemy import ForeignKey, create_engine, func, select
 from sqlalchemy.orm import (
     DeclarativeBase,
@@ -10,8 +11,6 @@ from sqlalchemy.orm import (
     relationship,
     selectinload,
 )
-
-from ptm_bench_child import region
 
 AUTHORS = 600
 BOOKS_EACH = 8
@@ -57,7 +56,9 @@ def query(session: Session) -> int:
     loaded = select(Author).options(selectinload(Author.books)).order_by(Author.name)
     pages = sum(b.pages for a in session.scalars(loaded) for b in a.books)
     per_author = (
-        select(Author.name, func.sum(Book.pages)).join(Author.books).group_by(Author.name)
+        select(Author.name, func.sum(Book.pages))
+        .join(Author.books)
+        .group_by(Author.name)
     )
     assert sum(row[1] for row in session.execute(per_author)) == pages
     for book in session.scalars(select(Book).where(Book.id % 10 == 0)):

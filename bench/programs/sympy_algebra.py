@@ -2,9 +2,8 @@
 """sympy: a computer algebra expands, factors, differentiates, integrates, solves."""
 
 import sympy
-from sympy.abc import x, y, z
-
 from ptm_bench_child import region
+from sympy.abc import x, y, z
 
 ROUNDS = 2
 

@@ -2,7 +2,6 @@
 """PyYAML, its pure Python half: dump, load and compare a nested document."""
 
 import yaml
-
 from ptm_bench_child import region
 
 SERVICES = 1400
@@ -16,7 +15,11 @@ def document() -> dict[str, object]:
             f"service-{i}": {
                 "image": f"registry/app:{i}.{i % 9}",
                 "ports": [8000 + i, 9000 + i],
-                "environment": {"NAME": f"name {i}", "DEBUG": i % 2 == 0, "RATE": i / 4},
+                "environment": {
+                    "NAME": f"name {i}",
+                    "DEBUG": i % 2 == 0,
+                    "RATE": i / 4,
+                },
                 "command": ["run", "--level", str(i), "multi\nline\ntext"],
                 "limits": {"memory": f"{i}M", "none": None},
             }
