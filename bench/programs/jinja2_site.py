@@ -20,7 +20,7 @@ TEMPLATES = {
 {{ m.cell(row.name|upper) }}{{ m.cell('%.2f'|format(row.price)) }}
 {% if row.tags %}<td>{% for tag in row.tags|sort %}{{ tag }}{{ ', ' if not loop.last }}
 {% endfor %}</td>{% else %}<td>none</td>{% endif %}</tr>{% endfor %}</table>
-{% for group in rows|groupby('kind') %}<h2>{{ group.grouper }}: {{ group.list|length }}</h2>
+{% for group in rows|groupby('kind') %}<h2>{{ group[0] }} {{ group.list|count }}</h2>
 {% endfor %}{% endblock %}""",
 }
 
