@@ -318,7 +318,23 @@ core_bind_stdlib(PyObject *module, PyObject *globals)
     return engine;
 }
 
+/* Test-only. */
+static PyObject *
+core_fail_after(PyObject *module, PyObject *value)
+{
+    (void)module;
+    long long n = PyLong_AsLongLong(value);
+    if (n == -1 && PyErr_Occurred()) {
+        return NULL;
+    }
+    ptm_tracer_fail_after(n);
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef main_methods[] = {
+    {"_fail_after", core_fail_after, METH_O,
+     PyDoc_STR("_fail_after($module, n, /)\n--\n\n"
+               "For tests: the tracer gets n more pieces of memory and none after; -1: all.")},
     {"_bind_stdlib", core_bind_stdlib, METH_O, bind_stdlib_doc},
     {"_profile_of_snapshot", ptm_profile_encode_snapshot, METH_VARARGS,
      PyDoc_STR("_profile_of_snapshot($module, snapshot, json, /)\n--\n\n"
