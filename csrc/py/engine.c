@@ -18,7 +18,8 @@ ptm_nframe_from_object(PyObject *value, uint32_t *out)
         return -1;
     }
     if (nframe < 1 || nframe > PTM_NFRAME_MAX) {
-        PyErr_Format(PyExc_ValueError, "the number of frames must be in range [1; %d]", PTM_NFRAME_MAX);
+        PyErr_Format(PyExc_ValueError, "the number of frames must be in range [1; %d]",
+                     PTM_NFRAME_MAX);
         return -1;
     }
     *out = (uint32_t)nframe;
@@ -172,7 +173,8 @@ PyMethodDef ptm_engine_methods[] = {
      PyDoc_STR("is_tracing($module, /)\n--\n\n"
                "Return True if the tracemalloc module is tracing Python memory allocations.")},
     {"clear_traces", ptm_engine_clear_traces, METH_NOARGS,
-     PyDoc_STR("clear_traces($module, /)\n--\n\nClear traces of memory blocks allocated by Python.")},
+     PyDoc_STR(
+         "clear_traces($module, /)\n--\n\nClear traces of memory blocks allocated by Python.")},
     {"_get_traces", ptm_engine_get_traces, METH_NOARGS,
      PyDoc_STR("_get_traces($module, /)\n--\n\n"
                "Get traces of all memory blocks allocated by Python.\n\n"

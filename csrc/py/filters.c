@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * filters - filters on a whole snapshot: each pattern meets each file name once, the rest is array passes.
+ * filters - filters on a whole snapshot: each pattern meets each file name once, the rest is array
+ * passes.
  *
- * A filter of another class, or one whose numbers are no plain ints, is asked trace by trace instead.
+ * A filter of another class, or one whose numbers are no plain ints, is asked trace by trace
+ * instead.
  */
 #include "py/state.h"
 
@@ -47,7 +49,8 @@ match_names(compilation *c, PyObject *pattern)
 {
     uint32_t n = c->view->snap->n_strings;
     uint8_t *matches = calloc((size_t)n + 1, 1);
-    PyObject *function = matches == NULL ? PyErr_NoMemory() : PyObject_GetAttrString(c->fnmatch, "fnmatch");
+    PyObject *function =
+        matches == NULL ? PyErr_NoMemory() : PyObject_GetAttrString(c->fnmatch, "fnmatch");
     bool failed = function == NULL;
     for (uint32_t i = 0; i < n && !failed; i++) {
         if (c->names[i] != NULL) {

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * functions - the main face's functions: the specification's, the standard library's, and what is ours alone.
+ * functions - the main face's functions: the specification's, the standard library's, and what is
+ * ours alone.
  */
 #include "py/state.h"
-
-#include <time.h>
 
 #include "trace/ptm_tracer.h"
 
@@ -44,19 +43,22 @@ main_get_object_traceback(PyObject *module, PyObject *obj)
         Py_RETURN_NONE;
     }
     const ptm_snap_site *site = &view->snap->sites[0];
-    PyObject *tb = ptm_traceback_of_view(PyModule_GetState(module), view, PTM_TB_STACK, site->stack, site->depth);
+    PyObject *tb = ptm_traceback_of_view(PyModule_GetState(module), view, PTM_TB_STACK, site->stack,
+                                         site->depth);
     ptm_view_decref(view);
     return tb;
 }
 
+/* Nanoseconds since the epoch; 0 with an exception. */
 static int64_t
 now_nanos(void)
 {
-    struct timespec now;
-    if (clock_gettime(CLOCK_REALTIME, &now) != 0) {
-        return 0;
-    }
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+    PyObject *time = PyImport_ImportModule("time");
+    PyObject *now = time == NULL ? NULL : PyObject_CallMethod(time, "time_ns", NULL);
+    int64_t nanos = now == NULL ? 0 : PyLong_AsLongLong(now);
+    Py_XDECREF(now);
+    Py_XDECREF(time);
+    return nanos;
 }
 
 ptm_view *
@@ -67,6 +69,10 @@ ptm_view_taken_now(void)
     ptm_view *view = err == PTM_OK ? ptm_view_new(snap) : (ptm_raise(err), NULL);
     if (view != NULL) {
         view->time_nanos = now_nanos();
+        if (PyErr_Occurred()) {
+            ptm_view_decref(view);
+            return NULL;
+        }
     }
     return view;
 }
@@ -82,7 +88,8 @@ main_take_snapshot(PyObject *module, PyObject *args, PyObject *kwargs)
         return NULL;
     }
     ptm_view *view = ptm_view_taken_now();
-    PyObject *snapshot = view == NULL ? NULL : ptm_snapshot_of_view(PyModule_GetState(module), view, metric);
+    PyObject *snapshot =
+        view == NULL ? NULL : ptm_snapshot_of_view(PyModule_GetState(module), view, metric);
     ptm_view_decref(view);
     return snapshot;
 }
@@ -105,10 +112,8 @@ main_get_lost(PyObject *module, PyObject *unused)
     return ptm_pair_of_counts(totals.lost_blocks, totals.lost_bytes);
 }
 
-#define KEYWORDS(function) (PyCFunction)(void (*)(void))function, METH_VARARGS | METH_KEYWORDS
-
 PyMethodDef ptm_main_functions[] = {
-    {"start", KEYWORDS(main_start),
+    {"start", PTM_KEYWORDS(main_start),
      PyDoc_STR("start($module, nframe=1)\n--\n\n"
                "Start tracing Python memory allocations: install hooks on Python memory\n"
                "allocators. Collected tracebacks are limited to nframe frames, 1 to 65535.\n"
@@ -118,9 +123,11 @@ PyMethodDef ptm_main_functions[] = {
                "Stop tracing Python memory allocations: uninstall the hooks. Also clears all\n"
                "previously collected traces of memory blocks allocated by Python.")},
     {"is_tracing", ptm_engine_is_tracing, METH_NOARGS,
-     PyDoc_STR("is_tracing($module, /)\n--\n\nTrue if Python memory allocations are traced, False otherwise.")},
+     PyDoc_STR("is_tracing($module, /)\n--\n\nTrue if Python memory allocations are traced, False "
+               "otherwise.")},
     {"clear_traces", ptm_engine_clear_traces, METH_NOARGS,
-     PyDoc_STR("clear_traces($module, /)\n--\n\nClear traces of memory blocks allocated by Python.")},
+     PyDoc_STR(
+         "clear_traces($module, /)\n--\n\nClear traces of memory blocks allocated by Python.")},
     {"reset_peak", ptm_engine_reset_peak, METH_NOARGS,
      PyDoc_STR("reset_peak($module, /)\n--\n\n"
                "Let the peak begin again at what is allocated now. Nothing when not tracing.")},
@@ -147,7 +154,7 @@ PyMethodDef ptm_main_functions[] = {
      PyDoc_STR("get_object_traceback($module, obj, /)\n--\n\n"
                "Get the traceback where the Python object obj was allocated. Return a\n"
                "Traceback, or None if its allocation was not traced.")},
-    {"take_snapshot", KEYWORDS(main_take_snapshot),
+    {"take_snapshot", PTM_KEYWORDS(main_take_snapshot),
      PyDoc_STR("take_snapshot($module, at='end')\n--\n\n"
                "Take a snapshot of traces of memory blocks allocated by Python: of those\n"
                "alive now, or with at='peak' of those alive when most memory was in use.\n"

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * late - the stdlib face's own functions, which look up what they call in the globals of stdlib.py: whoever puts
- * another `is_tracing` there, a test or a wrapper, is heard, as in the standard library.
+ * late - the stdlib face's own functions, which look up what they call in the globals of stdlib.py:
+ * whoever puts another `is_tracing` there, a test or a wrapper, is heard, as in the standard
+ * library.
  */
 #include "py/state.h"
 
@@ -31,7 +32,8 @@ late_names_init(late_names *late, ptm_face *face)
 {
     late->is_tracing = ptm_face_lookup(face, "is_tracing");
     late->get_traces = late->is_tracing == NULL ? NULL : ptm_face_lookup(face, "_get_traces");
-    late->get_limit = late->get_traces == NULL ? NULL : ptm_face_lookup(face, "get_traceback_limit");
+    late->get_limit =
+        late->get_traces == NULL ? NULL : ptm_face_lookup(face, "get_traceback_limit");
     late->snapshot = late->get_limit == NULL ? NULL : ptm_face_lookup(face, "Snapshot");
     if (late->snapshot == NULL) {
         late_names_fini(late);
@@ -51,7 +53,8 @@ snapshot_by_calls(const late_names *late)
     }
     PyObject *traces = PyObject_CallNoArgs(late->get_traces);
     PyObject *limit = traces == NULL ? NULL : PyObject_CallNoArgs(late->get_limit);
-    PyObject *snapshot = limit == NULL ? NULL : PyObject_CallFunctionObjArgs(late->snapshot, traces, limit, NULL);
+    PyObject *snapshot =
+        limit == NULL ? NULL : PyObject_CallFunctionObjArgs(late->snapshot, traces, limit, NULL);
     Py_XDECREF(limit);
     Py_XDECREF(traces);
     return snapshot;
@@ -67,8 +70,10 @@ late_take_snapshot(PyObject *module, PyObject *unused)
         return NULL;
     }
     PyObject *snapshot = NULL;
-    if (is_ours(late.is_tracing, ptm_engine_is_tracing) && is_ours(late.get_traces, ptm_engine_get_traces)
-        && is_ours(late.get_limit, ptm_engine_get_traceback_limit) && late.snapshot == (PyObject *)face->snapshot) {
+    if (is_ours(late.is_tracing, ptm_engine_is_tracing)
+        && is_ours(late.get_traces, ptm_engine_get_traces)
+        && is_ours(late.get_limit, ptm_engine_get_traceback_limit)
+        && late.snapshot == (PyObject *)face->snapshot) {
         ptm_view *view = ptm_view_taken_now();
         snapshot = view == NULL ? NULL : ptm_snapshot_of_view(face, view, PTM_METRIC_LIVE);
         ptm_view_decref(view);
@@ -126,18 +131,18 @@ late_normalize_filename(PyObject *module, PyObject *args, PyObject *kwargs)
     return ptm_text_filename(PyModule_GetState(module), filename);
 }
 
-#define KEYWORDS(function) (PyCFunction)(void (*)(void))function, METH_VARARGS | METH_KEYWORDS
-
 PyMethodDef ptm_stdlib_functions[] = {
     {"take_snapshot", late_take_snapshot, METH_NOARGS,
-     PyDoc_STR("take_snapshot()\n--\n\nTake a snapshot of traces of memory blocks allocated by Python.")},
-    {"get_object_traceback", KEYWORDS(late_get_object_traceback),
+     PyDoc_STR(
+         "take_snapshot()\n--\n\nTake a snapshot of traces of memory blocks allocated by Python.")},
+    {"get_object_traceback", PTM_KEYWORDS(late_get_object_traceback),
      PyDoc_STR("get_object_traceback(obj)\n--\n\n"
                "Get the traceback where the Python object *obj* was allocated.\n"
                "Return a Traceback instance.\n\n"
                "Return None if the tracemalloc module is not tracing memory allocations or\n"
                "did not trace the allocation of the object.")},
-    {"_format_size", KEYWORDS(late_format_size), PyDoc_STR("_format_size(size, sign)\n--\n\n")},
-    {"_normalize_filename", KEYWORDS(late_normalize_filename), PyDoc_STR("_normalize_filename(filename)\n--\n\n")},
+    {"_format_size", PTM_KEYWORDS(late_format_size), PyDoc_STR("_format_size(size, sign)\n--\n\n")},
+    {"_normalize_filename", PTM_KEYWORDS(late_normalize_filename),
+     PyDoc_STR("_normalize_filename(filename)\n--\n\n")},
     {NULL, NULL, 0, NULL},
 };

@@ -20,7 +20,8 @@ int
 ptm_metric_from_object(PyObject *at, bool allow_allocated, ptm_metric *out)
 {
     for (size_t i = 0; i < PTM_ARRAY_LEN(names) && PyUnicode_Check(at); i++) {
-        if ((i != PTM_METRIC_ALLOCATED || allow_allocated) && PyUnicode_CompareWithASCIIString(at, names[i]) == 0) {
+        if ((i != PTM_METRIC_ALLOCATED || allow_allocated)
+            && PyUnicode_CompareWithASCIIString(at, names[i]) == 0) {
             *out = (ptm_metric)i;
             return 0;
         }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * module - `pytracemalloc._core`, the module object of the stdlib face, and the one that stands for _tracemalloc.
+ * module - `pytracemalloc._core`, the module object of the stdlib face, and the one that stands for
+ * _tracemalloc.
  *
- * The three are made from three definitions. Only the first is imported; bind_stdlib() makes the other two and is
- * called by stdlib.py with its globals.
+ * The three are made from three definitions. Only the first is imported; bind_stdlib() makes the
+ * other two and is called by stdlib.py with its globals.
  */
 #include "py/state.h"
 
@@ -66,7 +67,8 @@ ptm_face_lookup(ptm_face *face, const char *name)
 
 /* -- types -- */
 
-/* A method descriptor counts `self` as positional-only; a function in an instancemethod does not. */
+/* A method descriptor counts `self` as positional-only; a function in an instancemethod does not.
+ */
 static int
 wrap_method(PyObject *type, const char *name)
 {
@@ -111,13 +113,16 @@ ptm_type_new(PyObject *module, const ptm_type_recipe *recipe, PyTypeObject *base
         .slots = ptm_face_is_main(face) ? recipe->main_slots : recipe->stdlib_slots,
     };
     PyObject *type = PyType_FromModuleAndSpec(module, &spec, (PyObject *)base);
-    if (type != NULL && (wrap_methods(type, spec.slots) < 0 || PyModule_AddType(module, (PyTypeObject *)type) < 0)) {
+    if (type != NULL
+        && (wrap_methods(type, spec.slots) < 0
+            || PyModule_AddType(module, (PyTypeObject *)type) < 0)) {
         Py_CLEAR(type);
     }
     return (PyTypeObject *)type;
 }
 
-/* Both are sequences to isinstance(); the abstract class itself is no base, it would bring its metaclass along. */
+/* Both are sequences to isinstance(); the abstract class itself is no base, it would bring its
+ * metaclass along. */
 static int
 register_sequences(const ptm_face *face)
 {
@@ -152,7 +157,8 @@ setup_types(PyObject *module)
 
 /* -- the main module -- */
 
-/* The engine is one per process, whatever the number of interpreters that import us; guarded by the GIL. */
+/* The engine is one per process, whatever the number of interpreters that import us; guarded by the
+ * GIL. */
 static int
 init_engine(void)
 {
@@ -171,7 +177,8 @@ main_exec(PyObject *module)
 {
     ptm_face *face = PyModule_GetState(module);
     face->kind = PTM_FACE_MAIN;
-    if (init_engine() < 0 || setup_types(module) < 0 || PyModule_AddFunctions(module, ptm_main_functions) < 0) {
+    if (init_engine() < 0 || setup_types(module) < 0
+        || PyModule_AddFunctions(module, ptm_main_functions) < 0) {
         return -1;
     }
     return PyModule_AddStringConstant(module, "__version__", PTM_VERSION);
@@ -268,12 +275,8 @@ static PyModuleDef_Slot stdlib_slots[] = {
 };
 
 static struct PyModuleDef stdlib_def = {
-    PyModuleDef_HEAD_INIT,
-    .m_name = "tracemalloc",
-    .m_size = sizeof(ptm_face),
-    .m_slots = stdlib_slots,
-    .m_traverse = face_traverse,
-    .m_clear = face_clear,
+    PyModuleDef_HEAD_INIT,   .m_name = "tracemalloc",     .m_size = sizeof(ptm_face),
+    .m_slots = stdlib_slots, .m_traverse = face_traverse, .m_clear = face_clear,
     .m_free = face_free,
 };
 
@@ -293,16 +296,17 @@ copy_names(PyObject *globals, PyObject *module)
 }
 
 PyDoc_STRVAR(bind_stdlib_doc,
-"_bind_stdlib($module, globals, /)\n--\n\n"
-"Make the stdlib face, put its names into the dict globals, and look names up\n"
-"there from now on. Return the module object that stands for _tracemalloc.");
+             "_bind_stdlib($module, globals, /)\n--\n\n"
+             "Make the stdlib face, put its names into the dict globals, and look names up\n"
+             "there from now on. Return the module object that stands for _tracemalloc.");
 
 static PyObject *
 core_bind_stdlib(PyObject *module, PyObject *globals)
 {
     (void)module;
     if (!PyDict_Check(globals)) {
-        return PyErr_Format(PyExc_TypeError, "globals must be a dict, not %.200s", Py_TYPE(globals)->tp_name);
+        return PyErr_Format(PyExc_TypeError, "globals must be a dict, not %.200s",
+                            Py_TYPE(globals)->tp_name);
     }
     PyObject *engine = module_from_def(&engine_def, "_tracemalloc");
     PyObject *stdlib = engine == NULL ? NULL : module_from_def(&stdlib_def, "tracemalloc");
@@ -343,14 +347,14 @@ static PyMethodDef main_methods[] = {
      PyDoc_STR("_snapshot_of_profile($module, data, /)\n--\n\n"
                "(Snapshot, JSON text or None) of a pprof profile, or ValueError.")},
     {"_traces_of_profile", ptm_profile_traces, METH_VARARGS,
-     PyDoc_STR("_traces_of_profile($module, data, at, /)\n--\n\nWhat pickled traces are made from.")},
+     PyDoc_STR(
+         "_traces_of_profile($module, data, at, /)\n--\n\nWhat pickled traces are made from.")},
     {NULL, NULL, 0, NULL},
 };
 
 static PyModuleDef_Slot main_slots[] = {
     {Py_mod_exec, main_exec},
-    PTM_MODULE_SHARES_THE_GIL
-    {0, NULL},
+    PTM_MODULE_SHARES_THE_GIL{0, NULL},
 };
 
 static struct PyModuleDef main_def = {

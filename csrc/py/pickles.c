@@ -2,10 +2,11 @@
  *
  * pickles - how the types are pickled and copied.
  *
- * The stdlib face pickles as the standard library's classes of the same names, so that either can load the other's
- * files. As long as our module does not stand at sys.modules['tracemalloc'], pickle would refuse our classes ("it's not
- * the same object as tracemalloc.Snapshot"): the classes that do stand there are named instead, and built by
- * copyreg._reconstructor(cls, object, None), which object.__new__ can serve for theirs and for ours.
+ * The stdlib face pickles as the standard library's classes of the same names, so that either can
+ * load the other's files. As long as our module does not stand at sys.modules['tracemalloc'],
+ * pickle would refuse our classes ("it's not the same object as tracemalloc.Snapshot"): the classes
+ * that do stand there are named instead, and built by copyreg._reconstructor(cls, object, None),
+ * which object.__new__ can serve for theirs and for ours.
  */
 #include "py/state.h"
 
@@ -22,15 +23,14 @@ slot_names(const ptm_face *face, PyObject *self)
     static const char *const trace[] = {"_trace", NULL};
     static const char *const trace_details[] = {"_trace", "_details", NULL};
     static const char *const statistic[] = {"traceback", "size", "count", NULL};
-    static const char *const diff[] = {"traceback", "size", "size_diff", "count", "count_diff", NULL};
+    static const char *const diff[] = {"traceback", "size",       "size_diff",
+                                       "count",     "count_diff", NULL};
     const struct {
         PyTypeObject *type;
         name_list stdlib, main;
     } table[] = {
-        {face->frame, frame, frame_details},
-        {face->traceback, traceback, traceback_details},
-        {face->trace, trace, trace_details},
-        {face->statistic, statistic, statistic},
+        {face->frame, frame, frame_details}, {face->traceback, traceback, traceback_details},
+        {face->trace, trace, trace_details}, {face->statistic, statistic, statistic},
         {face->statistic_diff, diff, diff},
     };
     for (size_t i = 0; i < PTM_ARRAY_LEN(table); i++) {
@@ -66,13 +66,15 @@ slots_state(PyObject *self, name_list names)
     return slots;
 }
 
-/* The dict of `_traces` itself is not read: asking for the attribute would make the list the truth. */
+/* The dict of `_traces` itself is not read: asking for the attribute would make the list the truth.
+ */
 static PyObject *
 traces_state(ptm_face *face, PyObject *self)
 {
     ptm_metric metric;
     ptm_view *view = ptm_traces_view(face, self, &metric);
-    PyObject *list = view != NULL ? ptm_traces_list(view, metric) : PyObject_GetAttrString(self, "_traces");
+    PyObject *list =
+        view != NULL ? ptm_traces_list(view, metric) : PyObject_GetAttrString(self, "_traces");
     PyObject *own = list == NULL ? NULL : instance_dict(self);
     PyObject *state = own == NULL ? NULL : PyDict_Copy(own);
     if (state != NULL && PyDict_SetItemString(state, "_traces", list) < 0) {
@@ -88,7 +90,8 @@ state_of(ptm_face *face, PyObject *self)
 {
     name_list names = slot_names(face, self);
     if (names == NULL) {
-        return PyObject_TypeCheck(self, face->traces) ? traces_state(face, self) : instance_dict(self);
+        return PyObject_TypeCheck(self, face->traces) ? traces_state(face, self)
+                                                      : instance_dict(self);
     }
     PyObject *slots = slots_state(self, names);
     PyObject *dict = slots == NULL ? NULL : instance_dict(self);
@@ -151,10 +154,12 @@ reduced(PyTypeObject *type, PyObject *cls, PyObject *state)
     if (as_itself) {
         return Py_BuildValue("(N(O)N)", function, cls, state);
     }
-    return Py_BuildValue("(N(OOO)N)", function, cls, (PyObject *)&PyBaseObject_Type, Py_None, state);
+    return Py_BuildValue("(N(OOO)N)", function, cls, (PyObject *)&PyBaseObject_Type, Py_None,
+                         state);
 }
 
-/* main face: the traces of a view are pickled as the bytes of a profile, with names, columns and all counts. */
+/* main face: the traces of a view are pickled as the bytes of a profile, with names, columns and
+ * all counts. */
 static PyObject *
 reduced_profile(ptm_view *view, ptm_metric metric)
 {
@@ -228,7 +233,8 @@ copied_view(ptm_face *face, PyObject *self)
 {
     ptm_metric metric;
     ptm_view *view = ptm_traces_view(face, self, &metric);
-    return view == NULL || !Py_IS_TYPE(self, face->traces) ? NULL : ptm_traces_of_view(face, view, metric);
+    return view == NULL || !Py_IS_TYPE(self, face->traces) ? NULL
+                                                           : ptm_traces_of_view(face, view, metric);
 }
 
 PyObject *
@@ -263,7 +269,8 @@ deep_state(ptm_face *face, PyObject *self, PyObject *memo)
 {
     PyObject *state = state_of(face, self);
     PyObject *module = state == NULL ? NULL : PyImport_ImportModule("copy");
-    PyObject *deep = module == NULL ? NULL : PyObject_CallMethod(module, "deepcopy", "OO", state, memo);
+    PyObject *deep =
+        module == NULL ? NULL : PyObject_CallMethod(module, "deepcopy", "OO", state, memo);
     Py_XDECREF(module);
     Py_XDECREF(state);
     return deep;

@@ -13,8 +13,9 @@ ptm_profile_encode(ptm_view *view, const char *json, Py_ssize_t json_len)
     ptm_pprof_extra extra = {json, (size_t)json_len, view->time_nanos};
     ptm_buf_init(&buf);
     ptm_err err = ptm_pprof_write(view->snap, &extra, &buf);
-    PyObject *bytes = err != PTM_OK ? ptm_raise(err)
-                                    : PyBytes_FromStringAndSize((const char *)buf.data, (Py_ssize_t)buf.len);
+    PyObject *bytes = err != PTM_OK
+                          ? ptm_raise(err)
+                          : PyBytes_FromStringAndSize((const char *)buf.data, (Py_ssize_t)buf.len);
     ptm_buf_fini(&buf);
     return bytes;
 }
@@ -64,12 +65,14 @@ ptm_profile_decode(PyObject *module, PyObject *arg)
         return NULL;
     }
     ptm_view *view = view_of_profile(&data, &extra);
-    PyObject *snapshot = view == NULL ? NULL
-                                      : ptm_snapshot_of_view(PyModule_GetState(module), view, PTM_METRIC_LIVE);
+    PyObject *snapshot =
+        view == NULL ? NULL
+                     : ptm_snapshot_of_view(PyModule_GetState(module), view, PTM_METRIC_LIVE);
     PyObject *json = NULL;
     if (snapshot != NULL) {
-        json = extra.json == NULL ? Py_NewRef(Py_None)
-                                  : PyBytes_FromStringAndSize(extra.json, (Py_ssize_t)extra.json_len);
+        json = extra.json == NULL
+                   ? Py_NewRef(Py_None)
+                   : PyBytes_FromStringAndSize(extra.json, (Py_ssize_t)extra.json_len);
     }
     ptm_view_decref(view);
     PyBuffer_Release(&data);
@@ -91,8 +94,10 @@ ptm_profile_traces(PyObject *module, PyObject *args)
     if (!PyArg_ParseTuple(args, "y*O:_traces_of_profile", &data, &at)) {
         return NULL;
     }
-    ptm_view *view = ptm_metric_from_object(at, true, &metric) < 0 ? NULL : view_of_profile(&data, &extra);
-    PyObject *traces = view == NULL ? NULL : ptm_traces_of_view(PyModule_GetState(module), view, metric);
+    ptm_view *view =
+        ptm_metric_from_object(at, true, &metric) < 0 ? NULL : view_of_profile(&data, &extra);
+    PyObject *traces =
+        view == NULL ? NULL : ptm_traces_of_view(PyModule_GetState(module), view, metric);
     ptm_view_decref(view);
     PyBuffer_Release(&data);
     return traces;

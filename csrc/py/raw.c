@@ -2,8 +2,9 @@
  *
  * raw - a list of raw traces, as `_get_traces()` gives them or a pickle held them, as columns.
  *
- * One site for each trace, in the list's order, so that a mask over sites is a mask over the list. What such a list
- * does not tell counts as nothing happened: each block is alive at the end and at the peak, and was allocated once.
+ * One site for each trace, in the list's order, so that a mask over sites is a mask over the list.
+ * What such a list does not tell counts as nothing happened: each block is alive at the end and at
+ * the peak, and was allocated once.
  */
 #include "py/state.h"
 
@@ -42,7 +43,8 @@ int_in_range(PyObject *value, const char *what, long long max, long long *out)
         return -1;
     }
     if (overflow != 0 || *out < 0 || *out > max) {
-        PyErr_Format(PyExc_OverflowError, "%s of a trace must be in range [0; %lld], not %R", what, max, value);
+        PyErr_Format(PyExc_OverflowError, "%s of a trace must be in range [0; %lld], not %R", what,
+                     max, value);
         return -1;
     }
     return 0;
@@ -60,7 +62,8 @@ build_file(conversion *c, PyObject *filename, ptm_str_id *out)
     if (utf8 == NULL) {
         return -1;
     }
-    *out = ptm_snap_build_string(c->builder, PyBytes_AS_STRING(utf8), (size_t)PyBytes_GET_SIZE(utf8));
+    *out =
+        ptm_snap_build_string(c->builder, PyBytes_AS_STRING(utf8), (size_t)PyBytes_GET_SIZE(utf8));
     Py_DECREF(utf8);
     return 0;
 }

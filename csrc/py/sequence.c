@@ -58,7 +58,9 @@ ptm_sequence_index(PyObject *self, PyObject *args, PyObject *kwargs)
     static char *names[] = {"value", "start", "stop", NULL};
     PyObject *value, *start_arg = NULL, *stop_arg = Py_None;
     Py_ssize_t start = 0, n = PySequence_Size(self), stop = n;
-    if (n < 0 || !PyArg_ParseTupleAndKeywords(args, kwargs, "O|OO:index", names, &value, &start_arg, &stop_arg)
+    if (n < 0
+        || !PyArg_ParseTupleAndKeywords(args, kwargs, "O|OO:index", names, &value, &start_arg,
+                                        &stop_arg)
         || (start_arg != NULL && start_arg != Py_None && bound(start_arg, n, &start) < 0)
         || (stop_arg != Py_None && bound(stop_arg, n, &stop) < 0)) {
         return NULL;

@@ -2,8 +2,9 @@
  *
  * state - what the files of py/ share: the two faces, their types, and who exports what.
  *
- * A face is one set of types and functions on the one engine: `main` is the package's own API, `stdlib` is the
- * standard library's module. Each face is the state of its own module object; the same C code makes both.
+ * A face is one set of types and functions on the one engine: `main` is the package's own API,
+ * `stdlib` is the standard library's module. Each face is the state of its own module object; the
+ * same C code makes both.
  *
  * Threads   everything here is called with the GIL held, and is guarded by it
  * Failure   -1 or NULL with an exception set
@@ -26,7 +27,8 @@
 #endif
 
 #if PY_VERSION_HEX >= 0x030C0000 /* several interpreters, but not with a GIL each */
-#define PTM_MODULE_SHARES_THE_GIL {Py_mod_multiple_interpreters, Py_MOD_MULTIPLE_INTERPRETERS_SUPPORTED},
+#define PTM_MODULE_SHARES_THE_GIL \
+    {Py_mod_multiple_interpreters, Py_MOD_MULTIPLE_INTERPRETERS_SUPPORTED},
 #else
 #define PTM_MODULE_SHARES_THE_GIL
 #endif
@@ -40,15 +42,17 @@ typedef enum { PTM_FACE_MAIN, PTM_FACE_STDLIB } ptm_face_kind;
 
 typedef struct {
     ptm_face_kind kind;
-    PyObject *globals; /* stdlib: the dict of stdlib.py, where names are looked up late; main: NULL */
-    PyObject *engine;  /* stdlib: the module object that stands for _tracemalloc; main: NULL */
+    PyObject
+        *globals; /* stdlib: the dict of stdlib.py, where names are looked up late; main: NULL */
+    PyObject *engine; /* stdlib: the module object that stands for _tracemalloc; main: NULL */
     PyTypeObject *frame, *traceback, *trace, *traces;
     PyTypeObject *statistic, *statistic_diff;
     PyTypeObject *base_filter, *filter, *domain_filter, *snapshot;
 } ptm_face;
 
 /* -- module.c -- */
-/* The face a type (or a subclass of it) belongs to; NULL with an exception only for types that are not ours. */
+/* The face a type (or a subclass of it) belongs to; NULL with an exception only for types that are
+ * not ours. */
 ptm_face *ptm_face_of_type(PyTypeObject *type);
 static inline ptm_face *
 ptm_face_of(PyObject *self)
@@ -60,19 +64,23 @@ ptm_face_is_main(const ptm_face *face)
 {
     return face->kind == PTM_FACE_MAIN;
 }
-/* A module as the face's code sees it: in the stdlib face the global `name` of stdlib.py if it is there, so that a
- * test may put another one in its place; else the imported module. */
+/* A module as the face's code sees it: in the stdlib face the global `name` of stdlib.py if it is
+ * there, so that a test may put another one in its place; else the imported module. */
 PyObject *ptm_face_lookup_module(ptm_face *face, const char *name);
-PyObject *ptm_face_lookup(ptm_face *face, const char *name); /* stdlib: a global of stdlib.py, or NameError */
+PyObject *ptm_face_lookup(ptm_face *face,
+                          const char *name); /* stdlib: a global of stdlib.py, or NameError */
 
 /* Makes a heap type in `module`, wraps the methods whose text signature starts with "(self" so that
- * inspect.signature() answers as for functions written in Python, and adds it to the module as `name`. */
+ * inspect.signature() answers as for functions written in Python, and adds it to the module as
+ * `name`. */
 typedef struct {
     const char *main_name, *stdlib_name; /* with the module: "pytracemalloc.Frame" */
     size_t size;                         /* bytes of an instance */
     PyType_Slot *main_slots, *stdlib_slots;
 } ptm_type_recipe;
 PyTypeObject *ptm_type_new(PyObject *module, const ptm_type_recipe *recipe, PyTypeObject *base);
+
+#define PTM_KEYWORDS(function) (PyCFunction)(void (*)(void)) function, METH_VARARGS | METH_KEYWORDS
 
 /* -- one setup per type -- */
 int ptm_frame_setup(PyObject *module);
@@ -84,18 +92,21 @@ int ptm_filter_setup(PyObject *module);
 int ptm_snapshot_setup(PyObject *module);
 
 /* -- sequence.c: what Traceback and the traces share -- */
-/* An index or a slice of `self`: items by sq_item, slices as tuples. `noun` stands in the error messages. */
+/* An index or a slice of `self`: items by sq_item, slices as tuples. `noun` stands in the error
+ * messages. */
 PyObject *ptm_sequence_subscript(PyObject *self, PyObject *index, const char *noun);
 PyObject *ptm_sequence_index(PyObject *self, PyObject *args, PyObject *kwargs);
 PyObject *ptm_sequence_count(PyObject *self, PyObject *value);
 PyObject *ptm_sequence_reversed(PyObject *self, PyObject *unused);
-#define PTM_SEQUENCE_METHODS                                                                        \
-    {"index", (PyCFunction)(void (*)(void))ptm_sequence_index, METH_VARARGS | METH_KEYWORDS,        \
-     PyDoc_STR("index(self, value, start=0, stop=None)\n--\n\n"                                     \
-               "Return first index of value. Raises ValueError if the value is not present.")},     \
-    {"count", ptm_sequence_count, METH_O,                                                           \
-     PyDoc_STR("count(self, value)\n--\n\nReturn number of occurrences of value.")},                \
-    {"__reversed__", ptm_sequence_reversed, METH_NOARGS, NULL}
+#define PTM_SEQUENCE_METHODS                                                                    \
+    {"index", (PyCFunction)(void (*)(void))ptm_sequence_index, METH_VARARGS | METH_KEYWORDS,    \
+     PyDoc_STR("index(self, value, start=0, stop=None)\n--\n\n"                                 \
+               "Return first index of value. Raises ValueError if the value is not present.")}, \
+        {"count", ptm_sequence_count, METH_O,                                                   \
+         PyDoc_STR("count(self, value)\n--\n\nReturn number of occurrences of value.")},        \
+    {                                                                                           \
+        "__reversed__", ptm_sequence_reversed, METH_NOARGS, NULL                                \
+    }
 
 /* -- errors.c -- */
 PyObject *ptm_raise(ptm_err err); /* sets the exception for `err`; always NULL */
@@ -107,27 +118,31 @@ PyObject *ptm_raw_trace_parts(PyObject *trace); /* its four parts as a new tuple
 PyObject *ptm_text_size(PyObject *size, bool with_sign); /* "5002 B", "+4.9 KiB" */
 /* os.path.normcase, then .pyc (main: and .pyo) becomes .py */
 PyObject *ptm_text_filename(ptm_face *face, PyObject *filename);
-PyObject *ptm_text_format(const char *format, PyObject *args); /* Python's %; steals args, NULL passes through */
+PyObject *ptm_text_format(const char *format,
+                          PyObject *args); /* Python's %; steals args, NULL passes through */
 
 /* -- t_frame.c -- */
 typedef struct {
-    PyObject *name;                         /* str or NULL (unknown); owned */
+    PyObject *name;                       /* str or NULL (unknown); owned */
     int32_t end_lineno, colno, end_colno; /* -1: unknown */
 } ptm_frame_details;
 #define PTM_FRAME_DETAILS_NONE ((ptm_frame_details){NULL, -1, -1, -1})
 /* `raw` is the tuple (filename, lineno); details' name is borrowed. */
 PyObject *ptm_frame_new(ptm_face *face, PyObject *raw, const ptm_frame_details *details);
 PyObject *ptm_frame_details_pack(const ptm_frame_details *details); /* tuple of four */
-int ptm_frame_details_unpack(PyObject *tuple, ptm_frame_details *out); /* out's name is borrowed from the tuple */
+int ptm_frame_details_unpack(PyObject *tuple,
+                             ptm_frame_details *out); /* out's name is borrowed from the tuple */
 
 /* -- t_traceback.c -- */
-/* What a traceback on a view is of. The first three are the keys of a group, in the order of ptm_by: they show a
- * name or a column only if all its members agree; the last is a stack with its own. */
+/* What a traceback on a view is of. The first three are the keys of a group, in the order of
+ * ptm_by: they show a name or a column only if all its members agree; the last is a stack with its
+ * own. */
 typedef enum { PTM_TB_FILE, PTM_TB_LINE, PTM_TB_GROUP, PTM_TB_STACK } ptm_tb_kind;
 /* total_nframe 0: not known. */
 PyObject *ptm_traceback_of_view(ptm_face *face, ptm_view *view, ptm_tb_kind kind, uint32_t id,
                                 uint32_t total_nframe);
-PyObject *ptm_traceback_details(PyObject *traceback); /* its `_details`: None or a tuple, new reference */
+PyObject *
+ptm_traceback_details(PyObject *traceback); /* its `_details`: None or a tuple, new reference */
 
 /* -- t_trace.c -- */
 PyObject *ptm_trace_of_view(ptm_face *face, ptm_view *view, uint32_t site);
@@ -137,7 +152,8 @@ PyObject *ptm_trace_raw(PyObject *trace); /* its `_trace`, as a new reference */
 /* -- t_traces.c -- */
 PyObject *ptm_traces_of_view(ptm_face *face, ptm_view *view, ptm_metric metric);
 PyObject *ptm_traces_of_raw(ptm_face *face, PyObject *raw);
-/* The view of lazy traces (borrowed), or NULL without an exception: they hold a list, or are not ours. */
+/* The view of lazy traces (borrowed), or NULL without an exception: they hold a list, or are not
+ * ours. */
 ptm_view *ptm_traces_view(ptm_face *face, PyObject *traces, ptm_metric *metric);
 PyObject *ptm_traces_list(ptm_view *view, ptm_metric metric); /* new list of raw tuples */
 
@@ -152,8 +168,16 @@ int ptm_filters_compile(ptm_face *face, ptm_view *view, PyObject *filters, uint8
 int ptm_filters_match(PyObject *filters, PyObject *raw_trace);
 
 /* -- t_snapshot.c -- */
-PyObject *ptm_snapshot_new(ptm_face *face, PyObject *traces, PyObject *traceback_limit); /* steals both */
+PyObject *ptm_snapshot_new(ptm_face *face, PyObject *traces,
+                           PyObject *traceback_limit); /* steals both */
 PyObject *ptm_snapshot_of_view(ptm_face *face, ptm_view *view, ptm_metric metric);
+/* -- snapshot_group.c, snapshot_filter.c: methods of Snapshot -- */
+PyObject *ptm_snapshot_statistics(PyObject *self, PyObject *args, PyObject *kwargs);
+PyObject *ptm_snapshot_compare_to(PyObject *self, PyObject *args, PyObject *kwargs);
+PyObject *ptm_snapshot_group_by(PyObject *self, PyObject *args);
+PyObject *ptm_snapshot_filter_traces(PyObject *self, PyObject *args, PyObject *kwargs);
+
+/* -- source.c -- */
 /* What a snapshot shows: the view of its traces, made for the moment if they are a list. */
 typedef struct {
     ptm_view *view; /* owned */
@@ -164,14 +188,16 @@ int ptm_source_init(ptm_source *source, ptm_face *face, PyObject *snapshot);
 void ptm_source_fini(ptm_source *source);
 
 /* -- metric.c: which of a site's counts a snapshot shows -- */
-int ptm_metric_from_object(PyObject *at, bool allow_allocated, ptm_metric *out); /* 'end', 'peak', 'allocated' */
+int ptm_metric_from_object(PyObject *at, bool allow_allocated,
+                           ptm_metric *out); /* 'end', 'peak', 'allocated' */
 const char *ptm_metric_name(ptm_metric metric);
 
-/* -- engine.c: what the C module of the standard library has; the same functions serve both faces -- */
+/* -- engine.c: what the C module of the standard library has; the same functions serve both faces
+ * -- */
 extern PyMethodDef ptm_engine_methods[];
 int ptm_nframe_from_object(PyObject *value, uint32_t *out);
-PyObject *ptm_pair_of_counts(uint64_t first, uint64_t second);  /* a tuple of two ints */
-int ptm_view_of_object(PyObject *obj, ptm_view **out);          /* *out NULL: not traced */
+PyObject *ptm_pair_of_counts(uint64_t first, uint64_t second); /* a tuple of two ints */
+int ptm_view_of_object(PyObject *obj, ptm_view **out);         /* *out NULL: not traced */
 PyObject *ptm_engine_start_tracing(uint32_t nframe);
 PyObject *ptm_engine_stop(PyObject *module, PyObject *unused);
 PyObject *ptm_engine_is_tracing(PyObject *module, PyObject *unused);
@@ -198,9 +224,11 @@ PyObject *ptm_profile_traces(PyObject *module, PyObject *args);
 PyObject *ptm_pickle_reduce_ex(PyObject *self, PyObject *protocol);
 PyObject *ptm_pickle_copy(PyObject *self, PyObject *unused);
 PyObject *ptm_pickle_deepcopy(PyObject *self, PyObject *memo);
-#define PTM_PICKLE_METHODS                                                                       \
-    {"__reduce_ex__", ptm_pickle_reduce_ex, METH_O, PyDoc_STR("Helper for pickle.")},            \
-    {"__copy__", ptm_pickle_copy, METH_NOARGS, PyDoc_STR("Helper for copy.copy().")},            \
-    {"__deepcopy__", ptm_pickle_deepcopy, METH_O, PyDoc_STR("Helper for copy.deepcopy().")}
+#define PTM_PICKLE_METHODS                                                                    \
+    {"__reduce_ex__", ptm_pickle_reduce_ex, METH_O, PyDoc_STR("Helper for pickle.")},         \
+        {"__copy__", ptm_pickle_copy, METH_NOARGS, PyDoc_STR("Helper for copy.copy().")},     \
+    {                                                                                         \
+        "__deepcopy__", ptm_pickle_deepcopy, METH_O, PyDoc_STR("Helper for copy.deepcopy().") \
+    }
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * t_filter - BaseFilter, Filter and DomainFilter. Their attributes live in the instance's dict, as they do in the
- * standard library; filters.c compiles them for whole snapshots, `_match` and its parts answer for one raw trace.
+ * t_filter - BaseFilter, Filter and DomainFilter. Their attributes live in the instance's dict, as
+ * they do in the standard library; filters.c compiles them for whole snapshots, `_match` and its
+ * parts answer for one raw trace.
  */
 #include "py/state.h"
 
@@ -58,12 +59,13 @@ base_init(PyObject *self, PyObject *args, PyObject *kwargs)
 static int
 filter_init(PyObject *self, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"inclusive", "filename_pattern", "lineno", "all_frames", "domain", NULL};
+    static char *names[] = {"inclusive",  "filename_pattern", "lineno",
+                            "all_frames", "domain",           NULL};
     PyObject *inclusive, *pattern, *lineno = Py_None, *all_frames = Py_False, *domain = Py_None;
     ptm_face *face = ptm_face_of(self);
     if (face == NULL
-        || !PyArg_ParseTupleAndKeywords(args, kwargs, "OO|OOO:Filter", names,
-                                        &inclusive, &pattern, &lineno, &all_frames, &domain)
+        || !PyArg_ParseTupleAndKeywords(args, kwargs, "OO|OOO:Filter", names, &inclusive, &pattern,
+                                        &lineno, &all_frames, &domain)
         || PyObject_SetAttrString(self, "inclusive", inclusive) < 0) {
         return -1;
     }
@@ -144,7 +146,9 @@ match_pattern(ptm_face *face, PyObject *self, PyObject *filename)
     PyObject *name = ptm_text_filename(face, filename);
     PyObject *pattern = name == NULL ? NULL : PyObject_GetAttrString(self, "_filename_pattern");
     PyObject *module = pattern == NULL ? NULL : ptm_face_lookup_module(face, "fnmatch");
-    int matched = module == NULL ? -1 : call_is_true(PyObject_CallMethod(module, "fnmatch", "OO", name, pattern));
+    int matched = module == NULL
+                      ? -1
+                      : call_is_true(PyObject_CallMethod(module, "fnmatch", "OO", name, pattern));
     Py_XDECREF(module);
     Py_XDECREF(pattern);
     Py_XDECREF(name);
@@ -177,7 +181,8 @@ filter_match_frame(PyObject *self, PyObject *args)
     if (!PyArg_ParseTuple(args, "OO:_match_frame", &filename, &lineno)) {
         return NULL;
     }
-    int matched = call_is_true(PyObject_CallMethod(self, "_match_frame_impl", "OO", filename, lineno));
+    int matched =
+        call_is_true(PyObject_CallMethod(self, "_match_frame_impl", "OO", filename, lineno));
     int inclusive = matched < 0 ? -1 : attribute_is_true(self, "inclusive");
     return bool_or_error(inclusive < 0 ? -1 : matched == inclusive);
 }
@@ -228,7 +233,8 @@ filter_match_traceback(PyObject *self, PyObject *frames)
     return bool_or_error(matched);
 }
 
-/* With a domain, an inclusive filter keeps only what is of it, an exclusive one keeps whatever is not. */
+/* With a domain, an inclusive filter keeps only what is of it, an exclusive one keeps whatever is
+ * not. */
 static int
 with_domain(PyObject *self, PyObject *domain, int kept)
 {
@@ -249,7 +255,8 @@ filter_match(PyObject *self, PyObject *trace)
     if (parts == NULL) {
         return NULL;
     }
-    int kept = call_is_true(PyObject_CallMethod(self, "_match_traceback", "O", PyTuple_GET_ITEM(parts, 2)));
+    int kept = call_is_true(
+        PyObject_CallMethod(self, "_match_traceback", "O", PyTuple_GET_ITEM(parts, 2)));
     if (kept >= 0) {
         kept = with_domain(self, PyTuple_GET_ITEM(parts, 0), kept);
     }
@@ -290,7 +297,8 @@ static PyGetSetDef base_getset[] = {
 };
 
 static PyGetSetDef filter_getset[] = {
-    {"filename_pattern", filter_get_pattern, NULL, PyDoc_STR("Filename pattern of the filter (str)."), NULL},
+    {"filename_pattern", filter_get_pattern, NULL,
+     PyDoc_STR("Filename pattern of the filter (str)."), NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
@@ -308,8 +316,10 @@ static PyMethodDef base_methods[] = {
 static PyMethodDef filter_methods[] = {
     {"_match_frame_impl", filter_match_frame_impl, METH_VARARGS,
      PyDoc_STR("_match_frame_impl(self, filename, lineno)\n--\n\n")},
-    {"_match_frame", filter_match_frame, METH_VARARGS, PyDoc_STR("_match_frame(self, filename, lineno)\n--\n\n")},
-    {"_match_traceback", filter_match_traceback, METH_O, PyDoc_STR("_match_traceback(self, traceback)\n--\n\n")},
+    {"_match_frame", filter_match_frame, METH_VARARGS,
+     PyDoc_STR("_match_frame(self, filename, lineno)\n--\n\n")},
+    {"_match_traceback", filter_match_traceback, METH_O,
+     PyDoc_STR("_match_traceback(self, traceback)\n--\n\n")},
     {"_match", filter_match, METH_O, PyDoc_STR("_match(self, trace)\n--\n\n")},
     {NULL, NULL, 0, NULL},
 };
@@ -320,48 +330,52 @@ static PyMethodDef domain_methods[] = {
 };
 
 PyDoc_STRVAR(base_doc, "BaseFilter(inclusive)\n--\n\nWhat all filters have: inclusive.");
-PyDoc_STRVAR(filter_doc,
-"Filter(inclusive, filename_pattern, lineno=None, all_frames=False, domain=None)\n--\n\n"
-"Filter on traces of memory blocks, by file name pattern, line and domain.");
-PyDoc_STRVAR(domain_doc,
-"DomainFilter(inclusive, domain)\n--\n\nFilter on traces of memory blocks by their address space (domain).");
+PyDoc_STRVAR(
+    filter_doc,
+    "Filter(inclusive, filename_pattern, lineno=None, all_frames=False, domain=None)\n--\n\n"
+    "Filter on traces of memory blocks, by file name pattern, line and domain.");
+PyDoc_STRVAR(domain_doc, "DomainFilter(inclusive, domain)\n--\n\nFilter on traces of memory blocks "
+                         "by their address space (domain).");
 
 static PyType_Slot base_slots[] = {
-    {Py_tp_doc, (void *)base_doc},
-    {Py_tp_init, base_init},
-    {Py_tp_dealloc, filter_dealloc},
-    {Py_tp_traverse, filter_traverse},
-    {Py_tp_clear, filter_clear},
-    {Py_tp_members, filter_members},
-    {Py_tp_methods, base_methods},
-    {Py_tp_getset, base_getset},
-    {0, NULL},
+    {Py_tp_doc, (void *)base_doc},     {Py_tp_init, base_init},     {Py_tp_dealloc, filter_dealloc},
+    {Py_tp_traverse, filter_traverse}, {Py_tp_clear, filter_clear}, {Py_tp_members, filter_members},
+    {Py_tp_methods, base_methods},     {Py_tp_getset, base_getset}, {0, NULL},
 };
 
-#define CHILD_SLOTS(doc, init, methods, getset)    \
-    {Py_tp_doc, (void *)doc},                      \
-    {Py_tp_init, init},                            \
-    {Py_tp_dealloc, filter_dealloc},               \
-    {Py_tp_traverse, filter_traverse},             \
-    {Py_tp_clear, filter_clear},                   \
-    {Py_tp_methods, methods},                      \
-    {Py_tp_getset, getset},                        \
-    {0, NULL}
+#define CHILD_SLOTS(doc, init, methods, getset)                                                   \
+    {Py_tp_doc, (void *)doc}, {Py_tp_init, init}, {Py_tp_dealloc, filter_dealloc},                \
+        {Py_tp_traverse, filter_traverse}, {Py_tp_clear, filter_clear}, {Py_tp_methods, methods}, \
+        {Py_tp_getset, getset},                                                                   \
+    {                                                                                             \
+        0, NULL                                                                                   \
+    }
 
-static PyType_Slot filter_slots[] = {CHILD_SLOTS(filter_doc, filter_init, filter_methods, filter_getset)};
-static PyType_Slot domain_slots[] = {CHILD_SLOTS(domain_doc, domain_init, domain_methods, domain_getset)};
+static PyType_Slot filter_slots[] = {
+    CHILD_SLOTS(filter_doc, filter_init, filter_methods, filter_getset)};
+static PyType_Slot domain_slots[] = {
+    CHILD_SLOTS(domain_doc, domain_init, domain_methods, domain_getset)};
 
 int
 ptm_filter_setup(PyObject *module)
 {
     static const ptm_type_recipe base = {
-        "pytracemalloc.BaseFilter", "tracemalloc.BaseFilter", sizeof(filter_object), base_slots, base_slots,
+        "pytracemalloc.BaseFilter",
+        "tracemalloc.BaseFilter",
+        sizeof(filter_object),
+        base_slots,
+        base_slots,
     };
     static const ptm_type_recipe filter = {
-        "pytracemalloc.Filter", "tracemalloc.Filter", sizeof(filter_object), filter_slots, filter_slots,
+        "pytracemalloc.Filter", "tracemalloc.Filter", sizeof(filter_object),
+        filter_slots,           filter_slots,
     };
     static const ptm_type_recipe domain = {
-        "pytracemalloc.DomainFilter", "tracemalloc.DomainFilter", sizeof(filter_object), domain_slots, domain_slots,
+        "pytracemalloc.DomainFilter",
+        "tracemalloc.DomainFilter",
+        sizeof(filter_object),
+        domain_slots,
+        domain_slots,
     };
     ptm_face *face = PyModule_GetState(module);
     face->base_filter = ptm_type_new(module, &base, NULL);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * t_frame - Frame: a file and a line, and in the main face the function and the columns, where they are known.
+ * t_frame - Frame: a file and a line, and in the main face the function and the columns, where they
+ * are known.
  *
  * Equality, hash, order and text are those of the tuple (filename, lineno) alone.
  */
@@ -8,7 +9,7 @@
 
 typedef struct {
     PyObject_HEAD
-    PyObject *raw; /* (filename, lineno), or whatever the constructor was given */
+    PyObject *raw;             /* (filename, lineno), or whatever the constructor was given */
     ptm_frame_details details; /* name is owned */
 } frame_object;
 
@@ -184,8 +185,8 @@ PyObject *
 ptm_frame_details_pack(const ptm_frame_details *details)
 {
     PyObject *name = details->name == NULL ? Py_None : details->name;
-    return Py_BuildValue("(ONNN)", name, int_or_none(details->end_lineno), int_or_none(details->colno),
-                         int_or_none(details->end_colno));
+    return Py_BuildValue("(ONNN)", name, int_or_none(details->end_lineno),
+                         int_or_none(details->colno), int_or_none(details->end_colno));
 }
 
 static int
@@ -252,9 +253,11 @@ static PyMethodDef frame_methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
-#define FRAME_GETSET                                                         \
+#define FRAME_GETSET                                                            \
     {"filename", frame_get_filename, NULL, PyDoc_STR("Filename (str)."), NULL}, \
-    {"lineno", frame_get_lineno, NULL, PyDoc_STR("Line number (int)."), NULL}
+    {                                                                           \
+        "lineno", frame_get_lineno, NULL, PyDoc_STR("Line number (int)."), NULL \
+    }
 
 static PyGetSetDef stdlib_getset[] = {
     FRAME_GETSET,
@@ -265,33 +268,31 @@ static PyGetSetDef main_getset[] = {
     FRAME_GETSET,
     {"name", frame_get_name, NULL,
      PyDoc_STR("Qualified name of the function (str), or None if it is not known\n"
-               "or several functions share this line."), NULL},
+               "or several functions share this line."),
+     NULL},
     {"end_lineno", frame_get_end_lineno, NULL,
      PyDoc_STR("Last line of the expression (int), or None."), NULL},
     {"colno", frame_get_colno, NULL,
-     PyDoc_STR("Where the expression begins in its line, in UTF-8 bytes from 0 (int), or None."), NULL},
+     PyDoc_STR("Where the expression begins in its line, in UTF-8 bytes from 0 (int), or None."),
+     NULL},
     {"end_colno", frame_get_end_colno, NULL,
-     PyDoc_STR("Where the expression ends in its last line, in UTF-8 bytes from 0 (int), or None."), NULL},
+     PyDoc_STR("Where the expression ends in its last line, in UTF-8 bytes from 0 (int), or None."),
+     NULL},
     {"_details", frame_get_details, frame_set_details, NULL, NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
 PyDoc_STRVAR(frame_doc, "Frame(frame)\n--\n\nFrame of a traceback.");
 
-#define FRAME_SLOTS(getset)                \
-    {Py_tp_doc, (void *)frame_doc},        \
-    {Py_tp_init, frame_init},              \
-    {Py_tp_dealloc, frame_dealloc},        \
-    {Py_tp_traverse, frame_traverse},      \
-    {Py_tp_clear, frame_clear},            \
-    {Py_tp_richcompare, frame_compare},    \
-    {Py_tp_hash, frame_hash},              \
-    {Py_tp_str, frame_str},                \
-    {Py_tp_repr, frame_repr},              \
-    {Py_tp_members, frame_members},        \
-    {Py_tp_methods, frame_methods},        \
-    {Py_tp_getset, getset},                \
-    {0, NULL}
+#define FRAME_SLOTS(getset)                                                                       \
+    {Py_tp_doc, (void *)frame_doc}, {Py_tp_init, frame_init}, {Py_tp_dealloc, frame_dealloc},     \
+        {Py_tp_traverse, frame_traverse}, {Py_tp_clear, frame_clear},                             \
+        {Py_tp_richcompare, frame_compare}, {Py_tp_hash, frame_hash}, {Py_tp_str, frame_str},     \
+        {Py_tp_repr, frame_repr}, {Py_tp_members, frame_members}, {Py_tp_methods, frame_methods}, \
+        {Py_tp_getset, getset},                                                                   \
+    {                                                                                             \
+        0, NULL                                                                                   \
+    }
 
 static PyType_Slot main_slots[] = {FRAME_SLOTS(main_getset)};
 static PyType_Slot stdlib_slots[] = {FRAME_SLOTS(stdlib_getset)};

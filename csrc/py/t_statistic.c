@@ -58,7 +58,8 @@ statistic_init(PyObject *self, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"traceback", "size", "count", NULL};
     PyObject *traceback, *size, *count;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OOO:Statistic", names, &traceback, &size, &count)) {
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OOO:Statistic", names, &traceback, &size,
+                                     &count)) {
         return -1;
     }
     Py_XSETREF(as_statistic(self)->traceback, Py_NewRef(traceback));
@@ -72,8 +73,8 @@ diff_init(PyObject *self, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"traceback", "size", "size_diff", "count", "count_diff", NULL};
     PyObject *traceback, *size, *size_diff, *count, *count_diff;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OOOOO:StatisticDiff", names,
-                                     &traceback, &size, &size_diff, &count, &count_diff)) {
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OOOOO:StatisticDiff", names, &traceback, &size,
+                                     &size_diff, &count, &count_diff)) {
         return -1;
     }
     Py_XSETREF(as_statistic(self)->traceback, Py_NewRef(traceback));
@@ -136,7 +137,8 @@ values_of(ptm_face *face, PyObject *self)
         return NULL;
     }
     if (is_diff(face, self)) {
-        return PyTuple_Pack(5, stat->traceback, stat->size, stat->size_diff, stat->count, stat->count_diff);
+        return PyTuple_Pack(5, stat->traceback, stat->size, stat->size_diff, stat->count,
+                            stat->count_diff);
     }
     return PyTuple_Pack(3, stat->traceback, stat->size, stat->count);
 }
@@ -193,25 +195,27 @@ head_text(ptm_face *face, PyObject *self)
     statistic_object *stat = as_statistic(self);
     PyObject *size = ptm_text_size(stat->size, false);
     if (size == NULL || !is_diff(face, self)) {
-        return size == NULL ? NULL
-                            : ptm_text_format("%s: size=%s, count=%i",
-                                              Py_BuildValue("(ONO)", stat->traceback, size, stat->count));
+        return size == NULL
+                   ? NULL
+                   : ptm_text_format("%s: size=%s, count=%i",
+                                     Py_BuildValue("(ONO)", stat->traceback, size, stat->count));
     }
     PyObject *difference = ptm_text_size(stat->size_diff, true);
     if (difference == NULL) {
         Py_DECREF(size);
         return NULL;
     }
-    return ptm_text_format("%s: size=%s (%s), count=%i (%+i)",
-                           Py_BuildValue("(ONNOO)", stat->traceback, size, difference, stat->count,
-                                         stat->count_diff));
+    return ptm_text_format(
+        "%s: size=%s (%s), count=%i (%+i)",
+        Py_BuildValue("(ONNOO)", stat->traceback, size, difference, stat->count, stat->count_diff));
 }
 
 static PyObject *
 statistic_str(PyObject *self)
 {
     ptm_face *face = ptm_face_of(self);
-    PyObject *values = face == NULL ? NULL : values_of(face, self); /* holds them while Python code runs */
+    PyObject *values =
+        face == NULL ? NULL : values_of(face, self); /* holds them while Python code runs */
     PyObject *head = values == NULL ? NULL : head_text(face, self);
     PyObject *average = head == NULL ? NULL : average_text(as_statistic(self));
     PyObject *text = average == NULL ? NULL : PyUnicode_Concat(head, average);
@@ -229,8 +233,9 @@ statistic_repr(PyObject *self)
     if (values == NULL) {
         return NULL;
     }
-    return ptm_text_format(is_diff(face, self) ? "<StatisticDiff traceback=%r size=%i (%+i) count=%i (%+i)>"
-                                               : "<Statistic traceback=%r size=%i count=%i>",
+    return ptm_text_format(is_diff(face, self)
+                               ? "<StatisticDiff traceback=%r size=%i (%+i) count=%i (%+i)>"
+                               : "<Statistic traceback=%r size=%i count=%i>",
                            values);
 }
 
@@ -267,12 +272,15 @@ static PyMethodDef statistic_methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
-#define STATISTIC_MEMBERS                                                                            \
-    {"traceback", T_OBJECT_EX, offsetof(statistic_object, traceback), 0,                             \
-     PyDoc_STR("Traceback where the memory block was allocated.")},                                  \
-    {"size", T_OBJECT_EX, offsetof(statistic_object, size), 0,                                       \
-     PyDoc_STR("Total size of memory blocks in bytes (int).")},                                      \
-    {"count", T_OBJECT_EX, offsetof(statistic_object, count), 0, PyDoc_STR("Number of memory blocks (int).")}
+#define STATISTIC_MEMBERS                                                \
+    {"traceback", T_OBJECT_EX, offsetof(statistic_object, traceback), 0, \
+     PyDoc_STR("Traceback where the memory block was allocated.")},      \
+        {"size", T_OBJECT_EX, offsetof(statistic_object, size), 0,       \
+         PyDoc_STR("Total size of memory blocks in bytes (int).")},      \
+    {                                                                    \
+        "count", T_OBJECT_EX, offsetof(statistic_object, count), 0,      \
+            PyDoc_STR("Number of memory blocks (int).")                  \
+    }
 
 static PyMemberDef statistic_members[] = {
     STATISTIC_MEMBERS,
@@ -289,40 +297,39 @@ static PyMemberDef diff_members[] = {
 };
 
 PyDoc_STRVAR(statistic_doc,
-"Statistic(traceback, size, count)\n--\n\nStatistic on memory allocations.");
+             "Statistic(traceback, size, count)\n--\n\nStatistic on memory allocations.");
 
-PyDoc_STRVAR(diff_doc,
-"StatisticDiff(traceback, size, size_diff, count, count_diff)\n--\n\n"
-"Statistic difference on memory allocations between an old and a new\n"
-"Snapshot instance.");
+PyDoc_STRVAR(diff_doc, "StatisticDiff(traceback, size, size_diff, count, count_diff)\n--\n\n"
+                       "Statistic difference on memory allocations between an old and a new\n"
+                       "Snapshot instance.");
 
-#define STATISTIC_SLOTS(doc, init, members)    \
-    {Py_tp_doc, (void *)doc},                  \
-    {Py_tp_init, init},                        \
-    {Py_tp_dealloc, statistic_dealloc},        \
-    {Py_tp_traverse, statistic_traverse},      \
-    {Py_tp_clear, statistic_clear},            \
-    {Py_tp_richcompare, statistic_compare},    \
-    {Py_tp_hash, statistic_hash},              \
-    {Py_tp_str, statistic_str},                \
-    {Py_tp_repr, statistic_repr},              \
-    {Py_tp_members, members},                  \
-    {Py_tp_methods, statistic_methods},        \
-    {0, NULL}
+#define STATISTIC_SLOTS(doc, init, members)                                                 \
+    {Py_tp_doc, (void *)doc}, {Py_tp_init, init}, {Py_tp_dealloc, statistic_dealloc},       \
+        {Py_tp_traverse, statistic_traverse}, {Py_tp_clear, statistic_clear},               \
+        {Py_tp_richcompare, statistic_compare}, {Py_tp_hash, statistic_hash},               \
+        {Py_tp_str, statistic_str}, {Py_tp_repr, statistic_repr}, {Py_tp_members, members}, \
+        {Py_tp_methods, statistic_methods},                                                 \
+    {                                                                                       \
+        0, NULL                                                                             \
+    }
 
-static PyType_Slot statistic_slots[] = {STATISTIC_SLOTS(statistic_doc, statistic_init, statistic_members)};
+static PyType_Slot statistic_slots[] = {
+    STATISTIC_SLOTS(statistic_doc, statistic_init, statistic_members)};
 static PyType_Slot diff_slots[] = {STATISTIC_SLOTS(diff_doc, diff_init, diff_members)};
 
 int
 ptm_statistic_setup(PyObject *module)
 {
     static const ptm_type_recipe statistic = {
-        "pytracemalloc.Statistic", "tracemalloc.Statistic",
-        sizeof(statistic_object), statistic_slots, statistic_slots,
+        "pytracemalloc.Statistic", "tracemalloc.Statistic", sizeof(statistic_object),
+        statistic_slots,           statistic_slots,
     };
     static const ptm_type_recipe diff = {
-        "pytracemalloc.StatisticDiff", "tracemalloc.StatisticDiff",
-        sizeof(statistic_object), diff_slots, diff_slots,
+        "pytracemalloc.StatisticDiff",
+        "tracemalloc.StatisticDiff",
+        sizeof(statistic_object),
+        diff_slots,
+        diff_slots,
     };
     ptm_face *face = PyModule_GetState(module);
     face->statistic = ptm_type_new(module, &statistic, NULL);

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * t_trace - Trace: domain, size and traceback of one block, on a site of a view or on a tuple given by the caller.
+ * t_trace - Trace: domain, size and traceback of one block, on a site of a view or on a tuple given
+ * by the caller.
  */
 #include "py/state.h"
 
 typedef struct {
     PyObject_HEAD
-    PyObject *raw;     /* (domain, size, frames most recent first, total_nframe); NULL: still in the view */
+    PyObject
+        *raw; /* (domain, size, frames most recent first, total_nframe); NULL: still in the view */
     PyObject *details; /* of the traceback's frames, see there; NULL: not known, or in the view */
     ptm_view *view;    /* NULL: made by the caller */
     ptm_site_id site;
@@ -140,7 +142,8 @@ trace_get_size(PyObject *self, void *unused)
     return raw_item(self, 1);
 }
 
-/* What follows domain and size are the constructor's arguments; dumps of Python 3.8 and before have one only. */
+/* What follows domain and size are the constructor's arguments; dumps of Python 3.8 and before have
+ * one only. */
 static PyObject *
 traceback_of_raw(ptm_face *face, PyObject *self)
 {
@@ -224,7 +227,8 @@ trace_repr(PyObject *self)
         Py_XDECREF(domain);
         return NULL;
     }
-    return ptm_text_format("<Trace domain=%s size=%s, traceback=%r>", Py_BuildValue("(NNN)", domain, size, tb));
+    return ptm_text_format("<Trace domain=%s size=%s, traceback=%r>",
+                           Py_BuildValue("(NNN)", domain, size, tb));
 }
 
 static PyObject *
@@ -273,12 +277,15 @@ static PyMethodDef trace_methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
-#define TRACE_GETSET                                                                                  \
-    {"domain", trace_get_domain, NULL, PyDoc_STR("Address space of the block (int)."), NULL},         \
-    {"size", trace_get_size, NULL, PyDoc_STR("Size of the memory block in bytes (int)."), NULL},      \
-    {"traceback", trace_get_traceback, NULL,                                                          \
-     PyDoc_STR("Traceback where the memory block was allocated."), NULL},                             \
-    {"_trace", trace_get_raw, trace_set_raw, NULL, NULL}
+#define TRACE_GETSET                                                                          \
+    {"domain", trace_get_domain, NULL, PyDoc_STR("Address space of the block (int)."), NULL}, \
+        {"size", trace_get_size, NULL, PyDoc_STR("Size of the memory block in bytes (int)."), \
+         NULL},                                                                               \
+        {"traceback", trace_get_traceback, NULL,                                              \
+         PyDoc_STR("Traceback where the memory block was allocated."), NULL},                 \
+    {                                                                                         \
+        "_trace", trace_get_raw, trace_set_raw, NULL, NULL                                    \
+    }
 
 static PyGetSetDef stdlib_getset[] = {
     TRACE_GETSET,
@@ -293,19 +300,14 @@ static PyGetSetDef main_getset[] = {
 
 PyDoc_STRVAR(trace_doc, "Trace(trace)\n--\n\nTrace of a memory block.");
 
-#define TRACE_SLOTS(getset)                \
-    {Py_tp_doc, (void *)trace_doc},        \
-    {Py_tp_init, trace_init},              \
-    {Py_tp_dealloc, trace_dealloc},        \
-    {Py_tp_traverse, trace_traverse},      \
-    {Py_tp_clear, trace_clear},            \
-    {Py_tp_richcompare, trace_compare},    \
-    {Py_tp_hash, trace_hash},              \
-    {Py_tp_str, trace_str},                \
-    {Py_tp_repr, trace_repr},              \
-    {Py_tp_methods, trace_methods},        \
-    {Py_tp_getset, getset},                \
-    {0, NULL}
+#define TRACE_SLOTS(getset)                                                                   \
+    {Py_tp_doc, (void *)trace_doc}, {Py_tp_init, trace_init}, {Py_tp_dealloc, trace_dealloc}, \
+        {Py_tp_traverse, trace_traverse}, {Py_tp_clear, trace_clear},                         \
+        {Py_tp_richcompare, trace_compare}, {Py_tp_hash, trace_hash}, {Py_tp_str, trace_str}, \
+        {Py_tp_repr, trace_repr}, {Py_tp_methods, trace_methods}, {Py_tp_getset, getset},     \
+    {                                                                                         \
+        0, NULL                                                                               \
+    }
 
 static PyType_Slot main_slots[] = {TRACE_SLOTS(main_getset)};
 static PyType_Slot stdlib_slots[] = {TRACE_SLOTS(stdlib_getset)};

@@ -1,22 +1,24 @@
 /* SPDX-License-Identifier: MIT
  *
- * t_traceback - Traceback: a sequence of frames, either a tuple given by the caller or a stack of a snapshot.
+ * t_traceback - Traceback: a sequence of frames, either a tuple given by the caller or a stack of a
+ * snapshot.
  *
- * The main face runs from the most recent frame to the oldest, the stdlib face the other way round; `frames` is kept
- * in the face's order, and made from the view only when somebody looks.
+ * The main face runs from the most recent frame to the oldest, the stdlib face the other way round;
+ * `frames` is kept in the face's order, and made from the view only when somebody looks.
  */
 #include "py/state.h"
 
 typedef struct {
     PyObject_HEAD
-    PyObject *frames;  /* tuple of (filename, lineno) in the face's order; NULL: still in the view */
-    PyObject *total;   /* total_nframe: int or None */
-    PyObject *details; /* tuple of (name, end_lineno, colno, end_colno), one for each frame; NULL: see the view */
+    PyObject *frames; /* tuple of (filename, lineno) in the face's order; NULL: still in the view */
+    PyObject *total;  /* total_nframe: int or None */
+    PyObject *details; /* tuple of (name, end_lineno, colno, end_colno), one for each frame; NULL:
+                          see the view */
     ptm_view *view;    /* NULL: made by the caller */
     ptm_tb_kind kind;
-    uint32_t id;                   /* string, frame or stack of the view, by kind */
-    uint32_t cursor_index;         /* where the last look ended: frames are visited in order, and */
-    ptm_stack_id cursor_stack;     /* a stack is linked from the most recent frame only; 0: nowhere */
+    uint32_t id;               /* string, frame or stack of the view, by kind */
+    uint32_t cursor_index;     /* where the last look ended: frames are visited in order, and */
+    ptm_stack_id cursor_stack; /* a stack is linked from the most recent frame only; 0: nowhere */
 } traceback_object;
 
 static inline traceback_object *
@@ -26,9 +28,11 @@ as_traceback(PyObject *self)
 }
 
 PyObject *
-ptm_traceback_of_view(ptm_face *face, ptm_view *view, ptm_tb_kind kind, uint32_t id, uint32_t total_nframe)
+ptm_traceback_of_view(ptm_face *face, ptm_view *view, ptm_tb_kind kind, uint32_t id,
+                      uint32_t total_nframe)
 {
-    PyObject *total = total_nframe == 0 ? Py_NewRef(Py_None) : PyLong_FromUnsignedLong(total_nframe);
+    PyObject *total =
+        total_nframe == 0 ? Py_NewRef(Py_None) : PyLong_FromUnsignedLong(total_nframe);
     PyObject *self = total == NULL ? NULL : face->traceback->tp_alloc(face->traceback, 0);
     if (self == NULL) {
         Py_XDECREF(total);
@@ -200,7 +204,8 @@ details_from_view(traceback_object *tb, Py_ssize_t i, ptm_frame_details *out)
     if (frame == NULL) {
         return -1;
     }
-    if (frame->name != PTM_SNAP_NONE && (out->name = ptm_view_string(tb->view, frame->name)) == NULL) {
+    if (frame->name != PTM_SNAP_NONE
+        && (out->name = ptm_view_string(tb->view, frame->name)) == NULL) {
         return -1;
     }
     out->end_lineno = frame->end_lineno;
@@ -234,7 +239,8 @@ traceback_item(PyObject *self, Py_ssize_t i)
     PyObject *frames = face == NULL ? NULL : frames_of(self);
     PyObject *raw = frames == NULL ? NULL : PySequence_GetItem(frames, i);
     ptm_frame_details details = PTM_FRAME_DETAILS_NONE;
-    if (raw == NULL || (ptm_face_is_main(face) && details_at(as_traceback(self), i, &details) < 0)) {
+    if (raw == NULL
+        || (ptm_face_is_main(face) && details_at(as_traceback(self), i, &details) < 0)) {
         Py_XDECREF(raw);
         return NULL;
     }
@@ -317,7 +323,8 @@ traceback_repr(PyObject *self)
 static int
 format_frame(PyObject *lines, PyObject *linecache, PyObject *filename, PyObject *lineno)
 {
-    PyObject *head = ptm_text_format("  File \"%s\", line %s", Py_BuildValue("(OO)", filename, lineno));
+    PyObject *head =
+        ptm_text_format("  File \"%s\", line %s", Py_BuildValue("(OO)", filename, lineno));
     if (head == NULL || PyList_Append(lines, head) < 0) {
         Py_XDECREF(head);
         return -1;
@@ -336,8 +343,8 @@ format_frame(PyObject *lines, PyObject *linecache, PyObject *filename, PyObject 
     return result;
 }
 
-/* The standard library's rule on frames from the oldest on: a positive limit keeps the most recent ones, another one
- * cuts as a slice's end does. */
+/* The standard library's rule on frames from the oldest on: a positive limit keeps the most recent
+ * ones, another one cuts as a slice's end does. */
 static int
 apply_limit(PyObject *limit, Py_ssize_t n, Py_ssize_t *start, Py_ssize_t *stop)
 {
@@ -360,7 +367,8 @@ apply_limit(PyObject *limit, Py_ssize_t n, Py_ssize_t *start, Py_ssize_t *stop)
 }
 
 static int
-format_frames(PyObject *lines, PyObject *frames, PyObject *linecache, Py_ssize_t first, Py_ssize_t n, int step)
+format_frames(PyObject *lines, PyObject *frames, PyObject *linecache, Py_ssize_t first,
+              Py_ssize_t n, int step)
 {
     for (Py_ssize_t i = 0; i < n; i++) {
         PyObject *raw = PySequence_GetItem(frames, first + i * step);
@@ -387,14 +395,16 @@ traceback_format(PyObject *self, PyObject *args, PyObject *kwargs)
     ptm_face *face = ptm_face_of(self);
     PyObject *frames = face == NULL ? NULL : frames_of(self);
     if (frames == NULL
-        || !PyArg_ParseTupleAndKeywords(args, kwargs, "|Op:format", names, &limit, &most_recent_first)) {
+        || !PyArg_ParseTupleAndKeywords(args, kwargs, "|Op:format", names, &limit,
+                                        &most_recent_first)) {
         return NULL;
     }
     Py_ssize_t n = PySequence_Size(frames);
     if (n < 0 || apply_limit(limit, n, &start, &stop) < 0) {
         return NULL;
     }
-    /* start and stop count from the oldest frame; `first` is the place in `frames` of the line printed first. */
+    /* start and stop count from the oldest frame; `first` is the place in `frames` of the line
+     * printed first. */
     Py_ssize_t first = most_recent_first ? stop - 1 : start;
     int step = most_recent_first ? -1 : 1;
     if (ptm_face_is_main(face)) {
@@ -404,7 +414,8 @@ traceback_format(PyObject *self, PyObject *args, PyObject *kwargs)
     PyObject *lines = PyList_New(0);
     PyObject *linecache = lines == NULL ? NULL : ptm_face_lookup_module(face, "linecache");
     Py_INCREF(frames); /* what linecache runs may put others in their place */
-    if (linecache == NULL || format_frames(lines, frames, linecache, first, stop - start, step) < 0) {
+    if (linecache == NULL
+        || format_frames(lines, frames, linecache, first, stop - start, step) < 0) {
         Py_CLEAR(lines);
     }
     Py_DECREF(frames);
@@ -447,7 +458,8 @@ packed_details(traceback_object *tb, Py_ssize_t n)
     PyObject *tuple = PyTuple_New(n);
     for (Py_ssize_t i = 0; tuple != NULL && i < n; i++) {
         ptm_frame_details details;
-        PyObject *packed = details_at(tb, i, &details) < 0 ? NULL : ptm_frame_details_pack(&details);
+        PyObject *packed =
+            details_at(tb, i, &details) < 0 ? NULL : ptm_frame_details_pack(&details);
         if (packed == NULL) {
             Py_CLEAR(tuple);
         }
@@ -492,10 +504,12 @@ static PyMemberDef traceback_members[] = {
     {NULL, 0, 0, 0, NULL},
 };
 
-#define TRACEBACK_GETSET                                                                          \
-    {"total_nframe", traceback_get_total_nframe, NULL,                                            \
-     PyDoc_STR("Number of frames before the traceback was cut at the limit, or None."), NULL},    \
-    {"_frames", traceback_get_frames, traceback_set_frames, NULL, NULL}
+#define TRACEBACK_GETSET                                                                       \
+    {"total_nframe", traceback_get_total_nframe, NULL,                                         \
+     PyDoc_STR("Number of frames before the traceback was cut at the limit, or None."), NULL}, \
+    {                                                                                          \
+        "_frames", traceback_get_frames, traceback_set_frames, NULL, NULL                      \
+    }
 
 static PyGetSetDef stdlib_getset[] = {
     TRACEBACK_GETSET,
@@ -509,47 +523,38 @@ static PyGetSetDef main_getset[] = {
 };
 
 PyDoc_STRVAR(format_doc,
-"format(self, limit=None, most_recent_first=False)\n--\n\n"
-"Format the traceback as a list of lines. The oldest frame comes first unless\n"
-"most_recent_first is true; a positive limit keeps the most recent frames.");
+             "format(self, limit=None, most_recent_first=False)\n--\n\n"
+             "Format the traceback as a list of lines. The oldest frame comes first unless\n"
+             "most_recent_first is true; a positive limit keeps the most recent frames.");
 
 static PyMethodDef traceback_methods[] = {
-    {"format", (PyCFunction)(void (*)(void))traceback_format, METH_VARARGS | METH_KEYWORDS, format_doc},
+    {"format", (PyCFunction)(void (*)(void))traceback_format, METH_VARARGS | METH_KEYWORDS,
+     format_doc},
     PTM_SEQUENCE_METHODS,
     PTM_PICKLE_METHODS,
     {NULL, NULL, 0, NULL},
 };
 
-PyDoc_STRVAR(main_doc,
-"Traceback(frames, total_nframe=None)\n--\n\n"
-"Sequence of Frame instances sorted from the most recent frame\n"
-"to the oldest frame.");
+PyDoc_STRVAR(main_doc, "Traceback(frames, total_nframe=None)\n--\n\n"
+                       "Sequence of Frame instances sorted from the most recent frame\n"
+                       "to the oldest frame.");
 
-PyDoc_STRVAR(stdlib_doc,
-"Traceback(frames, total_nframe=None)\n--\n\n"
-"Sequence of Frame instances sorted from the oldest frame\n"
-"to the most recent frame.");
+PyDoc_STRVAR(stdlib_doc, "Traceback(frames, total_nframe=None)\n--\n\n"
+                         "Sequence of Frame instances sorted from the oldest frame\n"
+                         "to the most recent frame.");
 
-#define TRACEBACK_SLOTS(doc, getset)               \
-    {Py_tp_doc, (void *)doc},                      \
-    {Py_tp_init, traceback_init},                  \
-    {Py_tp_dealloc, traceback_dealloc},            \
-    {Py_tp_traverse, traceback_traverse},          \
-    {Py_tp_clear, traceback_clear},                \
-    {Py_tp_richcompare, traceback_compare},        \
-    {Py_tp_hash, traceback_hash},                  \
-    {Py_tp_str, traceback_str},                    \
-    {Py_tp_repr, traceback_repr},                  \
-    {Py_tp_iter, PySeqIter_New},                   \
-    {Py_sq_length, traceback_length},              \
-    {Py_sq_item, traceback_item},                  \
-    {Py_sq_contains, traceback_contains},          \
-    {Py_mp_length, traceback_length},              \
-    {Py_mp_subscript, traceback_subscript},        \
-    {Py_tp_members, traceback_members},            \
-    {Py_tp_methods, traceback_methods},            \
-    {Py_tp_getset, getset},                        \
-    {0, NULL}
+#define TRACEBACK_SLOTS(doc, getset)                                                            \
+    {Py_tp_doc, (void *)doc}, {Py_tp_init, traceback_init}, {Py_tp_dealloc, traceback_dealloc}, \
+        {Py_tp_traverse, traceback_traverse}, {Py_tp_clear, traceback_clear},                   \
+        {Py_tp_richcompare, traceback_compare}, {Py_tp_hash, traceback_hash},                   \
+        {Py_tp_str, traceback_str}, {Py_tp_repr, traceback_repr}, {Py_tp_iter, PySeqIter_New},  \
+        {Py_sq_length, traceback_length}, {Py_sq_item, traceback_item},                         \
+        {Py_sq_contains, traceback_contains}, {Py_mp_length, traceback_length},                 \
+        {Py_mp_subscript, traceback_subscript}, {Py_tp_members, traceback_members},             \
+        {Py_tp_methods, traceback_methods}, {Py_tp_getset, getset},                             \
+    {                                                                                           \
+        0, NULL                                                                                 \
+    }
 
 static PyType_Slot main_slots[] = {TRACEBACK_SLOTS(main_doc, main_getset)};
 static PyType_Slot stdlib_slots[] = {TRACEBACK_SLOTS(stdlib_doc, stdlib_getset)};
@@ -558,7 +563,11 @@ int
 ptm_traceback_setup(PyObject *module)
 {
     static const ptm_type_recipe recipe = {
-        "pytracemalloc.Traceback", "tracemalloc.Traceback", sizeof(traceback_object), main_slots, stdlib_slots,
+        "pytracemalloc.Traceback",
+        "tracemalloc.Traceback",
+        sizeof(traceback_object),
+        main_slots,
+        stdlib_slots,
     };
     ptm_face *face = PyModule_GetState(module);
     face->traceback = ptm_type_new(module, &recipe, NULL);

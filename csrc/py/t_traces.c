@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * t_traces - the sequence of traces of a snapshot: lazily on a view, where a site with n blocks stands for n equal
- * traces, or a list given by the caller.
+ * t_traces - the sequence of traces of a snapshot: lazily on a view, where a site with n blocks
+ * stands for n equal traces, or a list given by the caller.
  *
- * In the stdlib face `_traces` is a list one may change; once somebody asks for it, the list is the truth and the
- * view is left. In the main face `_traces` is a new list each time.
+ * In the stdlib face `_traces` is a list one may change; once somebody asks for it, the list is the
+ * truth and the view is left. In the main face `_traces` is a new list each time.
  */
 #include "py/state.h"
 
@@ -12,10 +12,11 @@
 
 typedef struct {
     PyObject_HEAD
-    PyObject *raw;      /* list of raw traces, or whatever the constructor was given; NULL: see the view */
-    ptm_view *view;     /* NULL: made by the caller */
-    ptm_metric metric;  /* which count a site stands for */
-    uint64_t *ends;     /* by site: index behind its last trace; made when first needed, from malloc */
+    PyObject
+        *raw; /* list of raw traces, or whatever the constructor was given; NULL: see the view */
+    ptm_view *view;    /* NULL: made by the caller */
+    ptm_metric metric; /* which count a site stands for */
+    uint64_t *ends; /* by site: index behind its last trace; made when first needed, from malloc */
     ptm_site_id cursor; /* site of the last look */
     PyObject *dict, *weakrefs;
 } traces_object;
@@ -270,7 +271,8 @@ traces_contains(PyObject *self, PyObject *trace)
     traces_object *traces = as_traces(self);
     PyObject *wanted = PyObject_GetAttrString(trace, "_trace");
     if (wanted == NULL || traces->view == NULL) {
-        int found = wanted == NULL || traces->raw == NULL ? -1 : PySequence_Contains(traces->raw, wanted);
+        int found =
+            wanted == NULL || traces->raw == NULL ? -1 : PySequence_Contains(traces->raw, wanted);
         Py_XDECREF(wanted);
         return found;
     }
@@ -313,7 +315,9 @@ same_site(run *a, run *b)
     if (x->size != y->size || x->domain != y->domain || x->depth != y->depth) {
         return 0;
     }
-    return ptm_stack_compare(a->view->snap, x->stack, b->view->snap, y->stack, PTM_ORDER_RECENT_FIRST) == 0;
+    return ptm_stack_compare(a->view->snap, x->stack, b->view->snap, y->stack,
+                             PTM_ORDER_RECENT_FIRST)
+           == 0;
 }
 
 static bool
@@ -413,25 +417,18 @@ static PyGetSetDef traces_getset[] = {
 PyDoc_STRVAR(main_doc, "Traces(traces)\n--\n\nSequence of the traces of a snapshot.");
 PyDoc_STRVAR(stdlib_doc, "_Traces(traces)\n--\n\nSequence of the traces of a snapshot.");
 
-#define TRACES_SLOTS(doc)                               \
-    {Py_tp_doc, (void *)doc},                           \
-    {Py_tp_init, traces_init},                          \
-    {Py_tp_dealloc, traces_dealloc},                    \
-    {Py_tp_traverse, traces_traverse},                  \
-    {Py_tp_clear, traces_clear},                        \
-    {Py_tp_richcompare, traces_compare},                \
-    {Py_tp_hash, PyObject_HashNotImplemented},          \
-    {Py_tp_repr, traces_repr},                          \
-    {Py_tp_iter, PySeqIter_New},                        \
-    {Py_sq_length, traces_length},                      \
-    {Py_sq_item, traces_item},                          \
-    {Py_sq_contains, traces_contains},                  \
-    {Py_mp_length, traces_length},                      \
-    {Py_mp_subscript, traces_subscript},                \
-    {Py_tp_members, traces_members},                    \
-    {Py_tp_methods, traces_methods},                    \
-    {Py_tp_getset, traces_getset},                      \
-    {0, NULL}
+#define TRACES_SLOTS(doc)                                                                      \
+    {Py_tp_doc, (void *)doc}, {Py_tp_init, traces_init}, {Py_tp_dealloc, traces_dealloc},      \
+        {Py_tp_traverse, traces_traverse}, {Py_tp_clear, traces_clear},                        \
+        {Py_tp_richcompare, traces_compare}, {Py_tp_hash, PyObject_HashNotImplemented},        \
+        {Py_tp_repr, traces_repr}, {Py_tp_iter, PySeqIter_New}, {Py_sq_length, traces_length}, \
+        {Py_sq_item, traces_item}, {Py_sq_contains, traces_contains},                          \
+        {Py_mp_length, traces_length}, {Py_mp_subscript, traces_subscript},                    \
+        {Py_tp_members, traces_members}, {Py_tp_methods, traces_methods},                      \
+        {Py_tp_getset, traces_getset},                                                         \
+    {                                                                                          \
+        0, NULL                                                                                \
+    }
 
 static PyType_Slot main_slots[] = {TRACES_SLOTS(main_doc)};
 static PyType_Slot stdlib_slots[] = {TRACES_SLOTS(stdlib_doc)};
@@ -440,7 +437,8 @@ int
 ptm_traces_setup(PyObject *module)
 {
     static const ptm_type_recipe recipe = {
-        "pytracemalloc.Traces", "tracemalloc._Traces", sizeof(traces_object), main_slots, stdlib_slots,
+        "pytracemalloc.Traces", "tracemalloc._Traces", sizeof(traces_object), main_slots,
+        stdlib_slots,
     };
     ptm_face *face = PyModule_GetState(module);
     face->traces = ptm_type_new(module, &recipe, NULL);

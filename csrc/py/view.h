@@ -2,11 +2,9 @@
  *
  * view - a snapshot's columns with the Python objects made from them so far.
  *
- * Owns      one reference to a ptm_snap, and str and tuple caches: equal names are one object, equal
- *           tracebacks one tuple
- * How       one slot per string, line and stack, filled when somebody asks
- * Threads   guarded by the GIL, the reference count too
- * Failure   NULL with an exception set
+ * Owns      one reference to a ptm_snap, and str and tuple caches: equal names are one object,
+ * equal tracebacks one tuple How       one slot per string, line and stack, filled when somebody
+ * asks Threads   guarded by the GIL, the reference count too Failure   NULL with an exception set
  * Cost      two pointers per string and line; a pointer per stack once a stack has been asked for
  */
 #ifndef PTM_PY_VIEW_H
@@ -42,7 +40,8 @@ PyObject *ptm_view_line(ptm_view *view, ptm_frame_id frame);
 PyObject *ptm_view_stack(ptm_view *view, ptm_stack_id stack);
 const ptm_snap_frame *ptm_view_agreed(ptm_view *view, ptm_frame_id frame);
 
-PyObject *ptm_view_trace(ptm_view *view, ptm_site_id site); /* new: (domain, size, frames, total_nframe) */
+PyObject *ptm_view_trace(ptm_view *view,
+                         ptm_site_id site); /* new: (domain, size, frames, total_nframe) */
 
 /* A view of a list of raw traces, one site for each, in the list's order. */
 ptm_view *ptm_view_of_raw(PyObject *traces, uint32_t traceback_limit);
