@@ -86,6 +86,7 @@ ptm_str_id ptm_snap_build_string(ptm_snap_builder *b, const char *utf8, size_t l
 ptm_frame_id ptm_snap_build_frame(ptm_snap_builder *b, const ptm_snap_frame *frame);
 ptm_stack_id ptm_snap_build_stack(ptm_snap_builder *b, ptm_stack_id parent, ptm_frame_id frame); /* interned */
 void ptm_snap_build_site(ptm_snap_builder *b, const ptm_snap_site *site); /* appended, never merged */
+void ptm_snap_build_limit(ptm_snap_builder *b, uint32_t traceback_limit); /* another than at first */
 void ptm_snap_build_losses(ptm_snap_builder *b, uint64_t blocks, uint64_t bytes);
 ptm_err ptm_snap_build_finish(ptm_snap_builder *b, ptm_snap **out); /* frees the builder in any case */
 

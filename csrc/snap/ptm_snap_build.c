@@ -128,6 +128,7 @@ ptm_snap_build_string(ptm_snap_builder *b, const char *utf8, size_t len)
     if (b->failed) {
         return 0;
     }
+    utf8 = len == 0 ? "" : utf8; /* NULL is a fine empty string */
     uint64_t hash = ptm_hash_bytes(utf8, len);
     ptm_ids_probe probe = ptm_ids_find(&b->str_ids, hash);
     while (ptm_ids_next(&b->str_ids, &probe)) {
@@ -269,6 +270,12 @@ ptm_snap_build_site(ptm_snap_builder *b, const ptm_snap_site *site)
         ptm_assert(site->stack != 0 && site->stack < b->stacks.len);
         ((ptm_snap_site *)b->sites.items)[b->sites.len++] = *site;
     }
+}
+
+void
+ptm_snap_build_limit(ptm_snap_builder *b, uint32_t traceback_limit)
+{
+    b->traceback_limit = traceback_limit;
 }
 
 void

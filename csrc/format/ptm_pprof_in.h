@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * ptm_pprof_in - a profile while it is read; shared by the files of the reader and by nobody else.
+ *
+ * How       ptm_pprof_read.c goes over the fields once and notes strings, functions, mappings and locations in
+ *           whatever order they come; ptm_pprof_tables.c makes frames of them; then ptm_pprof_samples.c goes over
+ *           the samples and makes stacks and sites
+ * Failure   false; what and where has been said by ptm_pprof_refuse, or memory was short (in->err)
+ * Bounds    every array here has at most one item of 32 bytes per 2 bytes of input; stacks see `frames_left`
+ */
+#ifndef PTM_PPROF_IN_H
+#define PTM_PPROF_IN_H
+
+#include "format/ptm_pprof.h"
+#include "format/ptm_wire.h"
+#include "snap/ptm_ids.h"
+
+/* The ids of a table's messages: any numbers but 0. An index is a message's place in the file's order. */
+typedef struct {
+    ptm_buf ids; /* uint64_t by index */
+    ptm_ids by_id;
+} ptm_pprof_ids;
+
+typedef struct {
+    uint64_t type, unit; /* strings */
+} ptm_pprof_type;
+
+typedef struct {
+    uint64_t name, system_name, file; /* strings */
+} ptm_pprof_function;
+
+typedef struct {
+    uint32_t first, n; /* in location_frames, most recent first */
+} ptm_pprof_location;
+
+typedef struct {
+    const uint8_t *data;
+    size_t len;
+    ptm_err err;
+    ptm_pprof_why *why;
+    ptm_snap_builder *builder;
+    uint32_t version;      /* of our words in the file; 0: another tool's file */
+    uint32_t limit;        /* 0: not said */
+    uint64_t frames_left;  /* how many frames stacks may still be made of: bounds memory and time */
+    ptm_buf strings;       /* ptm_wire */
+    ptm_buf string_ids;    /* uint32_t per string: the builder's + 1, or 0 */
+    ptm_buf text;          /* scratch */
+    ptm_buf types;         /* ptm_pprof_type */
+    ptm_buf columns;       /* uint8_t per type: COLUMN_..., N_COLUMNS: of no use */
+    ptm_buf comments;      /* uint64_t */
+    ptm_buf functions;     /* ptm_pprof_function */
+    ptm_buf mappings;      /* uint64_t: the file's string */
+    ptm_buf raw_locations; /* ptm_wire */
+    ptm_buf locations;     /* ptm_pprof_location */
+    ptm_buf location_frames; /* ptm_frame_id */
+    ptm_pprof_ids function_ids, mapping_ids, location_ids;
+    uint8_t has_column[8]; /* by COLUMN_... */
+} ptm_pprof_in;
+
+#define PTM_ITEMS(buf, type) ((const type *)(const void *)(buf).data)
+#define PTM_N_ITEMS(buf, type) ((buf).len / sizeof(type))
+
+/* Says what is wrong at `at`: "<what> (byte N)", the first time; answers false. */
+bool ptm_pprof_refuse(ptm_pprof_in *in, const uint8_t *at, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* The number of a field, or the piece; false if the field is of another type. */
+bool ptm_pprof_number(ptm_pprof_in *in, const ptm_wire_field *field, uint64_t *value);
+bool ptm_pprof_message(ptm_pprof_in *in, const ptm_wire_field *field, ptm_wire *message);
+/* After the last ptm_wire_next: true unless the message was damaged. */
+bool ptm_pprof_ended(ptm_pprof_in *in, const ptm_wire *message);
+
+bool ptm_pprof_text(ptm_pprof_in *in, uint64_t index, const uint8_t *at, ptm_wire *text);
+bool ptm_pprof_text_is(ptm_wire text, const char *word);
+
+/* ptm_pprof_tables.c */
+bool ptm_pprof_note_function(ptm_pprof_in *in, const ptm_wire_field *field);
+bool ptm_pprof_note_mapping(ptm_pprof_in *in, const ptm_wire_field *field);
+bool ptm_pprof_make_frames(ptm_pprof_in *in);
+uint32_t ptm_pprof_index(const ptm_pprof_ids *ids, uint64_t id); /* UINT32_MAX: there is none */
+ptm_frame_id ptm_pprof_unknown_frame(ptm_pprof_in *in);
+void ptm_pprof_ids_fini(ptm_pprof_ids *ids);
+
+/* ptm_pprof_samples.c */
+bool ptm_pprof_choose_columns(ptm_pprof_in *in);
+bool ptm_pprof_make_sites(ptm_pprof_in *in);
+
+#endif

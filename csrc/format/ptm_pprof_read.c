@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: MIT */
+#include "format/ptm_pprof_fields.h"
+#include "format/ptm_pprof_in.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Stacks may have this many frames per byte of the file: a file of ours has at most one, but a location of other
+ * tools stands for several inlined calls. More is not a profile but an attempt at our memory. */
+#define FRAMES_PER_BYTE 4
+#define FRAMES_AT_LEAST 4096
+
+bool
+ptm_pprof_refuse(ptm_pprof_in *in, const uint8_t *at, const char *format, ...)
+{
+    if (in->err == PTM_OK) {
+        char what[150];
+        va_list args;
+        va_start(args, format);
+        vsnprintf(what, sizeof(what), format, args);
+        va_end(args);
+        in->err = PTM_EFORMAT;
+        snprintf(in->why->text, sizeof(in->why->text), "%s (byte %zu)", what, (size_t)(at - in->data));
+    }
+    return false;
+}
+
+bool
+ptm_pprof_number(ptm_pprof_in *in, const ptm_wire_field *field, uint64_t *value)
+{
+    if (field->type != 0) {
+        return ptm_pprof_refuse(in, field->at, "field %u is not a number", (unsigned)field->number);
+    }
+    *value = field->value;
+    return true;
+}
+
+bool
+ptm_pprof_message(ptm_pprof_in *in, const ptm_wire_field *field, ptm_wire *message)
+{
+    if (field->type != WIRE_BYTES) {
+        return ptm_pprof_refuse(in, field->at, "field %u is not a message", (unsigned)field->number);
+    }
+    *message = field->bytes;
+    return true;
+}
+
+bool
+ptm_pprof_ended(ptm_pprof_in *in, const ptm_wire *message)
+{
+    return message->error == NULL || ptm_pprof_refuse(in, message->at, "%s", message->error);
+}
+
+bool
+ptm_pprof_text(ptm_pprof_in *in, uint64_t index, const uint8_t *at, ptm_wire *text)
+{
+    if (index >= PTM_N_ITEMS(in->strings, ptm_wire)) {
+        return ptm_pprof_refuse(in, at, "string %llu is not in the file", (unsigned long long)index);
+    }
+    *text = PTM_ITEMS(in->strings, ptm_wire)[index];
+    return true;
+}
+
+bool
+ptm_pprof_text_is(ptm_wire text, const char *word)
+{
+    size_t len = strlen(word);
+    return (size_t)(text.end - text.at) == len && memcmp(text.at, word, len) == 0;
+}
+
+/* -- the first pass ------------------------------------------------------------------------------------------ */
+
+static bool
+note_type(ptm_pprof_in *in, const ptm_wire_field *field)
+{
+    ptm_wire message;
+    ptm_wire_field part;
+    ptm_pprof_type type = {0};
+    if (!ptm_pprof_message(in, field, &message)) {
+        return false;
+    }
+    while (ptm_wire_next(&message, &part)) {
+        uint64_t *to = part.number == VALUE_TYPE_TYPE   ? &type.type
+                       : part.number == VALUE_TYPE_UNIT ? &type.unit
+                                                        : NULL;
+        if (to != NULL && !ptm_pprof_number(in, &part, to)) {
+            return false;
+        }
+    }
+    ptm_buf_put(&in->types, &type, sizeof(type));
+    return ptm_pprof_ended(in, &message);
+}
+
+static bool
+note_piece(ptm_pprof_in *in, const ptm_wire_field *field, ptm_buf *to)
+{
+    ptm_wire piece;
+    if (!ptm_pprof_message(in, field, &piece)) {
+        return false;
+    }
+    ptm_buf_put(to, &piece, sizeof(piece));
+    return true;
+}
+
+static bool
+note_comments(ptm_pprof_in *in, ptm_wire_field field)
+{
+    uint64_t index;
+    while (ptm_wire_repeated(&field, &index)) {
+        ptm_buf_put(&in->comments, &index, sizeof(index));
+    }
+    return ptm_pprof_ended(in, &field.bytes);
+}
+
+static bool
+note_field(ptm_pprof_in *in, const ptm_wire_field *field, ptm_pprof_extra *extra)
+{
+    switch (field->number) {
+    case PROFILE_SAMPLE_TYPE:
+        return note_type(in, field);
+    case PROFILE_MAPPING:
+        return ptm_pprof_note_mapping(in, field);
+    case PROFILE_LOCATION:
+        return note_piece(in, field, &in->raw_locations);
+    case PROFILE_FUNCTION:
+        return ptm_pprof_note_function(in, field);
+    case PROFILE_STRING:
+        return note_piece(in, field, &in->strings);
+    case PROFILE_COMMENT:
+        return note_comments(in, *field);
+    case PROFILE_TIME_NANOS: {
+        uint64_t nanos = 0;
+        bool ok = ptm_pprof_number(in, field, &nanos);
+        extra->time_nanos = (int64_t)nanos;
+        return ok;
+    }
+    default:
+        return true;
+    }
+}
+
+static bool
+note_all(ptm_pprof_in *in, ptm_pprof_extra *extra)
+{
+    ptm_wire profile = ptm_wire_of(in->data, in->len), first = profile;
+    ptm_wire_field field;
+    while (ptm_wire_next(&profile, &field)) {
+        if (!note_field(in, &field, extra)) {
+            return false;
+        }
+    }
+    if (!ptm_pprof_ended(in, &profile)) {
+        return false;
+    }
+    if (in->strings.len == 0 || in->types.len == 0) {
+        return ptm_pprof_refuse(in, in->data + in->len, "this is no profile, or the end of one is missing: it has no %s",
+                                in->strings.len == 0 ? "strings" : "sample types");
+    }
+    if (!ptm_pprof_text(in, 0, in->data, &first) || first.at != first.end) {
+        return ptm_pprof_refuse(in, first.at, "the first string is not empty, as it must be in a profile");
+    }
+    return true;
+}
+
+/* -- comments: what profiles have no field for --------------------------------------------------------------- */
+
+static bool
+cut_prefix(ptm_wire *text, const char *prefix)
+{
+    size_t len = strlen(prefix);
+    if ((size_t)(text->end - text->at) < len || memcmp(text->at, prefix, len) != 0) {
+        return false;
+    }
+    text->at += len;
+    return true;
+}
+
+/* A decimal number and the space after it; false if there is none. */
+static bool
+cut_number(ptm_wire *text, uint64_t *number)
+{
+    const uint8_t *start = text->at;
+    for (*number = 0; text->at < text->end && *text->at >= '0' && *text->at <= '9'; text->at++) {
+        if (__builtin_mul_overflow(*number, 10, number)
+            || __builtin_add_overflow(*number, (uint64_t)(*text->at - '0'), number)) {
+            return false;
+        }
+    }
+    bool found = text->at > start;
+    if (text->at < text->end && *text->at == ' ') {
+        text->at++;
+    }
+    return found;
+}
+
+static bool
+read_version(ptm_pprof_in *in, ptm_wire text)
+{
+    uint64_t version;
+    const uint8_t *at = text.at;
+    if (!cut_number(&text, &version) || text.at != text.end || version == 0) {
+        return true; /* somebody's comment about us */
+    }
+    if (version > PTM_PPROF_VERSION) {
+        return ptm_pprof_refuse(in, at, "the file was written by a newer pytracemalloc: format %llu, known up to %d",
+                                (unsigned long long)version, PTM_PPROF_VERSION);
+    }
+    in->version = (uint32_t)version;
+    return true;
+}
+
+/* Several of one kind come from files that pprof has merged: the longest limit holds, losses add up, and of the
+ * JSON texts the first is taken. */
+static bool
+read_comment(ptm_pprof_in *in, ptm_wire text, ptm_pprof_extra *extra, uint64_t lost[2])
+{
+    uint64_t first, second;
+    if (cut_prefix(&text, PTM_PPROF_MARK)) {
+        return read_version(in, text);
+    }
+    if (cut_prefix(&text, PTM_PPROF_LIMIT)) {
+        if (cut_number(&text, &first) && first <= UINT32_MAX && first > in->limit) {
+            in->limit = (uint32_t)first;
+        }
+    } else if (cut_prefix(&text, PTM_PPROF_LOST)) {
+        if (cut_number(&text, &first) && cut_number(&text, &second)) {
+            lost[0] += first;
+            lost[1] += second;
+        }
+    } else if (cut_prefix(&text, PTM_PPROF_JSON) && extra->json == NULL) {
+        extra->json = (const char *)text.at;
+        extra->json_len = (size_t)(text.end - text.at);
+    }
+    return true;
+}
+
+static bool
+read_comments(ptm_pprof_in *in, ptm_pprof_extra *extra)
+{
+    uint64_t lost[2] = {0};
+    const uint64_t *comments = PTM_ITEMS(in->comments, uint64_t);
+    for (size_t i = 0; i < PTM_N_ITEMS(in->comments, uint64_t); i++) {
+        ptm_wire text;
+        if (!ptm_pprof_text(in, comments[i], in->data, &text) || !read_comment(in, text, extra, lost)) {
+            return false;
+        }
+    }
+    ptm_snap_build_losses(in->builder, lost[0], lost[1]);
+    return true;
+}
+
+/* -- the whole ----------------------------------------------------------------------------------------------- */
+
+static bool
+read_all(ptm_pprof_in *in, ptm_pprof_extra *extra)
+{
+    return note_all(in, extra) && read_comments(in, extra) && ptm_pprof_choose_columns(in)
+           && ptm_pprof_make_frames(in) && ptm_pprof_make_sites(in);
+}
+
+static bool
+any_failed(ptm_pprof_in *in)
+{
+    return in->strings.failed || in->string_ids.failed || in->text.failed || in->types.failed
+           || in->columns.failed || in->comments.failed || in->functions.failed || in->mappings.failed
+           || in->raw_locations.failed || in->locations.failed || in->location_frames.failed
+           || in->function_ids.ids.failed || in->mapping_ids.ids.failed || in->location_ids.ids.failed;
+}
+
+static void
+fini(ptm_pprof_in *in)
+{
+    ptm_buf *bufs[] = {&in->strings,  &in->string_ids, &in->text,          &in->types,     &in->columns,        &in->comments,
+                       &in->functions, &in->mappings,  &in->raw_locations, &in->locations, &in->location_frames};
+    for (size_t i = 0; i < PTM_ARRAY_LEN(bufs); i++) {
+        ptm_buf_fini(bufs[i]);
+    }
+    ptm_pprof_ids_fini(&in->function_ids);
+    ptm_pprof_ids_fini(&in->mapping_ids);
+    ptm_pprof_ids_fini(&in->location_ids);
+}
+
+ptm_err
+ptm_pprof_read(const uint8_t *data, size_t len, ptm_snap **out, ptm_pprof_extra *extra, ptm_pprof_why *why)
+{
+    ptm_pprof_in in = {.data = data, .len = len, .why = why};
+    ptm_pprof_extra found = {0};
+    in.frames_left = (uint64_t)len * FRAMES_PER_BYTE + FRAMES_AT_LEAST;
+    in.builder = ptm_snap_build_new(1);
+    if (in.builder == NULL) {
+        return PTM_ENOMEM;
+    }
+    bool ok = read_all(&in, &found) && !any_failed(&in);
+    ptm_err err = ok ? PTM_OK : in.err != PTM_OK ? in.err : PTM_ENOMEM;
+    fini(&in);
+    if (err != PTM_OK) {
+        ptm_snap_build_free(in.builder);
+        return err;
+    }
+    err = ptm_snap_build_finish(in.builder, out);
+    if (err == PTM_OK) {
+        *extra = found;
+    }
+    return err;
+}

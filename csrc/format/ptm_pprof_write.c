@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What is written in which order matters for one thing: the string table comes last and the comments point to its
+ * end, so a file that lacks any of its end has an index to a string that is not there, and cannot be read.
+ */
+#include "format/ptm_pprof.h"
+#include "format/ptm_pprof_fields.h"
+#include "format/ptm_pprof_text.h"
+#include "snap/ptm_ids.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The first strings of the table. Their places are their names here. */
+enum {
+    TEXT_EMPTY,
+    TEXT_COLUMNS, /* N_COLUMNS of them */
+    TEXT_COUNT = TEXT_COLUMNS + N_COLUMNS,
+    TEXT_BYTES,
+    TEXT_SPACE,
+    TEXT_DEPTH,
+    TEXT_DOMAIN,
+    TEXT_FOLDED,
+    TEXT_UNKNOWN,
+    TEXT_NAMELESS,
+    N_TEXTS
+};
+static const char *const texts[] = {
+    "", PTM_PPROF_COLUMNS, "count", "bytes", "space", "depth", "domain", "folded", PTM_PPROF_UNKNOWN, PTM_PPROF_NAMELESS,
+};
+_Static_assert(PTM_ARRAY_LEN(texts) == N_TEXTS, "texts and their names");
+
+typedef struct {
+    ptm_str_id file, name;
+} function;
+
+typedef struct {
+    const ptm_snap *snap;
+    ptm_buf *out;
+    ptm_buf message, packed; /* scratch: the message under work, a packed field in it */
+    ptm_buf strings;         /* the string table, written last */
+    uint32_t n_strings;
+    uint8_t *used_stack;
+    uint32_t *location_of; /* frame -> id; 0: no site has it */
+    uint32_t *function_of; /* frame -> id */
+    uint32_t *string_of;   /* snapshot's string -> place in the table; 0: not in it yet */
+    function *functions;   /* by id - 1 */
+    uint32_t n_functions;
+} writing;
+
+/* -- protobuf ------------------------------------------------------------------------------------------------ */
+
+static void
+put_number(ptm_buf *to, uint32_t field, uint64_t value)
+{
+    if (value != 0) {
+        ptm_buf_put_varint(to, field << 3 | WIRE_VARINT);
+        ptm_buf_put_varint(to, value);
+    }
+}
+
+static void
+put_bytes(ptm_buf *to, uint32_t field, const void *bytes, size_t len)
+{
+    ptm_buf_put_varint(to, field << 3 | WIRE_BYTES);
+    ptm_buf_put_varint(to, len);
+    ptm_buf_put(to, bytes, len);
+}
+
+/* Moves what is in `from` to a field of `to`. */
+static void
+put_message(ptm_buf *to, uint32_t field, ptm_buf *from)
+{
+    put_bytes(to, field, from->data, from->len);
+    to->failed |= from->failed;
+    from->len = 0;
+}
+
+/* -- strings ------------------------------------------------------------------------------------------------- */
+
+static uint32_t
+add_text(writing *w, const char *text, size_t len)
+{
+    put_bytes(&w->strings, PROFILE_STRING, text, len);
+    return w->n_strings++;
+}
+
+static uint32_t
+add_string(writing *w, ptm_str_id id)
+{
+    if (w->string_of[id] == 0) {
+        size_t len;
+        const char *bytes = ptm_snap_string(w->snap, id, &len);
+        ptm_pprof_escape(bytes, len, &w->packed);
+        w->string_of[id] = w->n_strings++;
+        put_message(&w->strings, PROFILE_STRING, &w->packed);
+    }
+    return w->string_of[id];
+}
+
+/* -- what is in use ------------------------------------------------------------------------------------------ */
+
+static void
+mark_used(writing *w)
+{
+    const ptm_snap *snap = w->snap;
+    for (uint32_t i = 0; i < snap->n_sites; i++) {
+        w->used_stack[snap->sites[i].stack] = 1;
+    }
+    for (uint32_t id = snap->n_stacks - 1; id > 0; id--) {
+        if (w->used_stack[id]) {
+            w->used_stack[snap->stacks[id].parent] = 1;
+            w->location_of[snap->stacks[id].frame] = 1;
+        }
+    }
+}
+
+/* One function per name and file. False: no memory. */
+static bool
+function_of_frame(writing *w, ptm_ids *known, const ptm_snap_frame *frame, uint32_t *id)
+{
+    uint64_t hash = ptm_mix64((uint64_t)frame->file << 32 | frame->name);
+    ptm_ids_probe probe = ptm_ids_find(known, hash);
+    while (ptm_ids_next(known, &probe)) {
+        const function *f = &w->functions[probe.id];
+        if (f->file == frame->file && f->name == frame->name) {
+            *id = probe.id + 1;
+            return true;
+        }
+    }
+    w->functions[w->n_functions] = (function){frame->file, frame->name};
+    *id = ++w->n_functions;
+    return ptm_ids_put(known, hash, *id - 1);
+}
+
+static bool
+number_frames(writing *w)
+{
+    ptm_ids known;
+    uint32_t n_locations = 0;
+    bool ok = ptm_ids_init(&known, 256);
+    for (uint32_t i = 0; ok && i < w->snap->n_frames; i++) {
+        if (w->location_of[i] != 0) {
+            w->location_of[i] = ++n_locations;
+            ok = function_of_frame(w, &known, &w->snap->frames[i], &w->function_of[i]);
+        }
+    }
+    ptm_ids_fini(&known);
+    return ok;
+}
+
+/* -- the messages -------------------------------------------------------------------------------------------- */
+
+static void
+put_value_type(writing *w, uint32_t field, uint32_t type, uint32_t unit)
+{
+    put_number(&w->message, VALUE_TYPE_TYPE, type);
+    put_number(&w->message, VALUE_TYPE_UNIT, unit);
+    put_message(w->out, field, &w->message);
+}
+
+static void
+put_sample_types(writing *w)
+{
+    for (uint32_t i = 0; i < N_COLUMNS; i++) {
+        put_value_type(w, PROFILE_SAMPLE_TYPE, TEXT_COLUMNS + i, i % 2 == 0 ? TEXT_COUNT : TEXT_BYTES);
+    }
+}
+
+static void
+put_label(writing *w, uint32_t key, int64_t num, uint32_t unit)
+{
+    put_number(&w->packed, LABEL_KEY, key);
+    put_number(&w->packed, LABEL_NUM, (uint64_t)num);
+    put_number(&w->packed, LABEL_NUM_UNIT, unit);
+    put_message(&w->message, SAMPLE_LABEL, &w->packed);
+}
+
+static void
+put_labels(writing *w, const ptm_snap_site *site)
+{
+    put_label(w, TEXT_BYTES, (int64_t)site->size, TEXT_BYTES);
+    if (site->depth != w->snap->stacks[site->stack].nframe) {
+        int64_t depth = site->depth == 0 ? PTM_PPROF_DEPTH_UNKNOWN : (int64_t)site->depth;
+        put_label(w, TEXT_DEPTH, depth, 0);
+    }
+    if (site->domain != 0) {
+        put_label(w, TEXT_DOMAIN, site->domain, 0);
+    }
+    if (site->folded != 0) {
+        put_label(w, TEXT_FOLDED, site->folded, 0);
+    }
+}
+
+/* A count that is no int64 cannot be said in a profile; there is no such program. */
+static void
+put_value(ptm_buf *to, uint64_t value)
+{
+    ptm_buf_put_varint(to, value <= INT64_MAX ? value : INT64_MAX);
+}
+
+static void
+put_sample(writing *w, const ptm_snap_site *site)
+{
+    const ptm_snap_stack *stacks = w->snap->stacks;
+    for (ptm_stack_id id = site->stack; id != 0; id = stacks[id].parent) {
+        ptm_buf_put_varint(&w->packed, w->location_of[stacks[id].frame]);
+    }
+    put_message(&w->message, SAMPLE_LOCATION, &w->packed);
+    put_value(&w->packed, site->allocated);
+    put_value(&w->packed, site->allocated_bytes);
+    put_value(&w->packed, site->live);
+    put_value(&w->packed, site->live * site->size);
+    put_value(&w->packed, site->peak);
+    put_value(&w->packed, site->peak * site->size);
+    put_message(&w->message, SAMPLE_VALUE, &w->packed);
+    put_labels(w, site);
+    put_message(w->out, PROFILE_SAMPLE, &w->message);
+}
+
+/* One mapping that claims names, files and lines, so that pprof looks for no binary to find them in. */
+static void
+put_mapping(writing *w)
+{
+    put_number(&w->message, MAPPING_ID, 1);
+    for (uint32_t field = MAPPING_HAS_FUNCTIONS; field <= MAPPING_HAS_INLINE; field++) {
+        put_number(&w->message, field, 1);
+    }
+    put_message(w->out, PROFILE_MAPPING, &w->message);
+}
+
+static void
+put_location(writing *w, uint32_t frame_id)
+{
+    const ptm_snap_frame *frame = &w->snap->frames[frame_id];
+    put_number(&w->packed, LINE_FUNCTION, w->function_of[frame_id]);
+    put_number(&w->packed, LINE_LINE, (uint64_t)(int64_t)frame->lineno);
+    put_number(&w->packed, LINE_COLUMN, (uint64_t)((int64_t)frame->colno + 1));
+    put_number(&w->message, LOCATION_ID, w->location_of[frame_id]);
+    put_number(&w->message, LOCATION_MAPPING, 1);
+    put_number(&w->message, LOCATION_ADDRESS,
+               ptm_pprof_address(frame->lineno, frame->end_lineno, frame->end_colno));
+    put_message(&w->message, LOCATION_LINE, &w->packed);
+    put_message(w->out, PROFILE_LOCATION, &w->message);
+}
+
+static void
+put_function(writing *w, uint32_t id)
+{
+    const function *f = &w->functions[id - 1];
+    bool nameless = f->name == PTM_SNAP_NONE;
+    put_number(&w->message, FUNCTION_ID, id);
+    put_number(&w->message, FUNCTION_NAME, nameless ? (uint32_t)TEXT_UNKNOWN : add_string(w, f->name));
+    put_number(&w->message, FUNCTION_SYSTEM_NAME, nameless ? TEXT_NAMELESS : TEXT_EMPTY);
+    put_number(&w->message, FUNCTION_FILE, add_string(w, f->file));
+    put_message(w->out, PROFILE_FUNCTION, &w->message);
+}
+
+static void
+put_tables(writing *w)
+{
+    put_mapping(w);
+    for (uint32_t i = 0; i < w->snap->n_frames; i++) {
+        if (w->location_of[i] != 0) {
+            put_location(w, i);
+        }
+    }
+    for (uint32_t id = 1; id <= w->n_functions; id++) {
+        put_function(w, id);
+    }
+}
+
+static void
+put_comment(writing *w, const char *text)
+{
+    put_number(w->out, PROFILE_COMMENT, add_text(w, text, strlen(text)));
+}
+
+static void
+put_comments(writing *w, const ptm_pprof_extra *extra)
+{
+    char text[80];
+    snprintf(text, sizeof(text), PTM_PPROF_MARK "%d", PTM_PPROF_VERSION);
+    put_comment(w, text);
+    if (extra != NULL && extra->json != NULL) {
+        ptm_buf_put(&w->packed, PTM_PPROF_JSON, strlen(PTM_PPROF_JSON));
+        ptm_buf_put(&w->packed, extra->json, extra->json_len);
+        put_number(w->out, PROFILE_COMMENT, w->n_strings++);
+        put_message(&w->strings, PROFILE_STRING, &w->packed);
+    }
+    if (w->snap->lost_blocks != 0 || w->snap->lost_bytes != 0) {
+        snprintf(text, sizeof(text), PTM_PPROF_LOST "%llu %llu", (unsigned long long)w->snap->lost_blocks,
+                 (unsigned long long)w->snap->lost_bytes);
+        put_comment(w, text);
+    }
+    snprintf(text, sizeof(text), PTM_PPROF_LIMIT "%u", (unsigned)w->snap->traceback_limit);
+    put_comment(w, text);
+}
+
+static void
+put_profile(writing *w, const ptm_pprof_extra *extra)
+{
+    for (uint32_t i = 0; i < N_TEXTS; i++) {
+        add_text(w, texts[i], strlen(texts[i]));
+    }
+    put_sample_types(w);
+    for (uint32_t i = 0; i < w->snap->n_sites; i++) {
+        put_sample(w, &w->snap->sites[i]);
+    }
+    put_tables(w);
+    put_number(w->out, PROFILE_TIME_NANOS, extra == NULL ? 0 : (uint64_t)extra->time_nanos);
+    put_value_type(w, PROFILE_PERIOD_TYPE, TEXT_SPACE, TEXT_BYTES);
+    put_number(w->out, PROFILE_PERIOD, 1);
+    put_number(w->out, PROFILE_DEFAULT_SAMPLE_TYPE, TEXT_COLUMNS + COLUMN_INUSE_SPACE);
+    put_comments(w, extra);
+    ptm_buf_put(w->out, w->strings.data, w->strings.len);
+}
+
+static bool
+prepare(writing *w)
+{
+    const ptm_snap *snap = w->snap;
+    w->used_stack = calloc(snap->n_stacks, 1);
+    w->location_of = calloc(snap->n_frames + (size_t)1, sizeof(*w->location_of));
+    w->function_of = calloc(snap->n_frames + (size_t)1, sizeof(*w->function_of));
+    w->string_of = calloc(snap->n_strings + (size_t)1, sizeof(*w->string_of));
+    w->functions = calloc(snap->n_frames + (size_t)1, sizeof(*w->functions));
+    if (!w->used_stack || !w->location_of || !w->function_of || !w->string_of || !w->functions) {
+        return false;
+    }
+    mark_used(w);
+    return number_frames(w);
+}
+
+ptm_err
+ptm_pprof_write(const ptm_snap *snap, const ptm_pprof_extra *extra, ptm_buf *out)
+{
+    writing w = {.snap = snap, .out = out};
+    bool ok = prepare(&w);
+    if (ok) {
+        put_profile(&w, extra);
+        ok = !out->failed && !w.message.failed && !w.packed.failed && !w.strings.failed;
+    }
+    ptm_buf_fini(&w.message);
+    ptm_buf_fini(&w.packed);
+    ptm_buf_fini(&w.strings);
+    free(w.used_stack);
+    free(w.location_of);
+    free(w.function_of);
+    free(w.string_of);
+    free(w.functions);
+    return ok ? PTM_OK : PTM_ENOMEM;
+}
