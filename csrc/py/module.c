@@ -126,7 +126,7 @@ ptm_type_new(PyObject *module, const ptm_type_recipe *recipe, PyTypeObject *base
 static int
 register_sequences(const ptm_face *face)
 {
-    PyObject *abc = PyImport_ImportModule("collections.abc");
+    PyObject *abc = PyImport_ImportModule("_collections_abc"); /* there since start-up; the other is not */
     PyObject *sequence = abc == NULL ? NULL : PyObject_GetAttrString(abc, "Sequence");
     Py_XDECREF(abc);
     PyTypeObject *const types[] = {face->traceback, face->traces};
