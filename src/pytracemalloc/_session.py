@@ -22,11 +22,7 @@ def begin(nframe: int, options: dict[str, str]) -> None:
     if _signal.getsignal(_signal.SIGTERM) == _signal.SIG_DFL:
         _signal.signal(_signal.SIGTERM, session.terminate)
     pytracemalloc.start(nframe)
-    session.witness = Witness()
-
-
-class Witness:
-    """Allocated first of all: while its trace is there, nothing was cleared."""
+    session.witness = object()
 
 
 class Session:
@@ -38,8 +34,9 @@ class Session:
         self.cwd = current_folder()
         self.path = list(sys.path)
         self.encoding = getattr(sys.stderr, "encoding", None) or "ascii"
-        self.stderr = identity(2)
-        self.witness: Witness | None = None
+        # None: closed, and what has its number now is another file.
+        self.stderr = None if sys.stderr is None else identity(2)
+        self.witness: object = None  # traced first of all, as long as nothing is cleared
         self.ended = False
 
     def end(self) -> None:
@@ -47,6 +44,7 @@ class Session:
         if self.ended or os.getpid() != self.pid:
             return
         self.ended = True
+        interrupted = dies_of_interrupt()
         with Undisturbed(self.path):
             try:
                 flush_streams()
@@ -59,6 +57,8 @@ class Session:
             except Exception as error:
                 what = ascii(f"{type(error).__name__}: {error}")[1:-1]
                 self.say(f"pytracemalloc: no report: {what}\n")
+        if interrupted:
+            renew_interrupt()
 
     def terminate(self, signum: int, frame: object) -> None:
         """SIGTERM with the default action: report, then the default action."""
@@ -88,11 +88,12 @@ class Session:
 class Figures:
     """What the tracer knows at the end, taken before anything else is imported."""
 
-    def __init__(self, witness: Witness | None) -> None:
+    def __init__(self, witness: object) -> None:
         self.tracing = pytracemalloc.is_tracing()
         if not self.tracing:
             return
         self.end_bytes, self.peak_bytes = pytracemalloc.get_traced_memory()
+        self.end_blocks, self.peak_blocks = pytracemalloc.get_traced_blocks()
         self.tracer_bytes = pytracemalloc.get_tracemalloc_memory()
         self.nframe = pytracemalloc.get_traceback_limit()
         self.cleared = pytracemalloc.get_object_traceback(witness) is None
@@ -110,7 +111,7 @@ class Undisturbed:
         self.path = path
 
     def __enter__(self) -> None:
-        self.theirs = sys.path
+        self.theirs = getattr(sys, "path", [])
         self.limit = sys.getrecursionlimit()
         self.on_pipe = _signal.getsignal(_signal.SIGPIPE)
         sys.path = self.path
@@ -123,6 +124,26 @@ class Undisturbed:
             _signal.signal(_signal.SIGPIPE, _signal.SIG_DFL)
         sys.path = self.theirs
         sys.setrecursionlimit(self.limit)
+
+
+def dies_of_interrupt() -> bool:
+    """Whether the program itself, and not code that it ran, ended by Ctrl-C."""
+    traceback = getattr(sys, "last_traceback", None)
+    return (
+        getattr(sys, "last_type", None) is KeyboardInterrupt
+        and traceback is not None
+        and traceback.tb_frame.f_back is None
+        and not (sys.flags.interactive or sys.flags.inspect)
+    )
+
+
+def renew_interrupt() -> None:
+    """CPython dies by SIGINT if the last text it ran ended in KeyboardInterrupt; what
+    the report imported may have run other text since (namedtuple does)."""
+    try:
+        exec("raise KeyboardInterrupt")
+    except KeyboardInterrupt:
+        pass
 
 
 def current_folder() -> str:

@@ -5,6 +5,8 @@ import os
 import sys
 import unicodedata
 
+CONSTANTS = {True: "true", False: "false", None: "null"}
+
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 #: Where the output is no terminal and COLUMNS says nothing.
@@ -193,6 +195,27 @@ def can_encode(encoding: str, text: str = "…─█▏") -> bool:
     except (UnicodeEncodeError, LookupError):
         return False
     return True
+
+
+def json_text(value: object, indent: str = "") -> str:
+    """As json.dumps(value, indent=2), which imports too much for us."""
+    from _json import encode_basestring_ascii as quoted
+
+    deeper = indent + "  "
+    if isinstance(value, str):
+        return quoted(value)
+    if isinstance(value, dict):
+        items = [f"{quoted(k)}: {json_text(v, deeper)}" for k, v in value.items()]
+        first, last = "{}"
+    elif isinstance(value, list):
+        items = [json_text(v, deeper) for v in value]
+        first, last = "[]"
+    else:
+        return repr(value) if type(value) in (int, float) else CONSTANTS[value]
+    if not items:
+        return first + last
+    between = f",\n{deeper}"
+    return f"{first}\n{deeper}{between.join(items)}\n{indent}{last}"
 
 
 def python_version() -> str:

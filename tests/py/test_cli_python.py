@@ -189,6 +189,8 @@ ENDS = {
     "context": "try:\n    {}['a']\nexcept KeyError:\n    [].pop()",
     "group": "raise ExceptionGroup('two', [ValueError(1), TypeError(2)])",
     "note": "e = ValueError(1)\ne.add_note('a note')\nraise e",
+    "interrupt": "raise KeyboardInterrupt",
+    "interrupt of a subclass": "class K(KeyboardInterrupt): pass\nraise K",
     "syntax": "x = (1,\n",
     "indentation": "if 1:\nx = 2\n",
     "deep": "def f(n):\n    return f(n + 1)\nf(0)",

@@ -79,7 +79,7 @@ def find_top(name: str) -> bool:
     from importlib.machinery import PathFinder
 
     here = [] if sys.flags.safe_path else [os.getcwd()]
-    path = here + (sys.path if sys.flags.safe_path else sys.path[1:])
+    path = here + sys.path
     if not name.isidentifier():
         return False
     try:

@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from pytracemalloc import _text
 from pytracemalloc.cli import _render, _summary
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pytracemalloc._session import Figures, Session
 
@@ -20,7 +20,7 @@ def finish(session: Session, figures: Figures) -> None:
     summary = None
     if figures.tracing:
         top = int(options["top"])
-        summary = _summary.summarise(figures, options["at"], options["by"], top)
+        summary = _summary.Summary(figures, options["at"], options["by"], top)
     if output and figures.tracing is False:
         problem = "tracing had been stopped"
     if "json" in options:

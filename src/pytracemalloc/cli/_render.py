@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
-
 from pytracemalloc import __version__, _text
 from pytracemalloc.cli._summary import Place, Row, Sum, Summary
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Any
 
 SCHEMA = "pytracemalloc-report/1"
 
@@ -128,12 +127,12 @@ class Report:
             yield self.style.dim(front + text)
 
     def place(self, place: Place, by: str, room: int) -> str:
-        """FILE:LINE  FUNCTION, the file shortened first, then the function."""
+        """FILE:LINE in FUNCTION; the file shortened first, then the function."""
         if by == "function":
             return self.function(place, room)
         number = f":{place.lineno}" if place.lineno else ""
         name = _text.printable(place.function or "")
-        ending = f" {name}" if name and by != "file" else ""
+        ending = f" in {name}" if name and by != "file" else ""
         least = min(room // 2, len(number) + 16)
         ending = self.fit(ending, room - least)
         path = self.paths.fit(place.filename, room - _text.cells(ending) - len(number))
@@ -184,7 +183,7 @@ def document(summary: Summary | None, more: dict[str, Any]) -> str:
         "tracing": summary is not None,
     }
     body = summary_fields(summary) if summary else {}
-    return json.dumps(head | body | more, indent=2) + "\n"
+    return _text.json_text(head | body | more) + "\n"
 
 
 def summary_fields(summary: Summary) -> dict[str, Any]:

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: MIT
+"""Source lines for the report.
+
+linecache would do, but for what it imports: see _summary.
+"""
+
+import sys
+
+#: Text for what has no source of its own.
+INSTEAD = {
+    "<frozen importlib._bootstrap>": "(importing modules)",
+    "<frozen importlib._bootstrap_external>": "(importing modules)",
+    "<frozen zipimport>": "(importing modules from a zip file)",
+}
+
+_files: dict[str, list[str]] = {}
+
+
+def line(filename: str, lineno: int, function: str) -> str:
+    """The text of a line, without its indent; empty if it cannot be had."""
+    if lineno < 1:
+        return ""
+    if filename in INSTEAD:
+        return INSTEAD[filename]
+    if filename == "<string>":
+        lines = code_of_command_line(function)
+    else:
+        if filename not in _files:
+            _files[filename] = read(filename)
+        lines = _files[filename]
+    return lines[lineno - 1].strip() if lineno <= len(lines) else ""
+
+
+def read(filename: str) -> list[str]:
+    if filename.startswith("<") and filename.endswith(">"):
+        return []
+    try:
+        with open(filename, "rb") as file:
+            return decoded(file.read()).splitlines()
+    except OSError:
+        return from_loader(filename)
+
+
+def decoded(data: bytes) -> str:
+    """By the coding cookie of the first two lines, as PEP 263 has it."""
+    for head in data.split(b"\n", 2)[:2]:
+        before, found, after = head.partition(b"coding")
+        if found and before.lstrip()[:1] == b"#" and after[:1] in (b":", b"="):
+            name = after[1:].strip().split(b" ")[0].decode("ascii", "ignore")
+            try:
+                return data.decode(name.strip("*-; "), "replace")
+            except (LookupError, ValueError):
+                break
+    return data.decode("utf-8-sig", "replace")
+
+
+def from_loader(filename: str) -> list[str]:
+    """By the loader of the module: what was imported from a zip file."""
+    for module in list(sys.modules.values()):
+        if getattr(module, "__file__", None) != filename:
+            continue
+        spec = getattr(module, "__spec__", None)
+        loader = getattr(module, "__loader__", None)
+        try:
+            return loader.get_source(spec.name).splitlines()  # type: ignore
+        except Exception:
+            return []
+    return []
+
+
+def code_of_command_line(function: str) -> list[str]:
+    """The code of `-c`, if it has a function of that name: every exec() of a text
+    calls its file <string>, too."""
+    words = sys.orig_argv
+    if "-c" not in words[1:-1]:
+        return []
+    code = words[words.index("-c") + 1]
+    name = function.rpartition(".")[2]
+    known = name == "<module>" or name.strip("<>") in code
+    return code.splitlines() if known else []
