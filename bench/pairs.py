@@ -154,7 +154,10 @@ def _entry(one: Run) -> dict[str, Any]:
 def measure(python: Path, program: Program, pairs: dict[str, int]) -> list[Row]:
     """All contestants of one program: round k holds pair k of each that has one."""
     rows = {t: Row(program.name, program.family, t) for t in pairs}
-    run(python, program.argv)  # fills disk and byte-code caches; not counted
+    first = run(python, program.argv)  # fills disk and byte-code caches; not counted
+    if not first.valid("none"):
+        for row in rows.values():
+            row.void = f"the program itself does not run (status {first.status})"
     for k in range(max(pairs.values(), default=0)):
         for tracer, row in rows.items():
             if k < pairs[tracer] and not row.void:

@@ -38,22 +38,28 @@ def rss() -> int:
         return int(statm.read().split()[1]) * os.sysconf("SC_PAGESIZE")
 
 
-def undumped() -> int:
-    """Resident bytes of anonymous mappings kept out of core dumps: the tracer's own.
+def held() -> int:
+    """Resident bytes of the tracer's own: what it mapped, and its module's variables.
 
-    The interpreter and malloc mark none of theirs so; the kernel's have a name.
+    What it maps is anonymous and kept out of core dumps, a mark that neither the
+    interpreter nor malloc gives; the kernel's own maps of that kind have a name.
     """
-    total = resident = 0
-    anonymous = False
+    total = resident = end = 0
+    name, after = "", False
     with open("/proc/self/smaps", encoding="utf-8") as smaps:
         for line in smaps:
             words = line.split()
             if "-" in words[0] and not words[0].endswith(":"):
-                anonymous = len(words) < 6 or words[5].startswith("[anon")
-            elif words[0] == "Rss:":
+                start, stop = (int(part, 16) for part in words[0].split("-"))
+                new = words[5] if len(words) > 5 else ""
+                after = start == end and "pytracemalloc/_core" in name and not new
+                name, end = (name if after else new), stop
+            elif words[0] == "Anonymous:":  # what was only read from a file is not ours
                 resident = int(words[1]) * 1024
-            elif words[0] == "VmFlags:" and "dd" in words and anonymous:
-                total += resident
+            elif words[0] == "VmFlags:":
+                mapped = "dd" in words and (not name or name.startswith("[anon"))
+                variables = "pytracemalloc/_core" in name and "wr" in words
+                total += resident if mapped or variables else 0
     return total
 
 

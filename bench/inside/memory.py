@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from common import answer, rss, start, undumped
+from common import answer, held, rss, start
 
 MILLION = 1_000_000
 
@@ -121,16 +121,16 @@ SCENARIOS = {
 def main() -> None:
     scenario, tracer = SCENARIOS[sys.argv[1]], sys.argv[2]
     rss()  # what reading costs is there before the first figure
-    before, undumped_before = rss(), undumped()
+    before, held_before = rss(), held()
     module = start(tracer)
     started = time.process_time()
     kept = scenario()
     cpu = time.process_time() - started
     grown = rss() - before
     own = module.get_tracemalloc_memory() if module else 0
-    held = undumped() - undumped_before
+    maps = held() - held_before
     peak = module.get_traced_memory()[1] if module else 0
-    answer(grown=grown, own=own, held=held, peak=peak, cpu=cpu)
+    answer(grown=grown, own=own, held=maps, peak=peak, cpu=cpu)
     del kept
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from itertools import repeat
 
-from common import start
+from common import answer, start
 
 
 def pairs(n: int) -> None:
@@ -34,6 +34,7 @@ def main() -> None:
     down(depth, n)
     if tracer is not None:
         assert tracer.is_tracing() and tracer.get_traced_memory()[1] > 0
+    answer(pairs=n)
 
 
 if __name__ == "__main__":
