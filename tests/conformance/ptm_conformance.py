@@ -41,6 +41,18 @@ def engine_only() -> None:
     sys.modules.pop("tracemalloc", None)
 
 
+def trace_isolated() -> None:
+    """What PYTRACEMALLOC does, for a process that ignores its environment."""
+    try:
+        import pytracemalloc
+    except ImportError as error:  # an interpreter in a process that is traced already
+        if "subinterpreters" not in str(error):
+            raise
+        return
+    pytracemalloc.start(3)
+    log("child", "ours")
+
+
 def whose() -> str:
     """The tracemalloc this process would import, or has imported: ours or core's."""
     import tracemalloc
@@ -53,6 +65,9 @@ def whose() -> str:
 
 def at_interpreter_start() -> None:
     if LOG not in os.environ:
+        return
+    if os.environ[MANNER] == "traced":
+        trace_isolated()
         return
     if sys.flags.ignore_environment:
         take_over()

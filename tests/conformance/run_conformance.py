@@ -3,11 +3,15 @@
 """CPython's own tracemalloc tests against ours, on every CPython of this machine.
 
 For each interpreter the wheel is built and installed into an environment of its own
-(build/conformance), and the interpreter's `test.test_tracemalloc` runs in two manners,
-each in a fresh process:
+(build/conformance), and the interpreter's own tests run in four manners, each in a
+fresh process:
 
-    engine   our functions as `_tracemalloc` under the standard library's Python layer
-    module   our module as `tracemalloc`, whole
+    engine   test_tracemalloc; our functions as `_tracemalloc` under the standard
+             library's Python layer
+    module   test_tracemalloc; our module as `tracemalloc`, whole
+    around   what other suites say about tracemalloc, against our module
+    traced   suites that are hard on a tracer (threads, fork, interpreters, generators),
+             while ours traces
 
 What may fail stands in expected.toml with its reason; what stands there and passes is
 a failure too, and so is a test that skips itself without standing there.
@@ -32,9 +36,37 @@ from interpreters import MINORS, Interpreter, clean_environment, usable, version
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 BUILD = ROOT / "build" / "conformance"
-MANNERS = ("engine", "module")
-SUITES = ("test.test_tracemalloc",)
 SUITE_SECONDS = 300
+WHY_LINES = 25
+
+
+@dataclass(frozen=True)
+class Manner:
+    """What runs, and the environment that brings ours into play."""
+
+    tests: tuple[str, ...]
+    environment: dict[str, str]
+    may_skip: bool = False  # the suite's own conditions are not about tracing
+
+
+INSTALLED = {"PYTRACEMALLOC_INSTALL": "1"}
+HARD_ON_TRACERS = (
+    *("test.test_gc", "test.test_threading", "test.test_fork1", "test.test_code"),
+    *("test.test_generators", "test.test_coroutines", "test.test_capi.test_mem"),
+    *("test.test_interpreters", "test.test__xxsubinterpreters"),
+)
+MANNERS = {
+    "engine": Manner(("test.test_tracemalloc",), INSTALLED),
+    "module": Manner(("test.test_tracemalloc",), INSTALLED),
+    "around": Manner(
+        ("-k", "test_tracemalloc", "test.test_warnings", "test.test_inspect"),
+        INSTALLED,
+    ),
+    "traced": Manner(HARD_ON_TRACERS, {"PYTRACEMALLOC": "3"}, may_skip=True),
+}
+
+
+TRACEMALLOC = ("engine", "module")  # the manners of expected.toml
 
 
 @dataclass
@@ -55,7 +87,7 @@ def expectations(interpreter: Interpreter, manner: str) -> dict[str, dict[str, s
         entry["test"]: entry
         for entry in entries
         if interpreter.minor in entry["versions"]
-        and manner in entry.get("manners", MANNERS)
+        and manner in entry.get("manners", TRACEMALLOC)
         and version_key(interpreter.version) >= version_key(entry.get("since", "0"))
     }
 
@@ -132,20 +164,20 @@ def install(interpreter: Interpreter, folder: Path, python: Path) -> None:
 
 
 def suite(interpreter: Interpreter, python: Path, manner: str) -> Tally:
+    how = MANNERS[manner]
     folder = python.parents[2] / manner
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     log, results, output = folder / "log", folder / "results.json", folder / "output"
     log.touch()
-    env = clean_environment() | {
-        "PYTRACEMALLOC_INSTALL": "1",
+    env = clean_environment() | how.environment | {
         "PTM_CONFORMANCE_LOG": str(log),
         "PTM_CONFORMANCE_MANNER": manner,
     }
     with output.open("w") as stream:
         try:
             ended = subprocess.run(
-                [python, "-P", HERE / "suite.py", results, *SUITES],
+                [python, "-P", HERE / "suite.py", results, *how.tests],
                 stdin=subprocess.DEVNULL,
                 stdout=stream,
                 stderr=stream,
@@ -158,6 +190,8 @@ def suite(interpreter: Interpreter, python: Path, manner: str) -> Tally:
     if ended or not results.exists():
         return Tally(failed={"the suite": f"ended with {ended}\n{output.read_text()}"})
     outcomes = json.loads(results.read_text())
+    if how.may_skip:
+        outcomes = {t: o for t, o in outcomes.items() if o[0] != "skipped"}
     tally = judge(outcomes, expectations(interpreter, manner))
     count_children(tally, log.read_text())
     return tally
@@ -218,7 +252,8 @@ def report(interpreter: Interpreter, manner: str, tally: Tally) -> None:
     for test in sorted(set(tally.core)):
         print(f"    core before site: {test} ({tally.core.count(test)})")
     for test, why in tally.failed.items():
-        print(f"    FAILED {test}: {why.rstrip()}".replace("\n", "\n        "))
+        lines = why.rstrip().splitlines()[-WHY_LINES:]
+        print(f"    FAILED {test}:", *lines, sep="\n        ")
 
 
 def main() -> int:

@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: MIT
-"""Runs CPython's own test_tracemalloc against ours, in this process.
+"""Runs CPython's own tests with ours in place of tracemalloc, or under our tracer.
 
-usage: suite.py RESULTS.json MODULE[:NAME]...
+usage: suite.py RESULTS.json [-k PATTERN] MODULE...
 
-The manner (`engine` or `module`) is set up by ptm_conformance at interpreter start.
+The manner was set up at interpreter start, by our start-up line and ptm_conformance.
 Every Python child that a test starts is noted in the log, with the test's name.
+Modules that this CPython does not have are left out.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import os
 import subprocess
 import sys
 import unittest
@@ -54,7 +57,9 @@ class Result(unittest.TextTestResult):
 
 
 def short_id(test: object) -> str:
-    name = test.id() if isinstance(test, unittest.TestCase) else str(test)
+    # a test may have an attribute `id` of its own
+    case = isinstance(test, unittest.TestCase)
+    name = unittest.TestCase.id(test) if case else str(test)
     return name.removeprefix("test.")
 
 
@@ -70,15 +75,32 @@ def note_children() -> None:
     subprocess.Popen.__init__ = noted  # type: ignore[method-assign]
 
 
+def exists(word: str) -> bool:
+    """Whether this is an option, a pattern, or a module that can be imported."""
+    try:
+        return not word.startswith("test.") or bool(importlib.util.find_spec(word))
+    except ModuleNotFoundError:
+        return False
+
+
+def is_ours() -> bool:
+    """Whether what the manner asks for is in force."""
+    if os.environ[ptm_conformance.MANNER] == "traced":
+        import pytracemalloc
+
+        return pytracemalloc.is_tracing() and pytracemalloc.get_traced_memory()[1] > 0
+    return ptm_conformance.whose() == "ours"
+
+
 def main() -> None:
-    out, names = sys.argv[1], sys.argv[2:]
-    if ptm_conformance.whose() != "ours":
+    out, names = sys.argv[1], list(filter(exists, sys.argv[2:]))
+    if not is_ours():
         sys.exit("the suite would run against the standard library itself")
     note_children()
     runner = unittest.TextTestRunner(resultclass=Result)
     unittest.main(None, argv=["suite", *names], testRunner=runner, exit=False)
-    if ptm_conformance.whose() != "ours":
-        sys.exit("a test put the standard library's module back")
+    if not is_ours():
+        sys.exit("a test put the standard library's module back, or stopped tracing")
     with open(out, "w", encoding="utf-8") as file:
         json.dump(Result.outcomes, file)
 
