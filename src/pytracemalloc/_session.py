@@ -92,14 +92,14 @@ class Figures:
         self.tracing = pytracemalloc.is_tracing()
         if not self.tracing:
             return
-        self.end_bytes, self.peak_bytes = pytracemalloc.get_traced_memory()
-        self.end_blocks, self.peak_blocks = pytracemalloc.get_traced_blocks()
+        at_end = pytracemalloc.take_snapshot()
         self.tracer_bytes = pytracemalloc.get_tracemalloc_memory()
-        self.nframe = pytracemalloc.get_traceback_limit()
+        self.nframe = at_end.traceback_limit
+        self.lost_blocks, self.lost_bytes = at_end.lost
         self.cleared = pytracemalloc.get_object_traceback(witness) is None
-        self.lost_blocks, self.lost_bytes = pytracemalloc.get_lost()
-        self.at_end = pytracemalloc.take_snapshot()
-        self.at_peak = pytracemalloc.take_snapshot(at="peak")
+        ours = pytracemalloc.Filter(False, as_pattern(__file__))
+        self.at_end = at_end.filter_traces([ours])
+        self.at_peak = self.at_end.view("peak")
 
 
 class Undisturbed:
@@ -151,6 +151,11 @@ def current_folder() -> str:
         return os.getcwd()
     except OSError:
         return "/"  # it was removed
+
+
+def as_pattern(path: str) -> str:
+    """A pattern that matches this path only."""
+    return "".join(f"[{char}]" if char in "*?[" else char for char in path)
 
 
 def identity(fd: int) -> tuple[int, int] | None:

@@ -92,8 +92,9 @@ def show(text: str) -> int:
 
 def complain(text: str) -> None:
     line = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    encoding = getattr(sys.stderr, "encoding", None) or "ascii"
+    data = f"pytracemalloc: {line}\n".encode(encoding, "backslashreplace")
     try:
-        sys.stderr.write(f"pytracemalloc: {line}\n")
-        sys.stderr.flush()
-    except (OSError, AttributeError):
+        os.write(2, data)  # not by sys.stderr, which would fail once more at exit
+    except OSError:
         pass  # closed or full: the exit code tells

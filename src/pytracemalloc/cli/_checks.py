@@ -124,7 +124,7 @@ def report_path(path: str) -> str:
         return "/dev/stdout"
     absolute = os.path.abspath(path)
     special = os.path.exists(path) and not os.path.isfile(path)
-    if absolute.startswith("/dev/") or (special and not os.path.isdir(path)):
+    if absolute.startswith(("/dev/", "/proc/")) or (special and not os.path.isdir(path)):
         if not os.access(path, os.W_OK):
             raise CommandError(f"run: --report {path}: cannot be written: name another")
         return absolute

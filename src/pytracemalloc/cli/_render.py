@@ -108,6 +108,7 @@ class Report:
         source = first.source() if summary.by != "file" else ""
         if source:
             yield indent + self.style.dim(self.fit("  " + source, room))
+        callers = [place for place in callers if not is_import(place)]
         for caller in callers[: CALLS_SHOWN - 1]:
             yield indent + self.place(caller, summary.by, room)
         hidden = len(callers) - (CALLS_SHOWN - 1)
@@ -141,9 +142,9 @@ class Report:
     def function(self, place: Place, room: int) -> str:
         name = _text.printable(place.function or "(several functions)")
         name = self.fit(name, room // 2)
-        left = room - _text.cells(name) - len(str(place.lineno)) - 2
+        left = room - _text.cells(name) - len(str(place.lineno)) - 4
         path = self.paths.fit(place.filename, left)
-        return f"{self.style.name(name)} {self.style.place(f'{path}:{place.lineno}')}"
+        return f"{self.style.name(name)} {self.style.place(f'({path}:{place.lineno})')}"
 
     def fit(self, text: str, width: int) -> str:
         return _text.fit(_text.printable(text), width, "..." if self.plain else "…")
@@ -172,6 +173,11 @@ class Columns:
             f"{style.bar(_text.pad_right(drawn, self.bar))}"
             f"{_text.count_text(count):>{self.blocks}}  "
         )
+
+
+def is_import(place: Place) -> bool:
+    """The import system's own calls, which Python's tracebacks do not show either."""
+    return place.filename.startswith("<frozen importlib")
 
 
 def document(summary: Summary | None, more: dict[str, Any]) -> str:

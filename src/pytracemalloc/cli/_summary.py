@@ -55,15 +55,15 @@ class Summary:
 
     def __init__(self, figures: "Figures", at: str, by: str, top: int) -> None:
         rows = rows_by(figures.at_peak if at == "peak" else figures.at_end, by)
+        other = total(rows_by(figures.at_end if at == "peak" else figures.at_peak, "file"))
         self.at = at
         self.by = by
         self.nframe = figures.nframe
         self.cleared = figures.cleared
-        self.peak = Sum(figures.peak_bytes, figures.peak_blocks)
-        self.end = Sum(figures.end_bytes, figures.end_blocks)
         self.tracer_bytes = figures.tracer_bytes
         self.lost = Sum(figures.lost_bytes, figures.lost_blocks)
         self.whole = total(rows)
+        self.peak, self.end = (self.whole, other)[:: 1 if at == "peak" else -1]
         self.groups = len(rows)
         self.rows = rows[:top]
         self.shown = total(self.rows)

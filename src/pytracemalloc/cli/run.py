@@ -178,8 +178,11 @@ def start(options: argparse.Namespace, program: Program) -> NoReturn:
 
     interpreter_options = _checks.interpreter_options(sys.orig_argv)
     _checks.check_program(program.kind, program.name)
-    output = options.output and _checks.output_path(options.output, "-o")
-    report = options.report and _checks.report_path(options.report)
+    output, report = options.output, options.report
+    if output is not None:
+        output = _checks.output_path(output, "-o")
+    if report is not None:
+        report = _checks.report_path(report)
     if output and output == report:
         raise CommandError("run: -o and --report name the same file")
     _checks.check_start_file(interpreter_options)
