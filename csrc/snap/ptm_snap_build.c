@@ -5,6 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Most stacks have at most one callee, so only the children of stacks with more than one are in a table: a tree of
+ * long chains is built without hashing, and what is added below a new stack is known to be new. */
+#define MANY UINT32_MAX
+
 /* A column under construction. Ids stay below UINT32_MAX, which means "none". */
 typedef struct {
     void *items;
@@ -15,6 +19,7 @@ struct ptm_snap_builder {
     column str_offset; /* uint64_t; one more than there are strings */
     column str_bytes;
     column frames, stacks, sites;
+    column only_child; /* uint32_t per stack: 0 none, MANY: look in stack_ids, else its one child */
     ptm_ids str_ids, frame_ids, line_ids, stack_ids;
     uint32_t traceback_limit;
     uint64_t lost_blocks, lost_bytes;
@@ -67,6 +72,7 @@ ptm_snap_build_new(uint32_t traceback_limit)
               && column_reserve(&b->str_bytes, 1024, 1)
               && column_reserve(&b->frames, 64, sizeof(ptm_snap_frame))
               && column_reserve(&b->stacks, 64, sizeof(ptm_snap_stack))
+              && column_reserve(&b->only_child, 64, sizeof(uint32_t))
               && column_reserve(&b->sites, 64, sizeof(ptm_snap_site));
     if (!ok) {
         ptm_snap_build_free(b);
@@ -74,6 +80,7 @@ ptm_snap_build_new(uint32_t traceback_limit)
     }
     ((uint64_t *)b->str_offset.items)[b->str_offset.len++] = 0;
     ((ptm_snap_stack *)b->stacks.items)[b->stacks.len++] = (ptm_snap_stack){.frame = PTM_SNAP_NONE};
+    ((uint32_t *)b->only_child.items)[b->only_child.len++] = 0;
     return b;
 }
 
@@ -83,7 +90,8 @@ ptm_snap_build_free(ptm_snap_builder *b)
     if (b == NULL) {
         return;
     }
-    column *columns[] = {&b->str_offset, &b->str_bytes, &b->frames, &b->stacks, &b->sites};
+    column *columns[] = {&b->str_offset, &b->str_bytes, &b->frames,
+                         &b->stacks,     &b->only_child, &b->sites};
     for (size_t i = 0; i < PTM_ARRAY_LEN(columns); i++) {
         free(columns[i]->items);
     }
@@ -231,18 +239,62 @@ ptm_snap_build_frame(ptm_snap_builder *b, const ptm_snap_frame *frame)
     return add_frame(b, hash, &tidied);
 }
 
+static uint64_t
+stack_hash(ptm_stack_id parent, ptm_frame_id frame)
+{
+    return ptm_mix64((uint64_t)parent << 32 | frame);
+}
+
 static ptm_stack_id
-add_stack(ptm_snap_builder *b, uint64_t hash, ptm_stack_id parent, ptm_frame_id frame)
+add_stack(ptm_snap_builder *b, ptm_stack_id parent, ptm_frame_id frame)
 {
     ptm_stack_id id = (ptm_stack_id)b->stacks.len;
-    if (!room_for_id(b, &b->stacks, sizeof(ptm_snap_stack)) || !ptm_ids_put(&b->stack_ids, hash, id)) {
-        b->failed = true;
+    if (!room_for_id(b, &b->stacks, sizeof(ptm_snap_stack))
+        || !room_for_id(b, &b->only_child, sizeof(uint32_t))) {
         return 0;
     }
     ptm_snap_stack *stacks = b->stacks.items;
     stacks[id] = (ptm_snap_stack){parent, frame, stacks[parent].nframe + 1};
+    ((uint32_t *)b->only_child.items)[id] = 0;
     b->stacks.len++;
+    b->only_child.len++;
     return id;
+}
+
+static bool
+list_child(ptm_snap_builder *b, ptm_stack_id child)
+{
+    const ptm_snap_stack *stack = (ptm_snap_stack *)b->stacks.items + child;
+    if (!ptm_ids_put(&b->stack_ids, stack_hash(stack->parent, stack->frame), child)) {
+        b->failed = true;
+    }
+    return !b->failed;
+}
+
+/* A parent's second child: the first one goes to the table with it. */
+static ptm_stack_id
+add_second_child(ptm_snap_builder *b, ptm_stack_id first, ptm_stack_id parent, ptm_frame_id frame)
+{
+    ptm_stack_id id = add_stack(b, parent, frame);
+    if (b->failed || !list_child(b, first) || !list_child(b, id)) {
+        return 0;
+    }
+    ((uint32_t *)b->only_child.items)[parent] = MANY;
+    return id;
+}
+
+static ptm_stack_id
+one_of_many(ptm_snap_builder *b, ptm_stack_id parent, ptm_frame_id frame)
+{
+    ptm_ids_probe probe = ptm_ids_find(&b->stack_ids, stack_hash(parent, frame));
+    while (ptm_ids_next(&b->stack_ids, &probe)) {
+        const ptm_snap_stack *other = (ptm_snap_stack *)b->stacks.items + probe.id;
+        if (other->parent == parent && other->frame == frame) {
+            return probe.id;
+        }
+    }
+    ptm_stack_id id = add_stack(b, parent, frame);
+    return !b->failed && list_child(b, id) ? id : 0;
 }
 
 ptm_stack_id
@@ -252,15 +304,17 @@ ptm_snap_build_stack(ptm_snap_builder *b, ptm_stack_id parent, ptm_frame_id fram
         return 0;
     }
     ptm_assert(parent < b->stacks.len && frame < b->frames.len);
-    uint64_t hash = ptm_mix64((uint64_t)parent << 32 | frame);
-    ptm_ids_probe probe = ptm_ids_find(&b->stack_ids, hash);
-    while (ptm_ids_next(&b->stack_ids, &probe)) {
-        const ptm_snap_stack *other = (ptm_snap_stack *)b->stacks.items + probe.id;
-        if (other->parent == parent && other->frame == frame) {
-            return probe.id;
-        }
+    uint32_t child = ((uint32_t *)b->only_child.items)[parent];
+    if (child == MANY) {
+        return one_of_many(b, parent, frame);
     }
-    return add_stack(b, hash, parent, frame);
+    if (child != 0) {
+        bool same = ((ptm_snap_stack *)b->stacks.items)[child].frame == frame;
+        return same ? child : add_second_child(b, child, parent, frame);
+    }
+    ptm_stack_id id = add_stack(b, parent, frame);
+    ((uint32_t *)b->only_child.items)[parent] = id; /* 0 after a failure: still none */
+    return id;
 }
 
 void
