@@ -194,7 +194,7 @@ ask(PyObject *filter, PyObject *raw_trace, bool *inclusive)
     if (truth_attribute(filter, "inclusive", inclusive) < 0) {
         return -1;
     }
-    PyObject *answer = PyObject_CallMethod(filter, "_match", "O", raw_trace);
+    PyObject *answer = ptm_call_method(filter, "_match", raw_trace);
     int matched = answer == NULL ? -1 : PyObject_IsTrue(answer);
     Py_XDECREF(answer);
     return matched;

@@ -102,6 +102,16 @@ wrap_methods(PyObject *type, const PyType_Slot *slots)
     return 0;
 }
 
+/* Error messages name a class written in Python without its module. */
+static int
+use_short_name(PyObject *type, const char *name)
+{
+    PyObject *short_name = PyUnicode_FromString(strrchr(name, '.') + 1);
+    int failed = short_name == NULL ? -1 : PyObject_SetAttrString(type, "__name__", short_name);
+    Py_XDECREF(short_name);
+    return failed;
+}
+
 PyTypeObject *
 ptm_type_new(PyObject *module, const ptm_type_recipe *recipe, PyTypeObject *base)
 {
@@ -113,6 +123,9 @@ ptm_type_new(PyObject *module, const ptm_type_recipe *recipe, PyTypeObject *base
         .slots = ptm_face_is_main(face) ? recipe->main_slots : recipe->stdlib_slots,
     };
     PyObject *type = PyType_FromModuleAndSpec(module, &spec, (PyObject *)base);
+    if (type != NULL && !ptm_face_is_main(face) && use_short_name(type, spec.name) < 0) {
+        Py_CLEAR(type);
+    }
     if (type != NULL
         && (wrap_methods(type, spec.slots) < 0
             || PyModule_AddType(module, (PyTypeObject *)type) < 0)) {
@@ -126,7 +139,8 @@ ptm_type_new(PyObject *module, const ptm_type_recipe *recipe, PyTypeObject *base
 static int
 register_sequences(const ptm_face *face)
 {
-    PyObject *abc = PyImport_ImportModule("_collections_abc"); /* there since start-up; the other is not */
+    PyObject *abc =
+        PyImport_ImportModule("_collections_abc"); /* there since start-up; the other is not */
     PyObject *sequence = abc == NULL ? NULL : PyObject_GetAttrString(abc, "Sequence");
     Py_XDECREF(abc);
     PyTypeObject *const types[] = {face->traceback, face->traces};

@@ -97,5 +97,15 @@ PyObject *
 ptm_sequence_reversed(PyObject *self, PyObject *unused)
 {
     (void)unused;
-    return PyObject_CallOneArg((PyObject *)&PyReversed_Type, self);
+    Py_ssize_t n = PySequence_Size(self);
+    PyObject *item = n < 0 ? NULL : PyObject_GetAttrString(self, "__getitem__");
+    PyObject *range = item == NULL
+                          ? NULL
+                          : PyObject_CallFunction((PyObject *)&PyRange_Type, "nii", n - 1, -1, -1);
+    PyObject *items =
+        range == NULL ? NULL
+                      : PyObject_CallFunctionObjArgs((PyObject *)&PyMap_Type, item, range, NULL);
+    Py_XDECREF(range);
+    Py_XDECREF(item);
+    return items;
 }

@@ -141,6 +141,27 @@ copied_traces(ptm_face *face, PyObject *self)
     return result;
 }
 
+/* Private in the standard library: the rule for one trace and two lists of filters. */
+PyObject *
+ptm_snapshot_filter_trace(PyObject *self, PyObject *args)
+{
+    (void)self;
+    PyObject *include, *exclude, *trace;
+    if (!PyArg_ParseTuple(args, "OOO:_filter_trace", &include, &exclude, &trace)) {
+        return NULL;
+    }
+    PyObject *filters = PySequence_List(include);
+    PyObject *rest = filters == NULL ? NULL : PySequence_List(exclude);
+    Py_ssize_t n = rest == NULL ? 0 : PyList_GET_SIZE(filters);
+    int kept = -1;
+    if (rest != NULL && PyList_SetSlice(filters, n, n, rest) == 0) {
+        kept = ptm_filters_match(filters, trace);
+    }
+    Py_XDECREF(rest);
+    Py_XDECREF(filters);
+    return kept < 0 ? NULL : PyBool_FromLong(kept);
+}
+
 PyObject *
 ptm_snapshot_filter_traces(PyObject *self, PyObject *args, PyObject *kwargs)
 {

@@ -108,6 +108,17 @@ PyObject *ptm_sequence_reversed(PyObject *self, PyObject *unused);
         "__reversed__", ptm_sequence_reversed, METH_NOARGS, NULL                                \
     }
 
+/* -- objects.c: what the C API leaves to be done -- */
+/* obj.name(arg), also when arg is a tuple. */
+PyObject *ptm_call_method(PyObject *obj, const char *name, PyObject *arg);
+/* obj[i], with Python's words if obj has no items. */
+PyObject *ptm_item(PyObject *obj, Py_ssize_t i);
+/* AttributeError as for a slot that nobody has set; always NULL. */
+PyObject *ptm_no_attribute(PyObject *self, const char *name);
+/* The setter of a property that has none; `name` is the getset's closure. */
+int ptm_no_setter(PyObject *self, PyObject *value, void *name);
+#define PTM_PROPERTY(name, get, doc) {name, get, ptm_no_setter, PyDoc_STR(doc), name}
+
 /* -- errors.c -- */
 PyObject *ptm_raise(ptm_err err); /* sets the exception for `err`; always NULL */
 
@@ -176,6 +187,7 @@ PyObject *ptm_snapshot_statistics(PyObject *self, PyObject *args, PyObject *kwar
 PyObject *ptm_snapshot_compare_to(PyObject *self, PyObject *args, PyObject *kwargs);
 PyObject *ptm_snapshot_group_by(PyObject *self, PyObject *args);
 PyObject *ptm_snapshot_filter_traces(PyObject *self, PyObject *args, PyObject *kwargs);
+PyObject *ptm_snapshot_filter_trace(PyObject *self, PyObject *args);
 
 /* -- source.c -- */
 /* What a snapshot shows: the view of its traces, made for the moment if they are a list. */

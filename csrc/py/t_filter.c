@@ -227,7 +227,7 @@ filter_match_traceback(PyObject *self, PyObject *frames)
         int inclusive = matched < 0 ? -1 : attribute_is_true(self, "inclusive");
         return bool_or_error(inclusive < 0 ? -1 : matched == inclusive);
     }
-    PyObject *first = all_frames < 0 ? NULL : PySequence_GetItem(frames, 0);
+    PyObject *first = all_frames < 0 ? NULL : ptm_item(frames, 0);
     int matched = first == NULL ? -1 : match_raw_frame(self, "_match_frame", first);
     Py_XDECREF(first);
     return bool_or_error(matched);
@@ -255,8 +255,7 @@ filter_match(PyObject *self, PyObject *trace)
     if (parts == NULL) {
         return NULL;
     }
-    int kept = call_is_true(
-        PyObject_CallMethod(self, "_match_traceback", "O", PyTuple_GET_ITEM(parts, 2)));
+    int kept = call_is_true(ptm_call_method(self, "_match_traceback", PyTuple_GET_ITEM(parts, 2)));
     if (kept >= 0) {
         kept = with_domain(self, PyTuple_GET_ITEM(parts, 0), kept);
     }
@@ -297,13 +296,12 @@ static PyGetSetDef base_getset[] = {
 };
 
 static PyGetSetDef filter_getset[] = {
-    {"filename_pattern", filter_get_pattern, NULL,
-     PyDoc_STR("Filename pattern of the filter (str)."), NULL},
+    PTM_PROPERTY("filename_pattern", filter_get_pattern, "Filename pattern of the filter (str)."),
     {NULL, NULL, NULL, NULL, NULL},
 };
 
 static PyGetSetDef domain_getset[] = {
-    {"domain", domain_get_domain, NULL, PyDoc_STR("Address space of a memory block (int)."), NULL},
+    PTM_PROPERTY("domain", domain_get_domain, "Address space of a memory block (int)."),
     {NULL, NULL, NULL, NULL, NULL},
 };
 

@@ -76,7 +76,7 @@ static PyObject *
 raw_of(PyObject *self)
 {
     if (as_frame(self)->raw == NULL) {
-        PyErr_SetString(PyExc_AttributeError, "_frame");
+        ptm_no_attribute(self, "_frame");
     }
     return as_frame(self)->raw;
 }
@@ -85,7 +85,7 @@ static PyObject *
 raw_item(PyObject *self, Py_ssize_t i)
 {
     PyObject *raw = raw_of(self);
-    return raw == NULL ? NULL : PySequence_GetItem(raw, i);
+    return raw == NULL ? NULL : ptm_item(raw, i);
 }
 
 static PyObject *
@@ -253,11 +253,9 @@ static PyMethodDef frame_methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
-#define FRAME_GETSET                                                            \
-    {"filename", frame_get_filename, NULL, PyDoc_STR("Filename (str)."), NULL}, \
-    {                                                                           \
-        "lineno", frame_get_lineno, NULL, PyDoc_STR("Line number (int)."), NULL \
-    }
+#define FRAME_GETSET                                                 \
+    PTM_PROPERTY("filename", frame_get_filename, "Filename (str)."), \
+        PTM_PROPERTY("lineno", frame_get_lineno, "Line number (int).")
 
 static PyGetSetDef stdlib_getset[] = {
     FRAME_GETSET,
@@ -266,18 +264,15 @@ static PyGetSetDef stdlib_getset[] = {
 
 static PyGetSetDef main_getset[] = {
     FRAME_GETSET,
-    {"name", frame_get_name, NULL,
-     PyDoc_STR("Qualified name of the function (str), or None if it is not known\n"
-               "or several functions share this line."),
-     NULL},
-    {"end_lineno", frame_get_end_lineno, NULL,
-     PyDoc_STR("Last line of the expression (int), or None."), NULL},
-    {"colno", frame_get_colno, NULL,
-     PyDoc_STR("Where the expression begins in its line, in UTF-8 bytes from 0 (int), or None."),
-     NULL},
-    {"end_colno", frame_get_end_colno, NULL,
-     PyDoc_STR("Where the expression ends in its last line, in UTF-8 bytes from 0 (int), or None."),
-     NULL},
+    PTM_PROPERTY("name", frame_get_name,
+                 "Qualified name of the function (str), or None if it is not known\n"
+                 "or several functions share this line."),
+    PTM_PROPERTY("end_lineno", frame_get_end_lineno, "Last line of the expression (int), or None."),
+    PTM_PROPERTY("colno", frame_get_colno,
+                 "Where the expression begins in its line, in UTF-8 bytes from 0 (int), or None."),
+    PTM_PROPERTY(
+        "end_colno", frame_get_end_colno,
+        "Where the expression ends in its last line, in UTF-8 bytes from 0 (int), or None."),
     {"_details", frame_get_details, frame_set_details, NULL, NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };

@@ -218,12 +218,11 @@ static PyGetSetDef stdlib_getset[] = {
 
 static PyGetSetDef main_getset[] = {
     DICT_GETSET,
-    {"at", snapshot_get_at, NULL,
-     PyDoc_STR("Which blocks this snapshot shows (str): 'end' those alive when it was taken,\n"
-               "'peak' those alive at the peak, 'allocated' all that were ever allocated."),
-     NULL},
-    {"lost", snapshot_get_lost, NULL,
-     PyDoc_STR("What the tracer could not record up to this moment: (blocks, bytes)."), NULL},
+    PTM_PROPERTY("at", snapshot_get_at,
+                 "Which blocks this snapshot shows (str): 'end' those alive when it was taken,\n"
+                 "'peak' those alive at the peak, 'allocated' all that were ever allocated."),
+    PTM_PROPERTY("lost", snapshot_get_lost,
+                 "What the tracer could not record up to this moment: (blocks, bytes)."),
     {NULL, NULL, NULL, NULL, NULL},
 };
 
@@ -243,6 +242,8 @@ static PyMethodDef stdlib_methods[] = {
      PyDoc_STR("compare_to(self, old_snapshot, key_type, cumulative=False)\n--\n\n"
                "Compute the differences with an old snapshot old_snapshot. Get\n"
                "statistics as a sorted list of StatisticDiff instances, grouped by\ngroup_by.")},
+    {"_filter_trace", ptm_snapshot_filter_trace, METH_VARARGS,
+     PyDoc_STR("_filter_trace(self, include_filters, exclude_filters, trace)\n--\n\n")},
     {"_group_by", ptm_snapshot_group_by, METH_VARARGS,
      PyDoc_STR("_group_by(self, key_type, cumulative)\n--\n\n")},
     {"filter_traces", PTM_KEYWORDS(ptm_snapshot_filter_traces), filter_traces_doc},

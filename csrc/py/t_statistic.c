@@ -133,7 +133,7 @@ values_of(ptm_face *face, PyObject *self)
     statistic_object *stat = as_statistic(self);
     if (stat->traceback == NULL || stat->size == NULL || stat->count == NULL
         || (is_diff(face, self) && (stat->size_diff == NULL || stat->count_diff == NULL))) {
-        PyErr_SetString(PyExc_AttributeError, "traceback");
+        ptm_no_attribute(self, "traceback");
         return NULL;
     }
     if (is_diff(face, self)) {

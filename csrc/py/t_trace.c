@@ -106,7 +106,7 @@ raw_of(PyObject *self)
         trace->raw = ptm_view_trace(trace->view, trace->site);
     }
     else if (trace->raw == NULL) {
-        PyErr_SetString(PyExc_AttributeError, "_trace");
+        ptm_no_attribute(self, "_trace");
     }
     return trace->raw;
 }
@@ -121,7 +121,7 @@ static PyObject *
 raw_item(PyObject *self, Py_ssize_t i)
 {
     PyObject *raw = raw_of(self);
-    return raw == NULL ? NULL : PySequence_GetItem(raw, i);
+    return raw == NULL ? NULL : ptm_item(raw, i);
 }
 
 static PyObject *
@@ -277,14 +277,13 @@ static PyMethodDef trace_methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
-#define TRACE_GETSET                                                                          \
-    {"domain", trace_get_domain, NULL, PyDoc_STR("Address space of the block (int)."), NULL}, \
-        {"size", trace_get_size, NULL, PyDoc_STR("Size of the memory block in bytes (int)."), \
-         NULL},                                                                               \
-        {"traceback", trace_get_traceback, NULL,                                              \
-         PyDoc_STR("Traceback where the memory block was allocated."), NULL},                 \
-    {                                                                                         \
-        "_trace", trace_get_raw, trace_set_raw, NULL, NULL                                    \
+#define TRACE_GETSET                                                                      \
+    PTM_PROPERTY("domain", trace_get_domain, "Address space of the block (int)."),        \
+        PTM_PROPERTY("size", trace_get_size, "Size of the memory block in bytes (int)."), \
+        PTM_PROPERTY("traceback", trace_get_traceback,                                    \
+                     "Traceback where the memory block was allocated."),                  \
+    {                                                                                     \
+        "_trace", trace_get_raw, trace_set_raw, NULL, NULL                                \
     }
 
 static PyGetSetDef stdlib_getset[] = {

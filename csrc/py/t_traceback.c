@@ -161,7 +161,7 @@ frames_of(PyObject *self)
         tb->frames = face == NULL ? NULL : frames_from_view(face, tb);
     }
     else if (tb->frames == NULL) {
-        PyErr_SetString(PyExc_AttributeError, "_frames");
+        ptm_no_attribute(self, "_frames");
     }
     return tb->frames;
 }
@@ -237,7 +237,7 @@ traceback_item(PyObject *self, Py_ssize_t i)
     }
     ptm_face *face = ptm_face_of(self);
     PyObject *frames = face == NULL ? NULL : frames_of(self);
-    PyObject *raw = frames == NULL ? NULL : PySequence_GetItem(frames, i);
+    PyObject *raw = frames == NULL ? NULL : ptm_item(frames, i);
     ptm_frame_details details = PTM_FRAME_DETAILS_NONE;
     if (raw == NULL
         || (ptm_face_is_main(face) && details_at(as_traceback(self), i, &details) < 0)) {
@@ -353,11 +353,14 @@ apply_limit(PyObject *limit, Py_ssize_t n, Py_ssize_t *start, Py_ssize_t *stop)
     if (limit == Py_None) {
         return 0;
     }
-    Py_ssize_t wanted = PyNumber_AsSsize_t(limit, NULL);
+    PyObject *zero = PyLong_FromLong(0);
+    int positive = zero == NULL ? -1 : PyObject_RichCompareBool(limit, zero, Py_GT);
+    Py_XDECREF(zero);
+    Py_ssize_t wanted = positive < 0 ? -1 : PyNumber_AsSsize_t(limit, NULL);
     if (wanted == -1 && PyErr_Occurred()) {
         return -1;
     }
-    if (wanted > 0) {
+    if (positive) {
         *start = wanted < n ? n - wanted : 0;
     }
     else {
@@ -372,8 +375,8 @@ format_frames(PyObject *lines, PyObject *frames, PyObject *linecache, Py_ssize_t
 {
     for (Py_ssize_t i = 0; i < n; i++) {
         PyObject *raw = PySequence_GetItem(frames, first + i * step);
-        PyObject *filename = raw == NULL ? NULL : PySequence_GetItem(raw, 0);
-        PyObject *lineno = filename == NULL ? NULL : PySequence_GetItem(raw, 1);
+        PyObject *filename = raw == NULL ? NULL : ptm_item(raw, 0);
+        PyObject *lineno = filename == NULL ? NULL : ptm_item(raw, 1);
         int failed = lineno == NULL ? -1 : format_frame(lines, linecache, filename, lineno);
         Py_XDECREF(lineno);
         Py_XDECREF(filename);
@@ -430,7 +433,7 @@ traceback_get_total_nframe(PyObject *self, void *unused)
 {
     (void)unused;
     if (as_traceback(self)->total == NULL) {
-        PyErr_SetString(PyExc_AttributeError, "_total_nframe");
+        ptm_no_attribute(self, "_total_nframe");
         return NULL;
     }
     return Py_NewRef(as_traceback(self)->total);
@@ -504,11 +507,11 @@ static PyMemberDef traceback_members[] = {
     {NULL, 0, 0, 0, NULL},
 };
 
-#define TRACEBACK_GETSET                                                                       \
-    {"total_nframe", traceback_get_total_nframe, NULL,                                         \
-     PyDoc_STR("Number of frames before the traceback was cut at the limit, or None."), NULL}, \
-    {                                                                                          \
-        "_frames", traceback_get_frames, traceback_set_frames, NULL, NULL                      \
+#define TRACEBACK_GETSET                                                                  \
+    PTM_PROPERTY("total_nframe", traceback_get_total_nframe,                              \
+                 "Number of frames before the traceback was cut at the limit, or None."), \
+    {                                                                                     \
+        "_frames", traceback_get_frames, traceback_set_frames, NULL, NULL                 \
     }
 
 static PyGetSetDef stdlib_getset[] = {

@@ -152,7 +152,7 @@ traces_length(PyObject *self)
     traces_object *traces = as_traces(self);
     if (traces->view == NULL) {
         if (traces->raw == NULL) {
-            PyErr_SetString(PyExc_AttributeError, "_traces");
+            ptm_no_attribute(self, "_traces");
         }
         return traces->raw == NULL ? -1 : PyObject_Size(traces->raw);
     }
@@ -206,7 +206,7 @@ traces_item(PyObject *self, Py_ssize_t i)
     if (traces->view != NULL) {
         return ptm_trace_of_view(face, traces->view, site_at(traces, (uint64_t)i));
     }
-    PyObject *raw = PySequence_GetItem(traces->raw, i);
+    PyObject *raw = ptm_item(traces->raw, i);
     PyObject *trace = raw == NULL ? NULL : ptm_trace_of_raw(face, raw);
     Py_XDECREF(raw);
     return trace;
@@ -246,7 +246,7 @@ traces_get_raw(PyObject *self, void *unused)
     ptm_face *face = ptm_face_of(self);
     if (face == NULL || traces->view == NULL) {
         if (face != NULL && traces->raw == NULL) {
-            PyErr_SetString(PyExc_AttributeError, "_traces");
+            ptm_no_attribute(self, "_traces");
         }
         return face == NULL ? NULL : Py_XNewRef(traces->raw);
     }
@@ -345,7 +345,7 @@ list_of(traces_object *traces)
         return ptm_traces_list(traces->view, traces->metric);
     }
     if (traces->raw == NULL) {
-        PyErr_SetString(PyExc_AttributeError, "_traces");
+        ptm_no_attribute((PyObject *)traces, "_traces");
     }
     return Py_XNewRef(traces->raw);
 }

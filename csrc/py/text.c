@@ -31,7 +31,9 @@ PyObject *
 ptm_text_size(PyObject *size, bool with_sign)
 {
     static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
-    double value = PyFloat_AsDouble(size);
+    PyObject *magnitude_of_size = PyNumber_Absolute(size);
+    double value = magnitude_of_size == NULL ? -1.0 : PyFloat_AsDouble(size);
+    Py_XDECREF(magnitude_of_size);
     if (value == -1.0 && PyErr_Occurred()) {
         return NULL;
     }
@@ -64,7 +66,7 @@ normcase(ptm_face *face, PyObject *filename)
 {
     PyObject *os = ptm_face_lookup_module(face, "os");
     PyObject *path = os == NULL ? NULL : PyObject_GetAttrString(os, "path");
-    PyObject *name = path == NULL ? NULL : PyObject_CallMethod(path, "normcase", "O", filename);
+    PyObject *name = path == NULL ? NULL : ptm_call_method(path, "normcase", filename);
     Py_XDECREF(path);
     Py_XDECREF(os);
     return name;

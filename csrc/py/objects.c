@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * objects - calls, items and attributes with the words that Python code would get.
+ */
+#include "py/state.h"
+
+PyObject *
+ptm_call_method(PyObject *obj, const char *name, PyObject *arg)
+{
+    PyObject *method = PyObject_GetAttrString(obj, name);
+    PyObject *result = method == NULL ? NULL : PyObject_CallOneArg(method, arg);
+    Py_XDECREF(method);
+    return result;
+}
+
+PyObject *
+ptm_item(PyObject *obj, Py_ssize_t i)
+{
+    PyObject *index = PyLong_FromSsize_t(i);
+    PyObject *item = index == NULL ? NULL : PyObject_GetItem(obj, index);
+    Py_XDECREF(index);
+    return item;
+}
+
+PyObject *
+ptm_no_attribute(PyObject *self, const char *name)
+{
+    return PyErr_Format(PyExc_AttributeError, "'%.200s' object has no attribute '%s'",
+                        Py_TYPE(self)->tp_name, name);
+}
+
+int
+ptm_no_setter(PyObject *self, PyObject *value, void *name)
+{
+    PyObject *type = PyType_GetName(Py_TYPE(self));
+    if (type != NULL) {
+        PyErr_Format(PyExc_AttributeError, "property '%s' of '%U' object has no %s",
+                     (const char *)name, type, value == NULL ? "deleter" : "setter");
+    }
+    Py_XDECREF(type);
+    return -1;
+}
