@@ -155,6 +155,7 @@ class Columns:
 
     def __init__(self, summary: Summary, bar: bool) -> None:
         self.whole = summary.whole
+        self.biggest = max((row.size for row in summary.rows), default=0)
         blocks = [row.count for row in summary.rows] + [summary.whole.count]
         self.blocks = max(6, *(len(_text.count_text(count)) for count in blocks))
         self.bar = BAR_WIDTH + 2 if bar else 0
@@ -166,7 +167,7 @@ class Columns:
     def row(self, size: int, count: int, style: _text.Style, bar: bool = True) -> str:
         drawn = ""
         if bar and self.bar:
-            drawn = _text.bar_text(size, self.whole.size, BAR_WIDTH)
+            drawn = _text.bar_text(size, self.biggest, BAR_WIDTH)
         return (
             f"{style.size(f'{_text.size_text(size):>10}')}  "
             f"{_text.share_text(size, self.whole.size):>6}  "
