@@ -23,12 +23,28 @@ place(ptm_slot *slots, uint32_t mask, ptm_slot slot)
     slots[at] = slot;
 }
 
+bool
+ptm_index_restart(ptm_index *index, uint32_t n)
+{
+    uint64_t n_slots = FIRST_SLOTS;
+    while (n_slots * 3 < (uint64_t)n * 4) {
+        n_slots *= 2;
+    }
+    ptm_slot *slots = n_slots <= UINT32_MAX ? ptm_mem_map_table(slots_bytes((uint32_t)n_slots)) : NULL;
+    if (slots == NULL) {
+        return false;
+    }
+    ptm_index_clear(index);
+    *index = (ptm_index){slots, (uint32_t)n_slots - 1, 0};
+    return true;
+}
+
 static bool
 grow(ptm_index *index)
 {
     uint32_t old_n = index->slots == NULL ? 0 : index->mask + 1;
     uint32_t n = old_n == 0 ? FIRST_SLOTS : old_n * 2;
-    ptm_slot *slots = n > old_n ? ptm_mem_map(slots_bytes(n)) : NULL;
+    ptm_slot *slots = n > old_n ? ptm_mem_map_table(slots_bytes(n)) : NULL;
     if (slots == NULL) {
         return false;
     }

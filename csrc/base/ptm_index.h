@@ -34,6 +34,8 @@ typedef struct {
 bool ptm_index_put(ptm_index *index, uint32_t hash, uint32_t id);
 void ptm_index_remove(ptm_index *index, uint32_t hash, uint32_t id); /* absent: nothing */
 void ptm_index_clear(ptm_index *index);
+/* An empty index with room for `n` ids before it grows. False: no memory, and the index is as before. */
+bool ptm_index_restart(ptm_index *index, uint32_t n);
 void ptm_index_visit(const ptm_index *index, ptm_mem_visit visit, void *arg);
 
 static PTM_ALWAYS_INLINE ptm_probe

@@ -34,6 +34,16 @@ ptm_mem_map(size_t bytes)
     return told_to_fail() ? NULL : mem_ops.map(bytes);
 }
 
+/* A table that fits into few ordinary pages stays there: a small program pays a few of them, not two megabytes. */
+void *
+ptm_mem_map_table(size_t bytes)
+{
+    if (bytes < PTM_MEM_LARGE_BYTES || told_to_fail()) {
+        return ptm_mem_map(bytes);
+    }
+    return mem_ops.map_large(bytes);
+}
+
 void
 ptm_mem_unmap(void *pages, size_t bytes)
 {

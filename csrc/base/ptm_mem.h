@@ -11,14 +11,18 @@
 
 #include "base/ptm_base.h"
 
+#define PTM_MEM_LARGE_BYTES ((size_t)2 << 20) /* a huge page of x86-64 and (usually) aarch64 */
+
 typedef struct {
-    void *(*map)(size_t bytes); /* zeroed pages, or NULL */
+    void *(*map)(size_t bytes);       /* zeroed pages, or NULL */
+    void *(*map_large)(size_t bytes); /* the same for a table of megabytes looked at all over: huge pages if it can */
     void (*unmap)(void *pages, size_t bytes);
     void (*discard)(void *pages, size_t bytes); /* the pages stay mapped and read as zero */
 } ptm_mem_ops;
 
 void ptm_mem_use(ptm_mem_ops ops);
 void *ptm_mem_map(size_t bytes);
+void *ptm_mem_map_table(size_t bytes); /* large pages where the table is large */
 void ptm_mem_unmap(void *pages, size_t bytes); /* NULL is ignored */
 void ptm_mem_discard(void *pages, size_t bytes);
 

@@ -22,7 +22,8 @@ has_chunk(ptm_table *table, uint32_t chunk)
         return false;
     }
     if (table->chunks[chunk] == NULL) {
-        table->chunks[chunk] = ptm_mem_map(chunk_bytes(table));
+        size_t bytes = chunk_bytes(table);
+        table->chunks[chunk] = chunk == 0 ? ptm_mem_map(bytes) : ptm_mem_map_table(bytes);
     }
     return table->chunks[chunk] != NULL;
 }

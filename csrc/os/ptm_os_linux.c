@@ -22,6 +22,23 @@ ptm_os_map(size_t bytes)
     return pages;
 }
 
+/* Maps a boundary's worth too much and cuts off what lies before and behind. */
+void *
+ptm_os_map_large(size_t bytes)
+{
+    char *pages = ptm_os_map(bytes + PTM_MEM_LARGE_BYTES);
+    if (pages == NULL) {
+        return ptm_os_map(bytes);
+    }
+    size_t before = -(uintptr_t)pages & (PTM_MEM_LARGE_BYTES - 1);
+    if (before != 0) {
+        ptm_os_unmap(pages, before);
+    }
+    ptm_os_unmap(pages + before + bytes, PTM_MEM_LARGE_BYTES - before);
+    (void)madvise(pages + before, bytes, MADV_HUGEPAGE);
+    return pages + before;
+}
+
 void
 ptm_os_unmap(void *pages, size_t bytes)
 {

@@ -41,11 +41,19 @@ next_varint(cursor *c)
     return value;
 }
 
-static int32_t
+/* Bytes that somebody made up may say anything: sums are modulo 2^32. */
+static int
+plus(int line, uint32_t delta)
+{
+    return (int)((uint32_t)line + delta);
+}
+
+/* The sign is the lowest bit. */
+static uint32_t
 next_signed_varint(cursor *c)
 {
     uint32_t value = next_varint(c);
-    return value & 1 ? -(int32_t)(value >> 1) : (int32_t)(value >> 1);
+    return value & 1 ? -(value >> 1) : value >> 1;
 }
 
 static ptm_position
@@ -67,9 +75,9 @@ one_line(cursor *c, int line)
 static ptm_position
 long_form(cursor *c, int line)
 {
-    int32_t end_line = line + (int32_t)next_varint(c);
-    int32_t column = (int32_t)next_varint(c) - 1;
-    int32_t end_column = (int32_t)next_varint(c) - 1;
+    int32_t end_line = plus(line, next_varint(c));
+    int32_t column = (int32_t)(next_varint(c) - 1);
+    int32_t end_column = (int32_t)(next_varint(c) - 1);
     return (ptm_position){line, end_line, column, end_column};
 }
 
@@ -81,14 +89,14 @@ next_entry(cursor *c, unsigned code, int *line)
     case CODE_NONE:
         return NOWHERE;
     case CODE_LONG:
-        *line += next_signed_varint(c);
+        *line = plus(*line, next_signed_varint(c));
         return long_form(c, *line);
     case CODE_NO_COLUMNS:
-        *line += next_signed_varint(c);
+        *line = plus(*line, next_signed_varint(c));
         return (ptm_position){*line, *line, -1, -1};
     default:
         if (code >= CODE_ONE_LINE_0 && code <= CODE_ONE_LINE_2) {
-            *line += (int)(code - CODE_ONE_LINE_0);
+            *line = plus(*line, code - CODE_ONE_LINE_0);
             return one_line(c, *line);
         }
         return short_form(c, code, *line);

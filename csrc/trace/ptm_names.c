@@ -162,6 +162,12 @@ ptm_names_frame_at(ptm_frame_id id)
     return frame_at(id);
 }
 
+uint32_t
+ptm_names_frame_end(void)
+{
+    return frames.used;
+}
+
 void
 ptm_names_clear(void)
 {

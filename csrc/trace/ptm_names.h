@@ -24,6 +24,7 @@ ptm_frame_id ptm_names_frame(const ptm_frame *frame);
 
 const char *ptm_names_bytes(ptm_str_id id, size_t *len);
 const ptm_frame *ptm_names_frame_at(ptm_frame_id id);
+uint32_t ptm_names_frame_end(void); /* frame ids are below this */
 
 void ptm_names_clear(void);
 void ptm_names_visit(ptm_mem_visit visit, void *arg);

@@ -28,10 +28,10 @@ mark_nodes(void)
 static void
 tidy(ptm_lane_id lane)
 {
-    if (ptm_lanes[lane].n_sites >= ptm_lanes[lane].sweep_at) {
-        ptm_sites_sweep(lane, ptm_graves_bury);
+    if (ptm_lanes[lane].n_sites >= ptm_lanes[lane].sweep_at && ptm_sites_sweep(lane, ptm_graves_bury)) {
         ptm_graves_fold();
         if (ptm_stacks_want_sweep()) {
+            ptm_walk_forget();
             (void)ptm_stacks_sweep(mark_nodes);
         }
     }
@@ -42,7 +42,7 @@ static bool
 is_still_right(ptm_site_id id, const ptm_site *like)
 {
     ptm_site *site = ptm_site_at(id);
-    if (site->node != like->node || site->depth != like->depth) {
+    if (site->depth != like->depth || !ptm_stacks_same(site->node, like->node, ptm_recording.limit)) {
         ptm_sites_unindex(id);
         return false;
     }

@@ -99,16 +99,31 @@ is_idle(ptm_site *site)
 static void
 give_back(ptm_site_id id, ptm_site *site)
 {
-    ptm_sites_unindex(id);
     ptm_lanes[site->lane].n_sites--;
     site->state = PTM_SITE_FREE;
     ptm_table_drop(&ptm_site_table, id);
 }
 
-void
+/* Quicker than to remove most of the ids one by one, and what is left lies closer together. */
+static void
+index_again(ptm_lane_id lane_id)
+{
+    for (ptm_site_id id = 1; id < ptm_site_table.used; id++) {
+        ptm_site *site = ptm_site_at(id);
+        if (site->state == PTM_SITE_INDEXED && site->lane == lane_id) {
+            (void)ptm_index_put(&ptm_lanes[lane_id].sites, (uint32_t)site->hash, id);
+        }
+    }
+}
+
+bool
 ptm_sites_sweep(ptm_lane_id lane_id, void (*bury)(const ptm_site *site))
 {
     ptm_lane *lane = &ptm_lanes[lane_id];
+    lane->sweep_at = lane->n_sites * 2;
+    if (!ptm_index_restart(&lane->sites, lane->n_sites)) {
+        return false;
+    }
     for (ptm_site_id id = 1; id < ptm_site_table.used; id++) {
         ptm_site *site = ptm_site_at(id);
         if (site->state != PTM_SITE_FREE && site->lane == lane_id && is_idle(site)) {
@@ -116,9 +131,11 @@ ptm_sites_sweep(ptm_lane_id lane_id, void (*bury)(const ptm_site *site))
             give_back(id, site);
         }
     }
+    index_again(lane_id);
     memset(lane->recent, 0, sizeof(lane->recent));
     uint32_t slack = lane->n_sites / 2;
     lane->sweep_at = lane->n_sites + (slack > PTM_FIRST_SWEEP ? slack : PTM_FIRST_SWEEP);
+    return true;
 }
 
 void

@@ -50,7 +50,9 @@ typedef struct {
     uint32_t code_age; /* valid only in this age */
 } ptm_recent;
 
-#define PTM_N_RECENT 1024u
+#ifndef PTM_N_RECENT
+#define PTM_N_RECENT 4096u
+#endif
 
 typedef struct {
     ptm_index sites;
@@ -69,7 +71,7 @@ extern ptm_lane ptm_lanes[PTM_N_LANES];
 extern ptm_table ptm_site_table;
 extern uint32_t ptm_code_age; /* rises when a code object dies; relaxed */
 
-#define PTM_SITE_CHUNK_BITS 14
+#define PTM_SITE_CHUNK_BITS 15 /* two megabytes */
 #define PTM_FIRST_SWEEP 32768u /* sites of a lane before the first sweep */
 
 static PTM_ALWAYS_INLINE ptm_site *
@@ -100,8 +102,9 @@ ptm_sites_recent(ptm_lane *lane, uint64_t hash)
 ptm_site_id ptm_sites_new(ptm_lane_id lane, const ptm_site *like, bool indexed);
 /* Under the intern lock. The window it was found by is gone: its blocks stay, no event finds it again. */
 void ptm_sites_unindex(ptm_site_id id);
-/* Under the intern lock, by the lane's writer: gives back the sites that are dead and were idle since the last call. */
-void ptm_sites_sweep(ptm_lane_id lane, void (*bury)(const ptm_site *site));
+/* Under the intern lock, by the lane's writer: gives back the sites that are dead and were idle since the last call.
+ * False: no memory, nothing was done. */
+bool ptm_sites_sweep(ptm_lane_id lane, void (*bury)(const ptm_site *site));
 void ptm_sites_clear(void);
 
 /* What of a site's blocks is alive, and what was at the peak; by the lane's writer. */

@@ -46,6 +46,19 @@ ptm_stacks_push(ptm_node_id caller, ptm_frame_id frame)
     return id;
 }
 
+bool
+ptm_stacks_same(ptm_node_id a, ptm_node_id b, uint32_t limit)
+{
+    for (; a != b && limit > 0; limit--) {
+        if (a == 0 || b == 0 || node_at(a)->frame != node_at(b)->frame) {
+            return false;
+        }
+        a = node_at(a)->caller;
+        b = node_at(b)->caller;
+    }
+    return true;
+}
+
 const ptm_node *
 ptm_stacks_at(ptm_node_id id)
 {
@@ -82,12 +95,14 @@ ptm_stacks_mark(ptm_node_id id)
 }
 
 static void
-drop_unmarked(void)
+keep_marked(void)
 {
     for (ptm_node_id id = 1; id < nodes.used; id++) {
         ptm_node *node = node_at(id);
-        if (node->frame != 0 && !is_marked(id)) {
-            ptm_index_remove(&node_index, hash_of(node->caller, node->frame), id);
+        if (node->frame != 0 && is_marked(id)) {
+            (void)ptm_index_put(&node_index, hash_of(node->caller, node->frame), id);
+        }
+        else if (node->frame != 0) {
             node->frame = 0;
             ptm_table_drop(&nodes, id);
         }
@@ -99,11 +114,12 @@ ptm_stacks_sweep(void (*mark_all)(void))
 {
     size_t bytes = nodes.used / 8 + 1;
     marks = ptm_mem_map(bytes);
-    if (marks == NULL) {
+    if (marks == NULL || !ptm_index_restart(&node_index, ptm_table_count(&nodes))) {
+        ptm_mem_unmap(marks, bytes);
         return PTM_ENOMEM;
     }
     mark_all();
-    drop_unmarked();
+    keep_marked();
     ptm_mem_unmap(marks, bytes);
     marks = NULL;
     uint32_t left = ptm_table_count(&nodes);

@@ -19,6 +19,8 @@ typedef struct {
     ptm_frame_id frame; /* 0: the record is free */
 } ptm_node;
 
+/* Whether two stacks agree in their `limit` most recent frames. */
+bool ptm_stacks_same(ptm_node_id a, ptm_node_id b, uint32_t limit);
 ptm_node_id ptm_stacks_push(ptm_node_id caller, ptm_frame_id frame);
 const ptm_node *ptm_stacks_at(ptm_node_id id);
 uint32_t ptm_stacks_end(void); /* ids are below this */

@@ -5,11 +5,17 @@
 #include "trace/ptm_names.h"
 #include "trace/ptm_stacks.h"
 
-/* Numbers of the tracer's tables to numbers of the snapshot, filled as they are met; 0: not met yet. */
+/* Numbers of the tracer's tables to numbers of the snapshot, plus one, filled as they are met; 0: not met yet. */
+typedef struct {
+    uint32_t *numbers;
+    size_t bytes;
+} renumbering;
+
 typedef struct {
     ptm_snap_builder *builder;
-    uint32_t *stacks; /* by node id */
-    size_t stacks_bytes;
+    uint32_t limit;
+    renumbering frames, stacks; /* by frame and node id */
+    renumbering chain;          /* the nodes of one window, most recent first */
 } taking;
 
 static ptm_str_id
@@ -21,7 +27,7 @@ take_string(taking *t, ptm_str_id id)
 }
 
 static ptm_frame_id
-take_frame(taking *t, ptm_frame_id id)
+build_frame(taking *t, ptm_frame_id id)
 {
     const ptm_frame *frame = ptm_names_frame_at(id);
     ptm_snap_frame taken = {.file = take_string(t, frame->file),
@@ -33,22 +39,47 @@ take_frame(taking *t, ptm_frame_id id)
     return ptm_snap_build_frame(t->builder, &taken);
 }
 
-/* The node's callers first: turns the chain round through `stacks`, whose entries are not needed before. */
+static ptm_frame_id
+take_frame(taking *t, ptm_frame_id id)
+{
+    uint32_t *number = &t->frames.numbers[id];
+    if (*number == 0) {
+        *number = build_frame(t, id) + 1;
+    }
+    return *number - 1;
+}
+
+/* The window of a node into t->chain; *whole: it has no callers beyond. */
+static uint32_t
+follow(taking *t, ptm_node_id node, bool *whole)
+{
+    uint32_t n = 0;
+    for (; node != 0 && n < t->limit; node = ptm_stacks_at(node)->caller) {
+        t->chain.numbers[n++] = node;
+    }
+    *whole = node == 0;
+    return n;
+}
+
+/* Nodes whose stack is whole share their callers' numbers; where the limit cuts, each window is its own. */
 static ptm_stack_id
 take_stack(taking *t, ptm_node_id node)
 {
-    ptm_node_id todo = 0;
-    while (node != 0 && t->stacks[node] == 0) {
-        t->stacks[node] = todo;
-        todo = node;
-        node = ptm_stacks_at(node)->caller;
+    uint32_t *numbers = t->stacks.numbers;
+    if (numbers[node] != 0) {
+        return numbers[node] - 1;
     }
-    ptm_stack_id stack = node == 0 ? 0 : t->stacks[node];
-    while (todo != 0) {
-        ptm_node_id next = t->stacks[todo];
-        stack = ptm_snap_build_stack(t->builder, stack, take_frame(t, ptm_stacks_at(todo)->frame));
-        t->stacks[todo] = stack;
-        todo = next;
+    bool whole;
+    ptm_stack_id stack = 0;
+    for (uint32_t i = follow(t, node, &whole); i-- > 0;) {
+        ptm_node_id at = t->chain.numbers[i];
+        if (!whole || numbers[at] == 0) {
+            stack = ptm_snap_build_stack(t->builder, stack, take_frame(t, ptm_stacks_at(at)->frame));
+            numbers[at] = whole || i == 0 ? stack + 1 : numbers[at];
+        }
+        else {
+            stack = numbers[at] - 1;
+        }
     }
     return stack;
 }
@@ -79,14 +110,31 @@ take_grave(void *arg, const ptm_grave *grave)
     ptm_snap_build_site(t->builder, &taken);
 }
 
+static bool
+make(renumbering *r, size_t n)
+{
+    r->bytes = (n + 1) * sizeof(uint32_t);
+    r->numbers = ptm_mem_map(r->bytes);
+    return r->numbers != NULL;
+}
+
+static void
+drop(taking *t)
+{
+    renumbering *all[] = {&t->frames, &t->stacks, &t->chain};
+    for (size_t i = 0; i < PTM_ARRAY_LEN(all); i++) {
+        ptm_mem_unmap(all[i]->numbers, all[i]->bytes);
+    }
+}
+
 static ptm_err
 begin(taking *t, uint32_t limit)
 {
-    t->stacks_bytes = ptm_stacks_end() * sizeof(uint32_t);
-    t->stacks = ptm_mem_map(t->stacks_bytes);
-    t->builder = t->stacks == NULL ? NULL : ptm_snap_build_new(limit);
+    *t = (taking){.limit = limit};
+    bool made = make(&t->frames, ptm_names_frame_end()) && make(&t->stacks, ptm_stacks_end()) && make(&t->chain, limit);
+    t->builder = made ? ptm_snap_build_new(limit) : NULL;
     if (t->builder == NULL) {
-        ptm_mem_unmap(t->stacks, t->stacks_bytes);
+        drop(t);
         return PTM_ENOMEM;
     }
     return PTM_OK;
@@ -95,7 +143,7 @@ begin(taking *t, uint32_t limit)
 static ptm_err
 end(taking *t, ptm_snap **out)
 {
-    ptm_mem_unmap(t->stacks, t->stacks_bytes);
+    drop(t);
     return ptm_snap_build_finish(t->builder, out);
 }
 

@@ -54,7 +54,7 @@ ptm_tracer_init(const char **why)
         *why = "the fork handlers cannot be registered";
         return PTM_ENOMEM;
     }
-    ptm_mem_use((ptm_mem_ops){ptm_os_map, ptm_os_unmap, ptm_os_discard});
+    ptm_mem_use((ptm_mem_ops){ptm_os_map, ptm_os_map_large, ptm_os_unmap, ptm_os_discard});
     ptm_recording.main_interp = PyInterpreterState_Main();
     ptm_sites_clear();
     done = true;

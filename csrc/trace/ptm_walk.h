@@ -82,8 +82,11 @@ ptm_walk_hash(const PyThreadState *tstate, uint32_t limit, uint64_t size)
     return (ptm_window){ptm_hash_end(hash), depth};
 }
 
-/* Under the intern lock: the same window, frame by frame, as a node. False: no memory. */
+/* Under the intern lock: the same window, frame by frame, as a node whose `limit` most recent frames are the window;
+ * its callers beyond them, if it has any, mean nothing. False: no memory. */
 bool ptm_walk_exact(const PyThreadState *tstate, uint32_t limit, ptm_walked *walked);
+/* Under the intern lock: node ids that were handed out may be gone. */
+void ptm_walk_forget(void);
 
 void ptm_walk_clear(void);
 void ptm_walk_visit(ptm_mem_visit visit, void *arg);
