@@ -6,7 +6,9 @@ from __future__ import annotations
 import gc
 import json
 import os
+import struct
 import sys
+from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
@@ -44,23 +46,55 @@ def held() -> int:
     What it maps is anonymous and kept out of core dumps, a mark that neither the
     interpreter nor malloc gives; the kernel's own maps of that kind have a name.
     """
-    total = resident = end = 0
-    name, after = "", False
+    total, end, module = 0, 0, ""
+    for head, facts in mappings():
+        start, stop = (int(part, 16) for part in head[0].split("-"))
+        name = head[5] if len(head) > 5 else ""
+        # not Rss: what was only read from the module's file is not ours
+        used = int(facts["Anonymous"][0]) * 1024
+        writable = "wr" in facts["VmFlags"]
+        if "dd" in facts["VmFlags"] and (not name or name.startswith("[anon")):
+            total += used
+        elif "pytracemalloc/_core" in name and writable:
+            total, end, module = total + used, stop, name
+        elif start == end and not name:
+            total += min(used, zeroed_tail(module))  # a neighbour may be merged with it
+    return total
+
+
+def mappings() -> Iterator[tuple[list[str], dict[str, list[str]]]]:
+    """The maps of this process: the words of the first line, and key → words."""
+    head: list[str] = []
+    facts: dict[str, list[str]] = {}
     with open("/proc/self/smaps", encoding="utf-8") as smaps:
         for line in smaps:
             words = line.split()
-            if "-" in words[0] and not words[0].endswith(":"):
-                start, stop = (int(part, 16) for part in words[0].split("-"))
-                new = words[5] if len(words) > 5 else ""
-                after = start == end and "pytracemalloc/_core" in name and not new
-                name, end = (name if after else new), stop
-            elif words[0] == "Anonymous:":  # what was only read from a file is not ours
-                resident = int(words[1]) * 1024
-            elif words[0] == "VmFlags:":
-                mapped = "dd" in words and (not name or name.startswith("[anon"))
-                variables = "pytracemalloc/_core" in name and "wr" in words
-                total += resident if mapped or variables else 0
-    return total
+            if words[0].endswith(":"):
+                facts[words[0][:-1]] = words[1:]
+                continue
+            if head:
+                yield head, facts
+            head, facts = words, {}
+    yield head, facts
+
+
+def zeroed_tail(path: str) -> int:
+    """The bytes a module's zeroed variables take beyond the pages of its file."""
+    page = os.sysconf("SC_PAGESIZE")
+    with open(path, "rb") as file:
+        elf = file.read()
+    at, size, count = (
+        *struct.unpack_from("<Q", elf, 32),
+        *struct.unpack_from("<2H", elf, 54),
+    )
+    tail = 0
+    for k in range(count):
+        kind, flags, _, address, _, in_file, in_memory = struct.unpack_from(
+            "<2I5Q", elf, at + k * size
+        )
+        if kind == 1 and flags & 2:  # loaded, writable
+            tail = -(-(address + in_memory) // page) - -(-(address + in_file) // page)
+    return tail * page
 
 
 def answer(**facts: Any) -> None:
