@@ -98,10 +98,12 @@ format: $(VENV)-check/ready  ## formats C and Python in place
 asan: $(BUILD)-asan/installed  ## the tests under the address and undefined-behaviour sanitizers
 	$(call run_c_tests,$(ASAN_PY),$(BUILD)-asan,-Db_sanitize=address$(,)undefined -Db_lundef=false)
 	@export PTM_TEST_EXT=$(abspath $(BUILD)-asan)/c/tests PTM_ASAN=1; \
+	failed=0; \
 	for allocator in pymalloc malloc; do \
 	    echo "with PYTHONMALLOC=$$allocator"; \
-	    PYTHONMALLOC=$$allocator tools/with_asan.sh $(ASAN_PY) -P -m pytest $(ARGS); \
-	done
+	    PYTHONMALLOC=$$allocator tools/with_asan.sh $(ASAN_PY) -P -m pytest $(ARGS) || failed=1; \
+	done; \
+	exit $$failed
 
 conformance:  ## CPython's own tests against ours, on every CPython found or made
 	@$(PYTHON) tests/conformance/run_conformance.py $(ARGS)
