@@ -44,7 +44,8 @@ typedef uint32_t ptm_site_id;
 #define PTM_UNLIKELY(x) __builtin_expect(!!(x), 0)
 #define PTM_ALWAYS_INLINE inline __attribute__((always_inline))
 #define PTM_NOINLINE __attribute__((noinline))
-#define PTM_COLD __attribute__((noinline, cold))
+/* Declares a variable of another file of ours. Without the attribute every access goes by the global offset table. */
+#define PTM_EXTERN extern __attribute__((visibility("hidden")))
 #define PTM_ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 
 /* Two assertion levels by cost: ptm_assert costs a branch, ptm_assert_expensive walks a structure. */

@@ -31,7 +31,7 @@ ptm_tstate_attached(void)
 }
 
 /* The word in which the main interpreter's GIL says who took it last (ptm_selftest finds it). */
-extern PyThreadState *const *ptm_gil_holder;
+PTM_EXTERN PyThreadState *const *ptm_gil_holder;
 
 #define PTM_THREAD_ATTACHED 1
 

@@ -27,7 +27,7 @@ typedef struct {
     bool at_max;         /* the last event made a new maximum */
 } ptm_peak;
 
-extern ptm_peak ptm_the_peak;
+PTM_EXTERN ptm_peak ptm_the_peak;
 
 /* An event is about to make the total smaller or leave it as it is. Call before any share is touched. */
 static PTM_ALWAYS_INLINE void

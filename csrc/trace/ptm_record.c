@@ -86,20 +86,31 @@ find_older(ptm_lane_id lane, const PyThreadState *tstate, size_t size, ptm_windo
     return id;
 }
 
+static PTM_ALWAYS_INLINE ptm_window
+look_at(const PyThreadState *tstate, size_t size)
+{
+    if (PTM_UNLIKELY(tstate == NULL)) {
+        return (ptm_window){UNKNOWN_HASH ^ size * PTM_HASH_SEED, 1};
+    }
+    return ptm_walk_hash(tstate, ptm_recording.limit, size);
+}
+
 /* 0: no memory. */
 static PTM_ALWAYS_INLINE ptm_site_id
-find_site(ptm_lane_id lane, const PyThreadState *tstate, size_t size)
+find_site_of(ptm_lane_id lane, const PyThreadState *tstate, size_t size, ptm_window window)
 {
-    ptm_window window = {UNKNOWN_HASH ^ size * PTM_HASH_SEED, 1};
-    if (PTM_LIKELY(tstate != NULL)) {
-        window = ptm_walk_hash(tstate, ptm_recording.limit, size);
-    }
     const ptm_recent *recent = ptm_sites_recent(&ptm_lanes[lane], window.hash);
     if (PTM_LIKELY(recent->hash == window.hash && recent->code_age == PTM_LOAD(&ptm_code_age))
         && PTM_LIKELY(recent->site != 0)) {
         return recent->site;
     }
     return find_older(lane, tstate, size, window);
+}
+
+static PTM_ALWAYS_INLINE ptm_site_id
+find_site(ptm_lane_id lane, const PyThreadState *tstate, size_t size)
+{
+    return find_site_of(lane, tstate, size, look_at(tstate, size));
 }
 
 /* -- books --------------------------------------------------------------------------------------------------------- */
@@ -191,6 +202,14 @@ realloc_in(ptm_lane_id lane, const PyThreadState *tstate, uint32_t old, void *bl
     ptm_site_enter(&ptm_lanes[lane], ptm_site_at(id));
 }
 
+/* Whether a site is of this lane and was found by this very window. */
+static PTM_ALWAYS_INLINE bool
+is_of(const ptm_site *site, ptm_lane_id lane, ptm_window window)
+{
+    return site->hash == window.hash && site->code_age == PTM_LOAD(&ptm_code_age) && site->lane == lane;
+}
+
+/* A new life for a block that was not given back: nothing but the stack may be another one. */
 static void
 object_in(ptm_lane_id lane, const PyThreadState *tstate, const PyObject *object)
 {
@@ -199,7 +218,9 @@ object_in(ptm_lane_id lane, const PyThreadState *tstate, const PyObject *object)
     if (old == 0) {
         return;
     }
-    ptm_site_id id = find_site(lane, tstate, ptm_site_at(old)->size);
+    size_t size = ptm_site_at(old)->size;
+    ptm_window window = look_at(tstate, size);
+    ptm_site_id id = is_of(ptm_site_at(old), lane, window) ? old : find_site_of(lane, tstate, size, window);
     if (PTM_UNLIKELY(id == 0)) {
         count_loss(&ptm_lanes[lane], 0);
         return;

@@ -23,8 +23,8 @@ typedef struct {
     PyInterpreterState *main_interp;
 } ptm_record_state;
 
-extern ptm_record_state ptm_recording;
-extern ptm_lock ptm_intern_lock;
+PTM_EXTERN ptm_record_state ptm_recording;
+PTM_EXTERN ptm_lock ptm_intern_lock;
 
 /* What a realloc took away, to be settled when its outcome is known. */
 typedef struct {

@@ -36,7 +36,7 @@ typedef struct {
     ptm_shadow_leaf *leaves[1 << PTM_SHADOW_WING_BITS];
 } ptm_shadow_wing;
 
-extern ptm_shadow_wing *ptm_shadow_root[1 << PTM_SHADOW_ROOT_BITS];
+PTM_EXTERN ptm_shadow_wing *ptm_shadow_root[1 << PTM_SHADOW_ROOT_BITS];
 
 #define PTM_SHADOW_LEAF_OF(a) ((a) >> 4 & ((1u << PTM_SHADOW_LEAF_BITS) - 1))
 #define PTM_SHADOW_WING_OF(a) ((a) >> 20 & ((1u << PTM_SHADOW_WING_BITS) - 1))

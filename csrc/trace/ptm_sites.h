@@ -67,9 +67,9 @@ typedef struct {
     ptm_recent recent[PTM_N_RECENT];
 } __attribute__((aligned(64))) ptm_lane;
 
-extern ptm_lane ptm_lanes[PTM_N_LANES];
-extern ptm_table ptm_site_table;
-extern uint32_t ptm_code_age; /* rises when a code object dies; relaxed */
+PTM_EXTERN ptm_lane ptm_lanes[PTM_N_LANES];
+PTM_EXTERN ptm_table ptm_site_table;
+PTM_EXTERN uint32_t ptm_code_age; /* rises when a code object dies; relaxed */
 
 #define PTM_SITE_CHUNK_BITS 15 /* two megabytes */
 #define PTM_FIRST_SWEEP 32768u /* sites of a lane before the first sweep */

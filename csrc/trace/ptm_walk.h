@@ -18,7 +18,7 @@
 #include "trace/ptm_stacks.h"
 
 /* Code of the interpreter's own `__init__` shim, once one was met: an address that never dies. */
-extern const PyCodeObject *ptm_walk_shim;
+PTM_EXTERN const PyCodeObject *ptm_walk_shim;
 
 typedef struct {
     uint64_t hash;
