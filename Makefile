@@ -70,6 +70,15 @@ help:  ## this list
 	@echo
 	@echo '  PYTHON=python3.13 picks the interpreter (default python3): CPython 3.11, 3.12 or 3.13'
 
+demo: $(VENV)-demo/installed  ## sets everything up and runs the command on a real program
+	@mkdir -p $(BUILD)/demo
+	@echo 'pytracemalloc run -n 10 -o $(BUILD)/demo/outline.pb.gz demo/outline.py $(BUILD)/demo/index.json'
+	@$(VENV)-demo/bin/pytracemalloc run -n 10 -o $(BUILD)/demo/outline.pb.gz demo/outline.py $(BUILD)/demo/index.json
+
+test: $(BUILD)/installed $(c_tests)  ## sets everything up and runs the tests
+	$(call run_c_tests,$(PY),$(BUILD))
+	@PTM_TEST_EXT=$(abspath $(BUILD))/c/tests $(VENV)/bin/pytest $(ARGS)
+
 check: $(VENV)-check/ready $(VENV)/ready  ## layers, house rules, formatting, types, warnings as errors
 	@set +e; failed=0; step() { "$$@" || { echo "failed: $$*"; failed=$$((failed + 1)); }; }; \
 	python=$(VENV)-check/bin/python; \
@@ -134,6 +143,14 @@ $(BUILD)/sources: FORCE
 
 $(VENV)/ready: $(BUILD)/interpreter requirements/build.txt requirements/test.txt
 	$(call venv,$(@D),requirements/test.txt)
+	@touch $@
+
+$(VENV)-demo/ready: $(BUILD)/interpreter demo/requirements.txt
+	$(call venv,$(@D),demo/requirements.txt)
+	@touch $@
+
+$(VENV)-demo/installed: $(BUILD)/installed $(VENV)-demo/ready
+	@$(VENV)-demo/bin/python -m pip install -q --force-reinstall --no-deps --no-index $(BUILD)/dist/*.whl
 	@touch $@
 
 $(VENV)-asan/ready: $(BUILD)/interpreter requirements/build.txt requirements/test.txt
