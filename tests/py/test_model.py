@@ -11,6 +11,7 @@ odd sizes (or none), which nothing that Python allocates on these lines has.
 from __future__ import annotations
 
 import gc
+import random
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -161,14 +162,16 @@ def blocks_in(snapshot: pytracemalloc.Snapshot, nframe: int) -> Counter[Key]:
     return found
 
 
+KINDS = ["malloc", "malloc", "calloc", "realloc", "realloc", "free"]
+COUNTS = [0, 1, 1, 1, 3, 5]
 odd = st.integers(0, 300) | st.integers(0, 300_000) | st.sampled_from([0, 127, 255, 256])
 a_step = st.tuples(
     st.sampled_from(CALLS),
-    st.sampled_from(["malloc", "malloc", "calloc", "realloc", "realloc", "free"]),
+    st.sampled_from(KINDS),
     st.integers(0, 20),
     st.integers(0, 2),
     odd.map(lambda n: 2 * n + 1),
-    st.sampled_from([0, 1, 1, 1, 3, 5]),
+    st.sampled_from(COUNTS),
 )
 
 
@@ -226,6 +229,18 @@ class Tracer(RuleBasedStateMachine):
         model.event(first, "free", BALLAST_SLOT, 0)
         self.run(program, calls)
         self.check_peak()
+
+    @rule(seed=st.integers(0, 2**32), slots=st.sampled_from([2, 5, 20]))
+    def run_long_program(self, seed: int, slots: int) -> None:
+        pick = random.Random(seed)
+        sizes = [2 * pick.randrange(10 ** pick.randrange(1, 6)) + 1 for _ in range(9)]
+        self.run_program(
+            [
+                (pick.choice(CALLS), pick.choice(KINDS), pick.randrange(slots),
+                 pick.randrange(3), pick.choice(sizes), pick.choice(COUNTS))
+                for _ in range(180)
+            ]
+        )  # fmt: skip
 
     @rule()
     def clear(self) -> None:
