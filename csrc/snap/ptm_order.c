@@ -2,8 +2,8 @@
  *
  * The rows are sorted by one 64-bit key after the other. A run of rows whose keys so far are all equal waits on a
  * list with the number of its next key; what is on the list is independent, so no recursion is needed, however
- * long the tracebacks that tie. The keys of a traceback are its frames' places in the order of (file, lineno), one
- * key per frame, and 0 past its end: what ends first is smaller.
+ * long the tracebacks that tie. The keys of a traceback are the ranks of its frames in the order of (file, lineno),
+ * two to a key, from 1 on, and 0 past its end: what ends first is smaller.
  */
 #include "snap/ptm_order.h"
 
@@ -11,10 +11,10 @@
 #include <string.h>
 
 enum { KEY_SIZE_DIFF, KEY_SIZE, KEY_COUNT_DIFF, KEY_COUNT, KEY_TRACEBACK };
+#define FRAMES_PER_KEY 2
 
 #define SMALL 48                      /* items; below, insertion sort */
-#define WINDOW_LEAST 8                /* frames per row kept at hand for the order from the oldest frame */
-#define WINDOW_MOST 4096
+#define WINDOW_LEAST 8                /* frames per row kept at hand for the order from the oldest frame; even */
 #ifdef PTM_HUNT
 #define WINDOW_ENTRIES 1024u
 #else
@@ -24,12 +24,12 @@ enum { KEY_SIZE_DIFF, KEY_SIZE, KEY_COUNT_DIFF, KEY_COUNT, KEY_TRACEBACK };
 typedef struct {
     uint64_t key;
     uint32_t row;
-    uint32_t cursor; /* most recent first: the stack whose frame is the next key */
+    uint32_t cursor; /* most recent first: the stack whose frame is next */
 } item;
 
 typedef struct {
     size_t first, len; /* of the items */
-    uint32_t level;    /* which key is next; KEY_TRACEBACK + d is the frame d */
+    uint32_t level;    /* which key is next; KEY_TRACEBACK + k has the frames 2k and 2k + 1 */
 } run;
 
 typedef struct {
@@ -40,7 +40,8 @@ typedef struct {
     item *items, *spare;
     run *runs;
     size_t n_runs, runs_capacity;
-    uint32_t *window; /* oldest first: per row, the next frames of its traceback; NULL until needed */
+    uint32_t *rank_of[2]; /* by side: frame -> rank of its line; NULL until needed */
+    uint32_t *window;     /* oldest first: per row, the ranks of the next frames; NULL until needed */
     uint32_t window_frames;
 } sorting;
 
@@ -138,56 +139,103 @@ number_key(const ptm_group_row *row, uint32_t level)
     }
 }
 
-/* The row's frames d ... d + window_frames - 1 counted from the oldest, d being a multiple of window_frames. */
+/* 1, 2, 3 ... to the lines of both sides in their order. */
+static bool
+make_ranks(sorting *s)
+{
+    const ptm_keys *keys = s->keys;
+    size_t n[2] = {keys->snap[0]->n_frames, keys->snap[1] == NULL ? 0 : keys->snap[1]->n_frames};
+    item *lines = malloc((n[0] + n[1]) * 2 * sizeof(*lines));
+    s->rank_of[0] = malloc((n[0] + 1) * sizeof(uint32_t));
+    s->rank_of[1] = malloc((n[1] + 1) * sizeof(uint32_t));
+    if (lines == NULL || s->rank_of[0] == NULL || s->rank_of[1] == NULL) {
+        free(lines);
+        return false;
+    }
+    item *line = lines;
+    for (uint32_t side = 0; side < 2; side++) {
+        for (uint32_t i = 0; i < n[side]; i++) {
+            *line++ = (item){keys->order_of[side][i], i, side};
+        }
+    }
+    sort_items(lines, n[0] + n[1], line);
+    uint32_t rank = 0;
+    for (uint64_t before = 0; line > lines; before = line->key) {
+        line--;
+        rank += line->key != before;
+        s->rank_of[line->cursor][line->row] = rank;
+    }
+    free(lines);
+    return true;
+}
+
+/* The ranks of the row's frames d ... d + window_frames - 1 from the oldest, d being a multiple of window_frames. */
 static void
 fill_window(sorting *s, uint32_t row, uint32_t d)
 {
     const ptm_snap_stack *stacks = s->keys->snap[s->rows[row].snap]->stacks;
+    const uint32_t *rank_of = s->rank_of[s->rows[row].snap];
     uint32_t *window = s->window + (size_t)row * s->window_frames;
     ptm_stack_id stack = s->rows[row].key;
-    for (uint32_t i = 0; i < s->window_frames; i++) {
-        window[i] = PTM_SNAP_NONE;
-    }
+    memset(window, 0, s->window_frames * sizeof(*window));
     for (; stack != 0 && stacks[stack].nframe > d; stack = stacks[stack].parent) {
         uint32_t at = stacks[stack].nframe - 1 - d;
         if (at < s->window_frames) {
-            window[at] = stacks[stack].frame;
+            window[at] = rank_of[stacks[stack].frame];
         }
     }
 }
 
+/* As many frames as the longest traceback has, if there is room for them. All rows are filled now, in the order in
+ * which their stacks were made: later, in the order of runs, every stack would be far from the one before. */
 static bool
 make_window(sorting *s)
 {
-    size_t frames = WINDOW_ENTRIES / s->n_rows;
-    s->window_frames = frames < WINDOW_LEAST  ? WINDOW_LEAST
-                       : frames > WINDOW_MOST ? WINDOW_MOST
-                                              : (uint32_t)frames;
+    size_t room = WINDOW_ENTRIES / s->n_rows;
+    uint32_t longest = 1;
+    for (size_t i = 0; i < s->n_rows; i++) {
+        uint32_t nframe = s->keys->snap[s->rows[i].snap]->stacks[s->rows[i].key].nframe;
+        longest = nframe > longest ? nframe : longest;
+    }
+    room = room < WINDOW_LEAST ? WINDOW_LEAST : room;
+    s->window_frames = (longest < room ? longest + 1 : (uint32_t)room) & ~1u;
     s->window = malloc(s->n_rows * s->window_frames * sizeof(*s->window));
+    for (size_t i = 0; s->window != NULL && i < s->n_rows; i++) {
+        fill_window(s, (uint32_t)i, 0);
+    }
     return s->window != NULL;
 }
 
 static uint64_t
 oldest_first_key(sorting *s, uint32_t row, uint32_t d)
 {
-    if (d % s->window_frames == 0) {
+    if (d != 0 && d % s->window_frames == 0) {
         fill_window(s, row, d);
     }
-    uint32_t frame = s->window[(size_t)row * s->window_frames + d % s->window_frames];
-    return frame == PTM_SNAP_NONE ? 0 : s->keys->order_of[s->rows[row].snap][frame];
+    const uint32_t *ranks = &s->window[(size_t)row * s->window_frames + d % s->window_frames];
+    return (uint64_t)ranks[0] << 32 | ranks[1];
 }
 
 static uint64_t
 recent_first_key(sorting *s, item *it, uint32_t d)
 {
     const ptm_group_row *row = &s->rows[it->row];
+    const ptm_snap_stack *stacks = s->keys->snap[row->snap]->stacks;
     uint32_t stack = d == 0 ? row->key : it->cursor;
-    if (stack == 0) {
-        return 0;
+    uint64_t key = 0;
+    for (int i = 0; i < FRAMES_PER_KEY; i++) {
+        key = key << 32 | (stack == 0 ? 0 : s->rank_of[row->snap][stacks[stack].frame]);
+        stack = stacks[stack].parent; /* the empty stack is its own */
     }
-    const ptm_snap_stack *node = &s->keys->snap[row->snap]->stacks[stack];
-    it->cursor = node->parent;
-    return s->keys->order_of[row->snap][node->frame];
+    it->cursor = stack;
+    return key;
+}
+
+static bool
+ready_for_tracebacks(sorting *s)
+{
+    return (s->rank_of[0] != NULL || make_ranks(s))
+           && (s->query->order == PTM_ORDER_RECENT_FIRST || s->window != NULL || make_window(s));
 }
 
 /* Where a file or a line comes: any of its frames tells. */
@@ -201,7 +249,7 @@ single_frame_key(const sorting *s, const ptm_group_row *row)
 static bool
 set_keys(sorting *s, item *items, size_t n, uint32_t level)
 {
-    uint32_t d = level - KEY_TRACEBACK;
+    uint32_t d = (level - KEY_TRACEBACK) * FRAMES_PER_KEY;
     if (level < KEY_TRACEBACK) {
         for (size_t i = 0; i < n; i++) {
             items[i].key = number_key(&s->rows[items[i].row], level);
@@ -210,14 +258,13 @@ set_keys(sorting *s, item *items, size_t n, uint32_t level)
         for (size_t i = 0; i < n; i++) {
             items[i].key = single_frame_key(s, &s->rows[items[i].row]);
         }
+    } else if (!ready_for_tracebacks(s)) {
+        return false;
     } else if (s->query->order == PTM_ORDER_RECENT_FIRST) {
         for (size_t i = 0; i < n; i++) {
             items[i].key = recent_first_key(s, &items[i], d);
         }
     } else {
-        if (s->window == NULL && !make_window(s)) {
-            return false;
-        }
         for (size_t i = 0; i < n; i++) {
             items[i].key = oldest_first_key(s, items[i].row, d);
         }
@@ -242,7 +289,7 @@ sort_run(sorting *s, run r)
         while (end < r.len && items[end].key == items[i].key) {
             end++;
         }
-        bool ended = r.level >= KEY_TRACEBACK && items[i].key == 0;
+        bool ended = r.level >= KEY_TRACEBACK && (uint32_t)items[i].key == 0;
         if (end - i > 1 && !ended && !push_run(s, r.first + i, end - i, r.level + 1)) {
             return false;
         }
@@ -290,6 +337,8 @@ ptm_order_rows(const ptm_keys *keys, const ptm_group_query *query, ptm_group_row
     free(s.items);
     free(s.spare);
     free(s.runs);
+    free(s.rank_of[0]);
+    free(s.rank_of[1]);
     free(s.window);
     return ok ? PTM_OK : PTM_ENOMEM;
 }

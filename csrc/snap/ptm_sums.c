@@ -7,6 +7,9 @@
  * frame's group. "Once" adds it only where no caller's frame is in the same group already: of a group's frames on
  * one stack exactly the oldest counts. Whether a caller has the group is known in a walk of the tree by depth that
  * counts, per group, its frames on the path.
+ *
+ * Where the stacks of the sites have few frames in common, or a filter left few sites of a big tree, it is cheaper
+ * to walk every site's stack than to pass over the tree; "once" then remembers which site a group saw last.
  */
 #include "snap/ptm_sums.h"
 
@@ -36,6 +39,58 @@ add_flat(const ptm_snap *snap, const uint32_t *number_of, ptm_metric metric, ptm
         }
     }
 }
+
+/* -- by walking the stacks of sites -------------------------------------------------------------------------- */
+
+/* A stack of the tree costs about as much as a step of a walk, twice as much for "once" (bench/snap_bench.c). */
+static bool
+walking_is_cheaper(const ptm_snap *snap, const ptm_group_query *query)
+{
+    uint64_t steps = 0, worth = query->cumulative == PTM_CUMULATIVE_ONCE ? 2 : 1;
+    for (uint32_t i = 0; i < snap->n_sites; i++) {
+        if (ptm_site_count(&snap->sites[i], query->metric) != 0) {
+            steps += snap->stacks[snap->sites[i].stack].nframe;
+        }
+    }
+    return steps / worth < snap->n_stacks;
+}
+
+static void
+walk_per_frame(const ptm_snap *snap, const uint32_t *number_of, ptm_metric metric, ptm_sum *sums)
+{
+    for (uint32_t i = 0; i < snap->n_sites; i++) {
+        ptm_sum sum = sum_of_site(&snap->sites[i], metric);
+        ptm_stack_id id = sum.count == 0 ? 0 : snap->sites[i].stack;
+        for (; id != 0; id = snap->stacks[id].parent) {
+            add(&sums[number_of[snap->stacks[id].frame]], sum);
+        }
+    }
+}
+
+static ptm_err
+walk_once(const ptm_snap *snap, const uint32_t *number_of, size_t n_numbers, ptm_metric metric,
+          ptm_sum *sums)
+{
+    uint32_t *seen_by = calloc(n_numbers + 1, sizeof(*seen_by)); /* the last site that had it, + 1 */
+    if (seen_by == NULL) {
+        return PTM_ENOMEM;
+    }
+    for (uint32_t i = 0; i < snap->n_sites; i++) {
+        ptm_sum sum = sum_of_site(&snap->sites[i], metric);
+        ptm_stack_id id = sum.count == 0 ? 0 : snap->sites[i].stack;
+        for (; id != 0; id = snap->stacks[id].parent) {
+            uint32_t number = number_of[snap->stacks[id].frame];
+            if (seen_by[number] != i + 1) {
+                seen_by[number] = i + 1;
+                add(&sums[number], sum);
+            }
+        }
+    }
+    free(seen_by);
+    return PTM_OK;
+}
+
+/* -- by passing over the tree -------------------------------------------------------------------------------- */
 
 /* What the sites of each stack add up to; not yet what those above it do. NULL: no memory. */
 static ptm_sum *
@@ -126,26 +181,40 @@ add_once(const ptm_snap *snap, const uint32_t *number_of, size_t n_numbers, ptm_
     return ok ? PTM_OK : PTM_ENOMEM;
 }
 
+static ptm_err
+add_tree(const ptm_snap *snap, const uint32_t *number_of, size_t n_numbers, const ptm_group_query *query,
+         ptm_sum *sums)
+{
+    ptm_err err = PTM_OK;
+    ptm_sum *totals = sums_of_stacks(snap, query->metric);
+    if (totals == NULL) {
+        return PTM_ENOMEM;
+    }
+    if (query->cumulative == PTM_CUMULATIVE_FRAMES) {
+        add_per_frame(snap, number_of, totals, sums);
+    } else {
+        err = add_once(snap, number_of, n_numbers, totals, sums);
+    }
+    free(totals);
+    return err;
+}
+
 ptm_err
 ptm_sums_add(const ptm_keys *keys, int side, const ptm_group_query *query, ptm_sum *sums)
 {
     const ptm_snap *snap = keys->snap[side];
     const uint32_t *number_of = ptm_keys_numbers(keys, side, query->by);
+    size_t n_numbers = query->by == PTM_BY_FILE ? keys->n_files : keys->n_lines;
     if (query->cumulative == PTM_FLAT) {
         add_flat(snap, number_of, query->metric, sums);
         return PTM_OK;
     }
-    ptm_sum *totals = sums_of_stacks(snap, query->metric);
-    if (totals == NULL) {
-        return PTM_ENOMEM;
+    if (!walking_is_cheaper(snap, query)) {
+        return add_tree(snap, number_of, n_numbers, query, sums);
     }
-    ptm_err err = PTM_OK;
     if (query->cumulative == PTM_CUMULATIVE_FRAMES) {
-        add_per_frame(snap, number_of, totals, sums);
-    } else {
-        size_t n_numbers = query->by == PTM_BY_FILE ? keys->n_files : keys->n_lines;
-        err = add_once(snap, number_of, n_numbers, totals, sums);
+        walk_per_frame(snap, number_of, query->metric, sums);
+        return PTM_OK;
     }
-    free(totals);
-    return err;
+    return walk_once(snap, number_of, n_numbers, query->metric, sums);
 }
