@@ -292,8 +292,12 @@ ptm_pprof_read(const uint8_t *data, size_t len, ptm_snap **out, ptm_pprof_extra 
     if (in.builder == NULL) {
         return PTM_ENOMEM;
     }
-    bool ok = read_all(&in, &found) && !any_failed(&in);
-    ptm_err err = ok ? PTM_OK : in.err != PTM_OK ? in.err : PTM_ENOMEM;
+    bool ok = read_all(&in, &found);
+    /* what was missing from a table that could not grow is not the file's fault */
+    ptm_err err = any_failed(&in) || (!ok && in.err == PTM_OK) ? PTM_ENOMEM : in.err;
+    if (err != PTM_EFORMAT) {
+        why->text[0] = 0;
+    }
     fini(&in);
     if (err != PTM_OK) {
         ptm_snap_build_free(in.builder);

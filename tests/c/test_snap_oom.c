@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Every allocation of snap/ and format/ made to fail, one after the other: the answer is PTM_ENOMEM, nothing is
+ * leaked, and the next try with memory works. malloc and its family are replaced in this program, which the address
+ * sanitizer does itself: under it there is nothing to run.
+ */
+#include "format/ptm_pprof.h"
+#include "ptm_test_snap.h"
+#include "snap/ptm_filter.h"
+#include "snap/ptm_group.h"
+
+#ifndef __SANITIZE_ADDRESS__
+extern void *__libc_malloc(size_t bytes);
+extern void *__libc_calloc(size_t n, size_t bytes);
+extern void *__libc_realloc(void *old, size_t bytes);
+extern void __libc_free(void *block);
+
+static long until_failure = -1; /* allocations that still succeed; -1: all do */
+static long outstanding;        /* blocks */
+
+static bool
+fails(void)
+{
+    if (until_failure == 0) {
+        return true;
+    }
+    until_failure -= until_failure > 0;
+    return false;
+}
+
+static void *
+counted(void *block)
+{
+    outstanding += block != NULL;
+    return block;
+}
+
+void *
+malloc(size_t bytes)
+{
+    return fails() ? NULL : counted(__libc_malloc(bytes));
+}
+
+void *
+calloc(size_t n, size_t bytes)
+{
+    return fails() ? NULL : counted(__libc_calloc(n, bytes));
+}
+
+void *
+realloc(void *old, size_t bytes)
+{
+    void *block = fails() ? NULL : __libc_realloc(old, bytes);
+    outstanding += old == NULL && block != NULL;
+    return block;
+}
+
+void
+free(void *block)
+{
+    outstanding -= block != NULL;
+    __libc_free(block);
+}
+
+static ptm_snap *snap, *old;
+static ptm_buf file;
+
+/* Calls `step` with memory for 0, 1, 2 ... allocations until it succeeds. */
+static void
+sweep(ptm_err (*step)(void))
+{
+    ptm_err err = PTM_ENOMEM;
+    long tries = 0;
+    for (; err != PTM_OK && tries < 5000; tries++) {
+        long before = outstanding;
+        until_failure = tries;
+        err = step();
+        until_failure = -1;
+        CHECK(err == PTM_OK || err == PTM_ENOMEM);
+        CHECK_EQ(outstanding, before);
+    }
+    CHECK(err == PTM_OK && tries > 1);
+}
+
+static ptm_group_query query;
+
+static ptm_err
+group_step(void)
+{
+    ptm_groups groups;
+    ptm_err err = ptm_group(snap, &query, &groups);
+    if (err == PTM_OK) {
+        ptm_groups_free(&groups);
+    }
+    return err;
+}
+
+static ptm_err
+diff_step(void)
+{
+    ptm_groups groups;
+    ptm_err err = ptm_diff(snap, old, &query, &groups);
+    if (err == PTM_OK) {
+        ptm_groups_free(&groups);
+    }
+    return err;
+}
+
+static ptm_err
+agree_step(void)
+{
+    static ptm_snap_frame merged[10000];
+    NEED(snap->n_frames <= PTM_ARRAY_LEN(merged));
+    return ptm_group_agree(snap, &query, merged);
+}
+
+static ptm_err
+filter_step(void)
+{
+    static uint8_t keep[1000];
+    ptm_filter filter = {NULL, 2, PTM_ANY_DOMAIN, false, true};
+    ptm_snap *subset;
+    ptm_err err = ptm_filter_apply(snap, &filter, 1, keep);
+    if (err == PTM_OK && (err = ptm_snap_subset(snap, keep, &subset)) == PTM_OK) {
+        ptm_snap_decref(subset);
+    }
+    return err;
+}
+
+static ptm_err
+write_step(void)
+{
+    ptm_buf out;
+    ptm_buf_init(&out);
+    ptm_err err = ptm_pprof_write(snap, &(ptm_pprof_extra){"{}", 2, 1}, &out);
+    ptm_buf_fini(&out);
+    return err;
+}
+
+static ptm_err
+read_step(void)
+{
+    ptm_snap *back;
+    ptm_pprof_extra extra;
+    ptm_pprof_why why;
+    ptm_err err = ptm_pprof_read(file.data, file.len, &back, &extra, &why);
+    if (err == PTM_OK) {
+        ptm_snap_decref(back);
+    }
+    return err;
+}
+
+static void
+groupings_survive(void)
+{
+    for (int by = PTM_BY_FILE; by <= PTM_BY_TRACEBACK; by++) {
+        for (int cumulative = PTM_FLAT; cumulative <= PTM_CUMULATIVE_ONCE; cumulative++) {
+            for (int order = PTM_ORDER_RECENT_FIRST; order <= PTM_ORDER_OLDEST_FIRST; order++) {
+                query = (ptm_group_query){by, cumulative, PTM_METRIC_LIVE, order};
+                sweep(group_step);
+                sweep(diff_step);
+                sweep(agree_step);
+            }
+        }
+    }
+}
+
+static void
+filters_survive(void)
+{
+    sweep(filter_step);
+}
+
+static void
+files_survive(void)
+{
+    sweep(write_step);
+    sweep(read_step);
+}
+
+int
+main(int argc, char **argv)
+{
+    ptm_test_seed(argc, argv);
+    snap = test_snap(700, 4);
+    old = test_snap(300, 4);
+    NEED(ptm_pprof_write(snap, NULL, &file) == PTM_OK);
+    RUN(groupings_survive);
+    RUN(filters_survive);
+    RUN(files_survive);
+    ptm_snap_decref(snap);
+    ptm_snap_decref(old);
+    ptm_buf_fini(&file);
+    return ptm_test_done();
+}
+
+#else
+
+int
+main(void)
+{
+    printf("1..0 # SKIP the address sanitizer has its own malloc\n");
+    return 0;
+}
+
+#endif
