@@ -43,12 +43,12 @@ class Session:
         """Report, once, in the process that was started; never raises."""
         if self.ended or os.getpid() != self.pid:
             return
+        figures = Figures(self.witness)  # first of all: nothing of ours is counted
         self.ended = True
         interrupted = dies_of_interrupt()
         with Undisturbed(self.path):
             try:
                 flush_streams()
-                figures = Figures(self.witness)
                 from pytracemalloc.cli import _finish
 
                 _finish.finish(self, figures)
@@ -62,7 +62,9 @@ class Session:
 
     def terminate(self, signum: int, frame: object) -> None:
         """SIGTERM with the default action: report, then the default action."""
-        self.end()
+        if os.getpid() == self.pid:
+            forget_unfinished_imports()
+            self.end()
         _signal.signal(signum, _signal.SIG_DFL)
         os.kill(os.getpid(), signum)
         os._exit(128 + signum)  # the first process of a container survives the kill
@@ -90,16 +92,20 @@ class Figures:
 
     def __init__(self, witness: object) -> None:
         self.tracing = pytracemalloc.is_tracing()
-        if not self.tracing:
-            return
-        at_end = pytracemalloc.take_snapshot()
-        self.tracer_bytes = pytracemalloc.get_tracemalloc_memory()
-        self.nframe = at_end.traceback_limit
-        self.lost_blocks, self.lost_bytes = at_end.lost
-        self.cleared = pytracemalloc.get_object_traceback(witness) is None
-        ours = pytracemalloc.Filter(False, as_pattern(__file__))
-        self.at_end = at_end.filter_traces([ours])
+        self.problem = ""
+        if self.tracing:
+            try:
+                self.take(witness)
+            except MemoryError:
+                self.problem = "no memory left for a snapshot"
+
+    def take(self, witness: object) -> None:
+        self.at_end = pytracemalloc.take_snapshot()
         self.at_peak = self.at_end.view("peak")
+        self.tracer_bytes = pytracemalloc.get_tracemalloc_memory()
+        self.nframe = self.at_end.traceback_limit
+        self.lost_blocks, self.lost_bytes = self.at_end.lost
+        self.cleared = pytracemalloc.get_object_traceback(witness) is None
 
 
 class Undisturbed:
@@ -124,6 +130,13 @@ class Undisturbed:
             _signal.signal(_signal.SIGPIPE, _signal.SIG_DFL)
         sys.path = self.theirs
         sys.setrecursionlimit(self.limit)
+
+
+def forget_unfinished_imports() -> None:
+    """A signal may come in the middle of an import; the report needs whole modules."""
+    for name, module in list(sys.modules.items()):
+        if getattr(getattr(module, "__spec__", None), "_initializing", False):
+            del sys.modules[name]
 
 
 def dies_of_interrupt() -> bool:
@@ -151,11 +164,6 @@ def current_folder() -> str:
         return os.getcwd()
     except OSError:
         return "/"  # it was removed
-
-
-def as_pattern(path: str) -> str:
-    """A pattern that matches this path only."""
-    return "".join(f"[{char}]" if char in "*?[" else char for char in path)
 
 
 def identity(fd: int) -> tuple[int, int] | None:

@@ -88,6 +88,28 @@ def test_sigterm(children, where):
     assert done.stdout == ""
 
 
+def test_sigterm_in_the_middle_of_an_import(children):
+    """Half a module of the standard library is there, and the report needs it."""
+    children.write(
+        "prog.py",
+        "import os, signal, sys\n"
+        "class Stop:\n"
+        "    def find_spec(name, path=None, target=None):\n"
+        "        if name in ('functools', 'json.decoder'):\n"
+        "            os.kill(os.getpid(), signal.SIGTERM)\n"
+        "sys.meta_path.insert(0, Stop)\n"
+        "for name in ('functools', 'json', 're', 'typing'):\n"
+        "    for found in [m for m in sys.modules if m.split('.')[0] == name]:\n"
+        "        del sys.modules[found]\n"
+        "import typing, json\n",
+    )
+    for options in ([], ["--json"], ["-o", "out.pb.gz"]):
+        done = children.run(*options, "prog.py")
+        assert done.returncode == -signal.SIGTERM
+        assert "no report" not in done.stderr
+        assert HEAD in done.stderr or "schema" in done.stderr
+
+
 def test_sigterm_runs_nothing_of_the_program(children):
     program = (
         "import atexit, time\natexit.register(print, 'atexit')\n"

@@ -59,7 +59,7 @@ def test_what_a_person_wants_to_know_first(children, program):
     assert re.match(r" +20\.0 MiB +7\d\.\d%  █+.? +\d+  prog\.py:11 in high", lines[7])
     assert lines[8].strip() == "return len(bytearray(20 << 20))"
     assert "prog.py:8 in Keeper.keep" in lines[9]
-    assert "prog.py:4 in fill" in lines[11] or "fill.<locals>.<listcomp>" in lines[11]
+    assert "prog.py:4" in lines[11]  # up to 3.11 also in <listcomp>: no name
 
 
 def test_the_cover_adds_up(children, program):
@@ -177,9 +177,10 @@ def test_the_snapshot(children, program):
     assert report["output"] == str(children.folder / "out.pb.gz")
     snapshot = Snapshot.load(children.folder / "out.pb.gz")
     assert snapshot.traceback_limit == 25
-    assert sum(s.size for s in snapshot.statistics("filename")) == report["end"]["bytes"]
-    peak = snapshot.view("peak")
-    assert sum(s.size for s in peak.statistics("filename")) == report["peak"]["bytes"]
+    end = sum(s.size for s in snapshot.statistics("filename"))
+    assert 0 <= end - report["end"]["bytes"] <= 1000  # ours, at the very end
+    peak = sum(s.size for s in snapshot.view("peak").statistics("filename"))
+    assert 0 <= peak - report["peak"]["bytes"] <= 1000
     lines = children.run("-o", "out.pb.gz", program.name).stderr.splitlines()
     assert re.fullmatch(
         r"Snapshot: out\.pb\.gz \(.+iB\), for Snapshot.load\(\) or: "

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 def finish(session: Session, figures: Figures) -> None:
     options = session.options
+    if figures.problem:
+        raise MemoryError(figures.problem)
     output = options.get("output")
     problem = write_snapshot(output, figures) if output and figures.tracing else None
     summary = None

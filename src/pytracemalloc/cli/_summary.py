@@ -5,6 +5,7 @@ Runs at the end of somebody's program, so it imports as little as it can: datacl
 json and linecache would bring thirty modules along.
 """
 
+from pytracemalloc import _session
 from pytracemalloc.cli import _source
 
 TYPE_CHECKING = False
@@ -74,9 +75,13 @@ def total(rows: list[Row]) -> Sum:
 
 
 def rows_by(snapshot: "Snapshot", by: str) -> list[Row]:
-    """All groups, the biggest first."""
+    """All groups, the biggest first, without the few bytes that are our own."""
     statistics = snapshot.statistics(KEY_TYPES[by])
-    rows = [Row(s.size, s.count, places_of(s.traceback, by)) for s in statistics]
+    rows = [
+        Row(s.size, s.count, places_of(s.traceback, by))
+        for s in statistics
+        if s.traceback[0].filename != _session.__file__
+    ]
     return merge_functions(rows) if by == "function" else rows
 
 
