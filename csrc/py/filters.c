@@ -49,8 +49,7 @@ match_names(compilation *c, PyObject *pattern)
 {
     uint32_t n = c->view->snap->n_strings;
     uint8_t *matches = calloc((size_t)n + 1, 1);
-    PyObject *function =
-        matches == NULL ? PyErr_NoMemory() : PyObject_GetAttrString(c->fnmatch, "fnmatch");
+    PyObject *function = matches == NULL ? PyErr_NoMemory() : ptm_get_attr(c->fnmatch, "fnmatch");
     bool failed = function == NULL;
     for (uint32_t i = 0; i < n && !failed; i++) {
         if (c->names[i] != NULL) {
@@ -73,7 +72,7 @@ match_names(compilation *c, PyObject *pattern)
 static int
 number_attribute(PyObject *filter, const char *name, int64_t any, int64_t *out)
 {
-    PyObject *value = PyObject_GetAttrString(filter, name);
+    PyObject *value = ptm_get_attr(filter, name);
     int overflow = 0;
     int fits = value == NULL ? -1 : 1;
     if (value == Py_None) {
@@ -93,7 +92,7 @@ number_attribute(PyObject *filter, const char *name, int64_t any, int64_t *out)
 static int
 truth_attribute(PyObject *filter, const char *name, bool *out)
 {
-    PyObject *value = PyObject_GetAttrString(filter, name);
+    PyObject *value = ptm_get_attr(filter, name);
     int truth = value == NULL ? -1 : PyObject_IsTrue(value);
     Py_XDECREF(value);
     *out = truth > 0;
@@ -103,7 +102,7 @@ truth_attribute(PyObject *filter, const char *name, bool *out)
 static int
 compile_pattern(compilation *c, PyObject *filter, ptm_filter *out)
 {
-    PyObject *pattern = PyObject_GetAttrString(filter, "_filename_pattern");
+    PyObject *pattern = ptm_get_attr(filter, "_filename_pattern");
     int done = pattern == NULL ? -1 : PyUnicode_Check(pattern);
     if (done > 0) {
         out->match_file = match_names(c, pattern);
@@ -194,7 +193,7 @@ ask(PyObject *filter, PyObject *raw_trace, bool *inclusive)
     if (truth_attribute(filter, "inclusive", inclusive) < 0) {
         return -1;
     }
-    PyObject *answer = ptm_call_method(filter, "_match", raw_trace);
+    PyObject *answer = ptm_call_method(filter, "_match", raw_trace, NULL);
     int matched = answer == NULL ? -1 : PyObject_IsTrue(answer);
     Py_XDECREF(answer);
     return matched;

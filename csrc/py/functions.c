@@ -54,7 +54,7 @@ static int64_t
 now_nanos(void)
 {
     PyObject *time = PyImport_ImportModule("time");
-    PyObject *now = time == NULL ? NULL : PyObject_CallMethod(time, "time_ns", NULL);
+    PyObject *now = time == NULL ? NULL : ptm_call_method(time, "time_ns", NULL, NULL);
     int64_t nanos = now == NULL ? 0 : PyLong_AsLongLong(now);
     Py_XDECREF(now);
     Py_XDECREF(time);

@@ -72,7 +72,7 @@ ptm_face_lookup(ptm_face *face, const char *name)
 static int
 wrap_method(PyObject *type, const char *name)
 {
-    PyObject *descriptor = PyObject_GetAttrString(type, name);
+    PyObject *descriptor = ptm_get_attr(type, name);
     PyObject *wrapped = descriptor == NULL ? NULL : PyInstanceMethod_New(descriptor);
     int failed = wrapped == NULL ? -1 : PyObject_SetAttrString(type, name, wrapped);
     Py_XDECREF(wrapped);
@@ -141,12 +141,12 @@ register_sequences(const ptm_face *face)
 {
     PyObject *abc =
         PyImport_ImportModule("_collections_abc"); /* there since start-up; the other is not */
-    PyObject *sequence = abc == NULL ? NULL : PyObject_GetAttrString(abc, "Sequence");
+    PyObject *sequence = abc == NULL ? NULL : ptm_get_attr(abc, "Sequence");
     Py_XDECREF(abc);
     PyTypeObject *const types[] = {face->traceback, face->traces};
     bool failed = sequence == NULL;
     for (size_t i = 0; i < PTM_ARRAY_LEN(types) && !failed; i++) {
-        PyObject *registered = PyObject_CallMethod(sequence, "register", "O", types[i]);
+        PyObject *registered = ptm_call_method(sequence, "register", (PyObject *)types[i], NULL);
         failed = registered == NULL;
         Py_XDECREF(registered);
     }
@@ -257,7 +257,7 @@ static PyObject *
 module_from_def(PyModuleDef *def, const char *name)
 {
     PyObject *types = PyImport_ImportModule("types");
-    PyObject *namespace = types == NULL ? NULL : PyObject_GetAttrString(types, "SimpleNamespace");
+    PyObject *namespace = types == NULL ? NULL : ptm_get_attr(types, "SimpleNamespace");
     Py_XDECREF(types);
     PyObject *args = namespace == NULL ? NULL : PyTuple_New(0);
     PyObject *kwargs = args == NULL ? NULL : Py_BuildValue("{ss}", "name", name);

@@ -5,10 +5,20 @@
 #include "py/state.h"
 
 PyObject *
-ptm_call_method(PyObject *obj, const char *name, PyObject *arg)
+ptm_get_attr(PyObject *obj, const char *name)
 {
-    PyObject *method = PyObject_GetAttrString(obj, name);
-    PyObject *result = method == NULL ? NULL : PyObject_CallOneArg(method, arg);
+    PyObject *interned = PyUnicode_InternFromString(name);
+    PyObject *value = interned == NULL ? NULL : PyObject_GetAttr(obj, interned);
+    Py_XDECREF(interned);
+    return value;
+}
+
+PyObject *
+ptm_call_method(PyObject *obj, const char *name, PyObject *first, PyObject *second)
+{
+    PyObject *method = ptm_get_attr(obj, name);
+    PyObject *result =
+        method == NULL ? NULL : PyObject_CallFunctionObjArgs(method, first, second, NULL);
     Py_XDECREF(method);
     return result;
 }

@@ -44,7 +44,7 @@ slot_names(const ptm_face *face, PyObject *self)
 static PyObject *
 instance_dict(PyObject *self)
 {
-    PyObject *dict = PyObject_GetAttrString(self, "__dict__");
+    PyObject *dict = ptm_get_attr(self, "__dict__");
     if (dict == NULL && PyErr_ExceptionMatches(PyExc_AttributeError)) {
         PyErr_Clear();
         dict = Py_NewRef(Py_None);
@@ -57,7 +57,7 @@ slots_state(PyObject *self, name_list names)
 {
     PyObject *slots = PyDict_New();
     for (size_t i = 0; slots != NULL && names[i] != NULL; i++) {
-        PyObject *value = PyObject_GetAttrString(self, names[i]);
+        PyObject *value = ptm_get_attr(self, names[i]);
         if (value == NULL || PyDict_SetItemString(slots, names[i], value) < 0) {
             Py_CLEAR(slots);
         }
@@ -73,8 +73,7 @@ traces_state(ptm_face *face, PyObject *self)
 {
     ptm_metric metric;
     ptm_view *view = ptm_traces_view(face, self, &metric);
-    PyObject *list =
-        view != NULL ? ptm_traces_list(view, metric) : PyObject_GetAttrString(self, "_traces");
+    PyObject *list = view != NULL ? ptm_traces_list(view, metric) : ptm_get_attr(self, "_traces");
     PyObject *own = list == NULL ? NULL : instance_dict(self);
     PyObject *state = own == NULL ? NULL : PyDict_Copy(own);
     if (state != NULL && PyDict_SetItemString(state, "_traces", list) < 0) {
@@ -136,7 +135,7 @@ static PyObject *
 copyreg_function(const char *name)
 {
     PyObject *copyreg = PyImport_ImportModule("copyreg");
-    PyObject *function = copyreg == NULL ? NULL : PyObject_GetAttrString(copyreg, name);
+    PyObject *function = copyreg == NULL ? NULL : ptm_get_attr(copyreg, name);
     Py_XDECREF(copyreg);
     return function;
 }
@@ -164,7 +163,7 @@ static PyObject *
 reduced_profile(ptm_view *view, ptm_metric metric)
 {
     PyObject *core = PyImport_ImportModule("pytracemalloc._core");
-    PyObject *function = core == NULL ? NULL : PyObject_GetAttrString(core, "_traces_of_profile");
+    PyObject *function = core == NULL ? NULL : ptm_get_attr(core, "_traces_of_profile");
     Py_XDECREF(core);
     PyObject *data = function == NULL ? NULL : ptm_profile_encode(view, NULL, 0);
     if (data == NULL) {
@@ -224,7 +223,7 @@ set_state(PyObject *self, PyObject *state)
 static PyObject *
 new_like(PyObject *self)
 {
-    return PyObject_CallMethod((PyObject *)Py_TYPE(self), "__new__", "O", Py_TYPE(self));
+    return ptm_call_method((PyObject *)Py_TYPE(self), "__new__", (PyObject *)Py_TYPE(self), NULL);
 }
 
 /* Lazy traces never change: a copy is the same columns. */
@@ -269,8 +268,7 @@ deep_state(ptm_face *face, PyObject *self, PyObject *memo)
 {
     PyObject *state = state_of(face, self);
     PyObject *module = state == NULL ? NULL : PyImport_ImportModule("copy");
-    PyObject *deep =
-        module == NULL ? NULL : PyObject_CallMethod(module, "deepcopy", "OO", state, memo);
+    PyObject *deep = module == NULL ? NULL : ptm_call_method(module, "deepcopy", state, memo);
     Py_XDECREF(module);
     Py_XDECREF(state);
     return deep;

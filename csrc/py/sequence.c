@@ -98,7 +98,7 @@ ptm_sequence_reversed(PyObject *self, PyObject *unused)
 {
     (void)unused;
     Py_ssize_t n = PySequence_Size(self);
-    PyObject *item = n < 0 ? NULL : PyObject_GetAttrString(self, "__getitem__");
+    PyObject *item = n < 0 ? NULL : ptm_get_attr(self, "__getitem__");
     PyObject *range = item == NULL
                           ? NULL
                           : PyObject_CallFunction((PyObject *)&PyRange_Type, "nii", n - 1, -1, -1);

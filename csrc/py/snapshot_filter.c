@@ -46,7 +46,6 @@ kept_traces(ptm_face *face, const ptm_source *source, const uint8_t *keep)
     return traces;
 }
 
-/* Asks filters of other classes once for each site. */
 static int
 match_sites(ptm_view *view, PyObject *filters, uint8_t *keep)
 {
@@ -81,6 +80,18 @@ filter_list(ptm_face *face, PyObject *raw, PyObject *filters)
 }
 
 static PyObject *
+filter_each_trace(ptm_face *face, const ptm_source *source, PyObject *filters)
+{
+    PyObject *list = source->raw != NULL ? Py_NewRef(source->raw)
+                                         : ptm_traces_list(source->view, source->metric);
+    PyObject *traces = list == NULL ? NULL : filter_list(face, list, filters);
+    Py_XDECREF(list);
+    return traces;
+}
+
+/* Filters of other classes: the main face asks once for each site, the stdlib face for each trace.
+ */
+static PyObject *
 filter_source(ptm_face *face, const ptm_source *source, PyObject *filters)
 {
     uint8_t *keep = calloc((size_t)source->view->snap->n_sites + 1, 1);
@@ -88,11 +99,12 @@ filter_source(ptm_face *face, const ptm_source *source, PyObject *filters)
         return PyErr_NoMemory();
     }
     int done = ptm_filters_compile(face, source->view, filters, keep);
-    if (done == 0 && source->raw == NULL) {
+    bool by_site = done == 0 && source->raw == NULL && ptm_face_is_main(face);
+    if (by_site) {
         done = match_sites(source->view, filters, keep) < 0 ? -1 : 1;
     }
     PyObject *traces = done > 0    ? kept_traces(face, source, keep)
-                       : done == 0 ? filter_list(face, source->raw, filters)
+                       : done == 0 ? filter_each_trace(face, source, filters)
                                    : NULL;
     free(keep);
     return traces;
@@ -109,8 +121,8 @@ filtered_traces(ptm_face *face, PyObject *self, PyObject *filters)
         return traces;
     }
     PyErr_Clear();
-    PyObject *traces = PyObject_GetAttrString(self, "traces");
-    PyObject *raw = traces == NULL ? NULL : PyObject_GetAttrString(traces, "_traces");
+    PyObject *traces = ptm_get_attr(self, "traces");
+    PyObject *raw = traces == NULL ? NULL : ptm_get_attr(traces, "_traces");
     PyObject *result = raw == NULL ? NULL : filter_list(face, raw, filters);
     Py_XDECREF(raw);
     Py_XDECREF(traces);
@@ -121,7 +133,7 @@ static PyObject *
 copied_traces(ptm_face *face, PyObject *self)
 {
     ptm_metric metric;
-    PyObject *traces = PyObject_GetAttrString(self, "traces");
+    PyObject *traces = ptm_get_attr(self, "traces");
     if (traces == NULL) {
         return NULL;
     }
@@ -131,8 +143,8 @@ copied_traces(ptm_face *face, PyObject *self)
         result = ptm_traces_of_view(face, view, metric);
     }
     else {
-        PyObject *raw = PyObject_GetAttrString(traces, "_traces");
-        PyObject *copy = raw == NULL ? NULL : PyObject_CallMethod(raw, "copy", NULL);
+        PyObject *raw = ptm_get_attr(traces, "_traces");
+        PyObject *copy = raw == NULL ? NULL : ptm_call_method(raw, "copy", NULL, NULL);
         result = copy == NULL ? NULL : ptm_traces_of_raw(face, copy);
         Py_XDECREF(copy);
         Py_XDECREF(raw);
@@ -183,7 +195,6 @@ ptm_snapshot_filter_traces(PyObject *self, PyObject *args, PyObject *kwargs)
     }
     PyObject *traces = any ? filtered_traces(face, self, list) : copied_traces(face, self);
     Py_DECREF(list);
-    return traces == NULL
-               ? NULL
-               : ptm_snapshot_new(face, traces, PyObject_GetAttrString(self, "traceback_limit"));
+    return traces == NULL ? NULL
+                          : ptm_snapshot_new(face, traces, ptm_get_attr(self, "traceback_limit"));
 }

@@ -175,7 +175,7 @@ ptm_snapshot_group_by(PyObject *self, PyObject *args)
     PyObject *dict = list == NULL ? NULL : PyDict_New();
     for (Py_ssize_t i = 0; dict != NULL && i < PyList_GET_SIZE(list); i++) {
         PyObject *statistic = PyList_GET_ITEM(list, i);
-        PyObject *tb = PyObject_GetAttrString(statistic, "traceback");
+        PyObject *tb = ptm_get_attr(statistic, "traceback");
         if (tb == NULL || PyDict_SetItem(dict, tb, statistic) < 0) {
             Py_CLEAR(dict);
         }
@@ -231,13 +231,12 @@ differences_by_dicts(const grouping *g)
 {
     PyObject *cumulative = g->cumulative ? Py_True : Py_False;
     PyObject *compare = ptm_face_lookup(g->face, "_compare_grouped_stats");
-    PyObject *key = PyObject_GetAttrString((PyObject *)g->face->statistic_diff, "_sort_key");
+    PyObject *key = ptm_get_attr((PyObject *)g->face->statistic_diff, "_sort_key");
     PyObject *builtins = PyEval_GetBuiltins(); /* borrowed */
     PyObject *sorted = PyDict_GetItemString(builtins, "sorted");
-    PyObject *new_group = PyObject_CallMethod(g->self, "_group_by", "OO", g->key_type, cumulative);
+    PyObject *new_group = ptm_call_method(g->self, "_group_by", g->key_type, cumulative);
     PyObject *old_group =
-        new_group == NULL ? NULL
-                          : PyObject_CallMethod(g->old, "_group_by", "OO", g->key_type, cumulative);
+        new_group == NULL ? NULL : ptm_call_method(g->old, "_group_by", g->key_type, cumulative);
     PyObject *list = NULL;
     if (old_group != NULL && compare != NULL && key != NULL && sorted != NULL) {
         PyObject *unsorted = PyObject_CallFunctionObjArgs(compare, old_group, new_group, NULL);

@@ -8,7 +8,7 @@
 static uint32_t
 limit_of(PyObject *snapshot)
 {
-    PyObject *value = PyObject_GetAttrString(snapshot, "traceback_limit");
+    PyObject *value = ptm_get_attr(snapshot, "traceback_limit");
     long limit = value != NULL && PyLong_Check(value) ? PyLong_AsLong(value) : 1;
     Py_XDECREF(value);
     PyErr_Clear();
@@ -19,7 +19,7 @@ int
 ptm_source_init(ptm_source *source, ptm_face *face, PyObject *snapshot)
 {
     *source = (ptm_source){NULL, PTM_METRIC_LIVE, NULL};
-    PyObject *traces = PyObject_GetAttrString(snapshot, "traces");
+    PyObject *traces = ptm_get_attr(snapshot, "traces");
     if (traces == NULL) {
         return -1;
     }
@@ -29,7 +29,7 @@ ptm_source_init(ptm_source *source, ptm_face *face, PyObject *snapshot)
     }
     else {
         source->metric = PTM_METRIC_LIVE;
-        source->raw = PyObject_GetAttrString(traces, "_traces");
+        source->raw = ptm_get_attr(traces, "_traces");
         source->view =
             source->raw == NULL ? NULL : ptm_view_of_raw(source->raw, limit_of(snapshot));
     }

@@ -109,8 +109,11 @@ PyObject *ptm_sequence_reversed(PyObject *self, PyObject *unused);
     }
 
 /* -- objects.c: what the C API leaves to be done -- */
-/* obj.name(arg), also when arg is a tuple. */
-PyObject *ptm_call_method(PyObject *obj, const char *name, PyObject *arg);
+/* obj.name, by an interned name: any other would take a place of its own in the types' method
+ * cache. */
+PyObject *ptm_get_attr(PyObject *obj, const char *name);
+/* obj.name(first, second); either may be NULL for fewer arguments. */
+PyObject *ptm_call_method(PyObject *obj, const char *name, PyObject *first, PyObject *second);
 /* obj[i], with Python's words if obj has no items. */
 PyObject *ptm_item(PyObject *obj, Py_ssize_t i);
 /* AttributeError as for a slot that nobody has set; always NULL. */

@@ -95,14 +95,14 @@ static PyObject *
 filter_get_pattern(PyObject *self, void *unused)
 {
     (void)unused;
-    return PyObject_GetAttrString(self, "_filename_pattern");
+    return ptm_get_attr(self, "_filename_pattern");
 }
 
 static PyObject *
 domain_get_domain(PyObject *self, void *unused)
 {
     (void)unused;
-    return PyObject_GetAttrString(self, "_domain");
+    return ptm_get_attr(self, "_domain");
 }
 
 /* -- asking for one trace; 1, 0, -1 error -- */
@@ -110,7 +110,7 @@ domain_get_domain(PyObject *self, void *unused)
 static int
 attribute_is_true(PyObject *self, const char *name)
 {
-    PyObject *value = PyObject_GetAttrString(self, name);
+    PyObject *value = ptm_get_attr(self, name);
     int truth = value == NULL ? -1 : PyObject_IsTrue(value);
     Py_XDECREF(value);
     return truth;
@@ -128,7 +128,7 @@ call_is_true(PyObject *answer)
 static int
 attribute_equals(PyObject *self, const char *name, PyObject *value)
 {
-    PyObject *attribute = PyObject_GetAttrString(self, name);
+    PyObject *attribute = ptm_get_attr(self, name);
     int same = attribute == NULL ? -1 : PyObject_RichCompareBool(value, attribute, Py_EQ);
     Py_XDECREF(attribute);
     return same;
@@ -144,11 +144,10 @@ static int
 match_pattern(ptm_face *face, PyObject *self, PyObject *filename)
 {
     PyObject *name = ptm_text_filename(face, filename);
-    PyObject *pattern = name == NULL ? NULL : PyObject_GetAttrString(self, "_filename_pattern");
+    PyObject *pattern = name == NULL ? NULL : ptm_get_attr(self, "_filename_pattern");
     PyObject *module = pattern == NULL ? NULL : ptm_face_lookup_module(face, "fnmatch");
-    int matched = module == NULL
-                      ? -1
-                      : call_is_true(PyObject_CallMethod(module, "fnmatch", "OO", name, pattern));
+    int matched =
+        module == NULL ? -1 : call_is_true(ptm_call_method(module, "fnmatch", name, pattern));
     Py_XDECREF(module);
     Py_XDECREF(pattern);
     Py_XDECREF(name);
@@ -165,7 +164,7 @@ filter_match_frame_impl(PyObject *self, PyObject *args)
     }
     int matched = match_pattern(face, self, filename);
     if (matched > 0) {
-        PyObject *wanted = PyObject_GetAttrString(self, "lineno");
+        PyObject *wanted = ptm_get_attr(self, "lineno");
         if (wanted == NULL || wanted != Py_None) {
             matched = wanted == NULL ? -1 : PyObject_RichCompareBool(lineno, wanted, Py_EQ);
         }
@@ -181,8 +180,7 @@ filter_match_frame(PyObject *self, PyObject *args)
     if (!PyArg_ParseTuple(args, "OO:_match_frame", &filename, &lineno)) {
         return NULL;
     }
-    int matched =
-        call_is_true(PyObject_CallMethod(self, "_match_frame_impl", "OO", filename, lineno));
+    int matched = call_is_true(ptm_call_method(self, "_match_frame_impl", filename, lineno));
     int inclusive = matched < 0 ? -1 : attribute_is_true(self, "inclusive");
     return bool_or_error(inclusive < 0 ? -1 : matched == inclusive);
 }
@@ -199,8 +197,8 @@ match_raw_frame(PyObject *self, const char *method, PyObject *frame)
     if (pair == NULL) {
         return -1;
     }
-    int matched = call_is_true(PyObject_CallMethod(self, method, "OO", PyTuple_GET_ITEM(pair, 0),
-                                                   PyTuple_GET_ITEM(pair, 1)));
+    int matched = call_is_true(
+        ptm_call_method(self, method, PyTuple_GET_ITEM(pair, 0), PyTuple_GET_ITEM(pair, 1)));
     Py_DECREF(pair);
     return matched;
 }
@@ -238,7 +236,7 @@ filter_match_traceback(PyObject *self, PyObject *frames)
 static int
 with_domain(PyObject *self, PyObject *domain, int kept)
 {
-    PyObject *wanted = PyObject_GetAttrString(self, "domain");
+    PyObject *wanted = ptm_get_attr(self, "domain");
     int inclusive = wanted == NULL ? -1 : attribute_is_true(self, "inclusive");
     if (inclusive >= 0 && wanted != Py_None && kept == inclusive) {
         int same = PyObject_RichCompareBool(domain, wanted, Py_EQ);
@@ -255,7 +253,8 @@ filter_match(PyObject *self, PyObject *trace)
     if (parts == NULL) {
         return NULL;
     }
-    int kept = call_is_true(ptm_call_method(self, "_match_traceback", PyTuple_GET_ITEM(parts, 2)));
+    int kept =
+        call_is_true(ptm_call_method(self, "_match_traceback", PyTuple_GET_ITEM(parts, 2), NULL));
     if (kept >= 0) {
         kept = with_domain(self, PyTuple_GET_ITEM(parts, 0), kept);
     }

@@ -123,8 +123,8 @@ frame_hash(PyObject *self)
 static PyObject *
 frame_text(PyObject *self, const char *format)
 {
-    PyObject *filename = PyObject_GetAttrString(self, "filename");
-    PyObject *lineno = filename == NULL ? NULL : PyObject_GetAttrString(self, "lineno");
+    PyObject *filename = ptm_get_attr(self, "filename");
+    PyObject *lineno = filename == NULL ? NULL : ptm_get_attr(self, "lineno");
     if (lineno == NULL) {
         Py_XDECREF(filename);
         return NULL;

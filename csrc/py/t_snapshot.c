@@ -93,7 +93,7 @@ static PyObject *
 call_file_helper(const char *name, PyObject *args)
 {
     PyObject *helpers = args == NULL ? NULL : PyImport_ImportModule("pytracemalloc._file");
-    PyObject *function = helpers == NULL ? NULL : PyObject_GetAttrString(helpers, name);
+    PyObject *function = helpers == NULL ? NULL : ptm_get_attr(helpers, name);
     PyObject *result = function == NULL ? NULL : PyObject_CallObject(function, args);
     Py_XDECREF(function);
     Py_XDECREF(helpers);
@@ -159,7 +159,7 @@ snapshot_view(PyObject *self, PyObject *args, PyObject *kwargs)
         return NULL;
     }
     PyObject *other = ptm_snapshot_of_view(face, source.view, metric);
-    PyObject *traces = other == NULL ? NULL : PyObject_GetAttrString(other, "traces");
+    PyObject *traces = other == NULL ? NULL : ptm_get_attr(other, "traces");
     ptm_source_fini(&source);
     if (traces == NULL || as_snapshot(self)->dict == NULL
         || PyDict_Update(as_snapshot(other)->dict, as_snapshot(self)->dict) < 0
@@ -176,7 +176,7 @@ snapshot_get_at(PyObject *self, void *unused)
     (void)unused;
     ptm_metric metric = PTM_METRIC_LIVE;
     ptm_face *face = ptm_face_of(self);
-    PyObject *traces = face == NULL ? NULL : PyObject_GetAttrString(self, "traces");
+    PyObject *traces = face == NULL ? NULL : ptm_get_attr(self, "traces");
     if (traces == NULL) {
         return NULL;
     }

@@ -198,7 +198,7 @@ trace_hash(PyObject *self)
 static PyObject *
 size_text(PyObject *self)
 {
-    PyObject *size = PyObject_GetAttrString(self, "size");
+    PyObject *size = ptm_get_attr(self, "size");
     PyObject *text = size == NULL ? NULL : ptm_text_size(size, false);
     Py_XDECREF(size);
     return text;
@@ -207,7 +207,7 @@ size_text(PyObject *self)
 static PyObject *
 trace_str(PyObject *self)
 {
-    PyObject *tb = PyObject_GetAttrString(self, "traceback");
+    PyObject *tb = ptm_get_attr(self, "traceback");
     PyObject *size = tb == NULL ? NULL : size_text(self);
     if (size == NULL) {
         Py_XDECREF(tb);
@@ -219,9 +219,9 @@ trace_str(PyObject *self)
 static PyObject *
 trace_repr(PyObject *self)
 {
-    PyObject *domain = PyObject_GetAttrString(self, "domain");
+    PyObject *domain = ptm_get_attr(self, "domain");
     PyObject *size = domain == NULL ? NULL : size_text(self);
-    PyObject *tb = size == NULL ? NULL : PyObject_GetAttrString(self, "traceback");
+    PyObject *tb = size == NULL ? NULL : ptm_get_attr(self, "traceback");
     if (tb == NULL) {
         Py_XDECREF(size);
         Py_XDECREF(domain);

@@ -258,7 +258,7 @@ traceback_subscript(PyObject *self, PyObject *index)
 static int
 traceback_contains(PyObject *self, PyObject *frame)
 {
-    PyObject *raw = PyObject_GetAttrString(frame, "_frame");
+    PyObject *raw = ptm_get_attr(frame, "_frame");
     PyObject *frames = raw == NULL ? NULL : frames_of(self);
     int found = frames == NULL ? -1 : PySequence_Contains(frames, raw);
     Py_XDECREF(raw);
@@ -330,8 +330,8 @@ format_frame(PyObject *lines, PyObject *linecache, PyObject *filename, PyObject 
         return -1;
     }
     Py_DECREF(head);
-    PyObject *line = PyObject_CallMethod(linecache, "getline", "OO", filename, lineno);
-    PyObject *stripped = line == NULL ? NULL : PyObject_CallMethod(line, "strip", NULL);
+    PyObject *line = ptm_call_method(linecache, "getline", filename, lineno);
+    PyObject *stripped = line == NULL ? NULL : ptm_call_method(line, "strip", NULL, NULL);
     Py_XDECREF(line);
     int result = stripped == NULL ? -1 : PyObject_IsTrue(stripped);
     if (result > 0) {

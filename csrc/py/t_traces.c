@@ -269,7 +269,7 @@ static int
 traces_contains(PyObject *self, PyObject *trace)
 {
     traces_object *traces = as_traces(self);
-    PyObject *wanted = PyObject_GetAttrString(trace, "_trace");
+    PyObject *wanted = ptm_get_attr(trace, "_trace");
     if (wanted == NULL || traces->view == NULL) {
         int found =
             wanted == NULL || traces->raw == NULL ? -1 : PySequence_Contains(traces->raw, wanted);

@@ -55,7 +55,9 @@ ptm_text_size(PyObject *size, bool with_sign)
 static int
 ends_with(PyObject *text, const char *suffix)
 {
-    PyObject *answer = PyObject_CallMethod(text, "endswith", "s", suffix);
+    PyObject *end = PyUnicode_InternFromString(suffix);
+    PyObject *answer = end == NULL ? NULL : ptm_call_method(text, "endswith", end, NULL);
+    Py_XDECREF(end);
     int found = answer == NULL ? -1 : PyObject_IsTrue(answer);
     Py_XDECREF(answer);
     return found;
@@ -65,8 +67,8 @@ static PyObject *
 normcase(ptm_face *face, PyObject *filename)
 {
     PyObject *os = ptm_face_lookup_module(face, "os");
-    PyObject *path = os == NULL ? NULL : PyObject_GetAttrString(os, "path");
-    PyObject *name = path == NULL ? NULL : ptm_call_method(path, "normcase", filename);
+    PyObject *path = os == NULL ? NULL : ptm_get_attr(os, "path");
+    PyObject *name = path == NULL ? NULL : ptm_call_method(path, "normcase", filename, NULL);
     Py_XDECREF(path);
     Py_XDECREF(os);
     return name;

@@ -161,7 +161,8 @@ t.Filter(True, 3)
 [t.Filter(i, "b.py", *rest)._match(trace) for i in (False, True) for rest in FILTER_ARGUMENTS for trace in RAW]
 [t.DomainFilter(i, d)._match(trace) for i in (0, 1) for d in (0, 1, None) for trace in RAW]
 [t.Filter(i, "b*", 4)._match_frame(f, n) for i in (0, 1) for f in ("b.py", "a") for n in (4, 5)]
-t.is_tracing(), t.get_traceback_limit(), t.get_traced_memory(), t._get_traces()
+t.start(3), t.is_tracing(), t.stop(), t.get_traceback_limit(), t.get_traced_memory()
+t.is_tracing(), t._get_traces(), t.get_traced_memory()
 t.get_object_traceback(3), t._get_object_traceback(3)
 t.take_snapshot()
 t.start(0)
