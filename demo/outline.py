@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Indexes the classes and functions of Python's own standard library.
 
-A program like many: it reads a few megabytes of real text (the library's sources, which
-every interpreter brings along), has a library from PyPI (parso) parse them, works on the
+A program like many: it reads a few megabytes of real text (the library's sources,
+which every interpreter brings along), has a library from PyPI (parso) parse them, works on the
 trees and writes a small result. It is content with its memory until somebody looks:
 `make demo` does.
 """
@@ -23,7 +23,9 @@ LIMIT_BYTES = 2_500_000
 def main() -> None:
     folder = Path(os.__file__).parent
     trees = {path: parse(path) for path in sources(folder)}
-    index = {str(path.relative_to(folder)): outline(tree) for path, tree in trees.items()}
+    index = {
+        str(path.relative_to(folder)): outline(tree) for path, tree in trees.items()
+    }
     del trees
     gc.collect()  # a tree's nodes know their parents: only this frees them
     text = json.dumps(index, indent=1)

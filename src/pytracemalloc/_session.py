@@ -6,7 +6,7 @@ makes the report is imported after the last snapshot was taken, so that nothing 
 ours is measured.
 """
 
-import _signal
+import _signal  # type: ignore[import-not-found]  # signal itself imports enum
 import atexit
 import os
 import sys
@@ -36,7 +36,9 @@ class Session:
         self.encoding = getattr(sys.stderr, "encoding", None) or "ascii"
         # None: closed, and what has its number now is another file.
         self.stderr = None if sys.stderr is None else identity(2)
-        self.witness: object = None  # traced first of all, as long as nothing is cleared
+        self.witness: object = (
+            None  # traced first of all, as long as nothing is cleared
+        )
         self.ended = False
 
     def end(self) -> None:
@@ -177,7 +179,7 @@ def identity(fd: int) -> tuple[int, int] | None:
 
 def leads_to(stream: object, fd: int) -> bool:
     try:
-        return stream.fileno() == fd  # type: ignore[attr-defined]
+        return bool(stream.fileno() == fd)  # type: ignore[attr-defined]
     except Exception:
         return False
 

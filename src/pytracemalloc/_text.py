@@ -5,7 +5,7 @@ import os
 import sys
 import unicodedata
 
-CONSTANTS = {True: "true", False: "false", None: "null"}
+CONSTANTS = {"True": "true", "False": "false", "None": "null"}  # Python -> JSON
 
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
@@ -115,11 +115,11 @@ class Paths:
                 return self.dots + path[start:]
         if path.startswith(self.stdlib):
             folder = os.path.basename(self.stdlib.rstrip("/"))
-            return f"{self.dots}/{folder}/{path[len(self.stdlib):]}"
+            return f"{self.dots}/{folder}/{path[len(self.stdlib) :]}"
         if path.startswith(self.cwd) and len(self.cwd) > 1:
             return path[len(self.cwd) :]
         if path.startswith(self.home) and len(self.home) > 1:
-            return f"~/{path[len(self.home):]}"
+            return f"~/{path[len(self.home) :]}"
         return path
 
     def fit(self, path: str, width: int) -> str:
@@ -211,7 +211,7 @@ def json_text(value: object, indent: str = "") -> str:
         items = [json_text(v, deeper) for v in value]
         first, last = "[]"
     else:
-        return repr(value) if type(value) in (int, float) else CONSTANTS[value]
+        return CONSTANTS.get(str(value)) or repr(value)
     if not items:
         return first + last
     between = f",\n{deeper}"

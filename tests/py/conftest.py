@@ -93,9 +93,7 @@ class Children:
                 size = columns.to_bytes(2, sys.byteorder)
                 fcntl_size(0, b"\x18\x00" + size + b"\x00" * 4)
                 os.chdir(self.folder)
-                os.execve(
-                    sys.executable, self.command(*words), self.env | (env or {})
-                )
+                os.execve(sys.executable, self.command(*words), self.env | (env or {}))
             finally:
                 os._exit(99)
         return read_terminal(pid, fd)

@@ -182,7 +182,9 @@ def test_the_options_the_interpreter_had(words, expected):
 
 
 def test_names_of_options_are_those_of_the_parser():
-    named = {name for action in run.make_parser()._actions for name in action.option_strings}
+    named = {
+        name for action in run.make_parser()._actions for name in action.option_strings
+    }
     assert named == {*run.WITH_VALUE, *run.FLAGS}
 
 
@@ -211,7 +213,9 @@ def test_the_start_up_file_in_a_folder_named_by_another(children):
     (lib / "pytracemalloc").symlink_to(package)
     start_file = os.path.join(os.path.dirname(package), "pytracemalloc.pth")
     (lib / "pytracemalloc.pth").symlink_to(start_file)
-    children.write("home/usercustomize.py", f"import site; site.addsitedir({str(lib)!r})")
+    children.write(
+        "home/usercustomize.py", f"import site; site.addsitedir({str(lib)!r})"
+    )
     env = {"PYTHONPATH": str(children.folder / "home")}
     base = os.path.realpath(sys.executable)
     words = [base, "-m", "pytracemalloc", "run", "-c", "print(1)"]

@@ -96,6 +96,7 @@ def test_sigterm_in_the_middle_of_an_import(children):
         "class Stop:\n"
         "    def find_spec(name, path=None, target=None):\n"
         "        if name in ('functools', 'json.decoder'):\n"
+        "            sys.meta_path.remove(Stop)\n"
         "            os.kill(os.getpid(), signal.SIGTERM)\n"
         "sys.meta_path.insert(0, Stop)\n"
         "for name in ('functools', 'json', 're', 'typing'):\n"
@@ -145,11 +146,11 @@ def test_sigterm_ignored_from_the_start(children):
     assert (done.returncode, done.stdout) == (0, "on\n")
 
 
-@pytest.mark.parametrize("code", ["os._exit(4)", "os.execlp('sh', 'sh', '-c', 'exit 4')"])
+@pytest.mark.parametrize("code", ["os._exit(4)", "os.execlp('false', 'false')"])
 def test_no_report_where_the_program_leaves_at_once(children, code):
     out = children.write("out.pb.gz", "before")
     done = children.run("-o", out, "-c", f"import os; {code}")
-    assert (done.returncode, done.stderr) == (4, "")
+    assert (done.returncode, done.stderr) == (4 if "4" in code else 1, "")
     assert out.read_text() == "before"
 
 
@@ -290,7 +291,8 @@ def test_a_program_that_drops_the_traces_is_told_of(children, code):
 def test_tracemalloc_of_the_program_beside_ours(children):
     code = (
         "import tracemalloc as t\n"
-        "t.start(); x = bytearray(2_000_000); size = t.get_traced_memory()[0]; t.stop()\n"
+        "t.start(); x = bytearray(2_000_000)\n"
+        "size = t.get_traced_memory()[0]; t.stop()\n"
         "y = bytearray(1_000_000)\n"
         "assert size >= 2_000_000, size\n"
     )
@@ -344,7 +346,8 @@ def test_a_stderr_that_the_program_led_elsewhere(children):
 
 def test_a_nonblocking_stderr(children):
     code = "import os; os.set_blocking(2, False); os.write(2, b'x' * 65536)"
-    done = children.shell('$RUN -c "$CODE" 2> >(sleep 0.3; wc -c); wait', env={"CODE": code})
+    script = '$RUN -c "$CODE" 2> >(sleep 0.3; wc -c); wait'
+    done = children.shell(script, env={"CODE": code})
     assert int(done.stdout) > 65536 + 500
 
 

@@ -49,7 +49,9 @@ def program(children):
 
 def test_what_a_person_wants_to_know_first(children, program):
     lines = lines_of(children.run(program.name).stderr)
-    assert re.fullmatch(r"── pytracemalloc ─+ 2\.0\.0a1, Python 3\.\d+\.\d+ ──", lines[0])
+    assert re.fullmatch(
+        r"── pytracemalloc ─+ 2\.0\.0a1, Python 3\.\d+\.\d+ ──", lines[0]
+    )
     assert re.fullmatch(r"Peak +2\d\.\d MiB  in +[\d,]+ blocks", lines[1])
     assert re.fullmatch(r"At the end +\d\.\d MiB  in +[\d,]+ blocks", lines[2])
     assert re.fullmatch(r"Tracer +\d+\.\d .iB  on top; 1 frame per block", lines[3])
@@ -154,7 +156,9 @@ def test_default_number_of_frames(children):
 
 
 def test_our_number_of_frames_comes_before_the_variable(children):
-    assert children.report("-n", "3", "-c", "", env={"PYTRACEMALLOC": "7"})["nframe"] == 3
+    assert (
+        children.report("-n", "3", "-c", "", env={"PYTRACEMALLOC": "7"})["nframe"] == 3
+    )
 
 
 def test_top(children, program):
@@ -251,7 +255,7 @@ def test_the_report_in_a_pipe(children):
     assert stat.S_ISFIFO(os.stat(children.folder / "pipe").st_mode)
 
 
-# -- the look ----------------------------------------------------------------------------
+# -- the look --------------------------------------------------------------------------
 
 
 def width(text):
@@ -325,12 +329,17 @@ def test_source_lines(children):
         archive.writestr("other.py", "b = bytearray(900_000)  # other")
     report = children.report("app.zip")
     sources = {row["source"] for row in report["top"]}
-    assert {"a = bytearray(1_000_000)  # zip", "b = bytearray(900_000)  # other"} <= sources
+    assert {
+        "a = bytearray(1_000_000)  # zip",
+        "b = bytearray(900_000)  # other",
+    } <= sources
     latin = children.folder / "latin.py"
     latin.write_bytes(b"# -*- coding: latin-1 -*-\nx = bytearray(1_000_000) # \xe9\n")
     assert children.report(latin)["top"][0]["source"] == "x = bytearray(1_000_000) # é"
     code = "def f():\n    return bytearray(1_000_000)\nx = f()"
-    assert children.report("-c", code)["top"][0]["source"] == "return bytearray(1_000_000)"
+    assert (
+        children.report("-c", code)["top"][0]["source"] == "return bytearray(1_000_000)"
+    )
     code = "exec('\\n\\nx = bytearray(1_000_000)')\ny = 1\nz = 2"
     assert children.report("-", text=code)["top"][0]["source"] == ""
     code = "x = bytearray(1_000_000)\nimport os; os.remove(__file__)"
@@ -395,6 +404,9 @@ def test_cutting_text():
 
 def test_json_text():
     value = {
-        "a": [1, 2.5, True, False, None, "é\"\\\n\udcff"], "b": {}, "c": [], "d": {"e": 0},
-    }  # fmt: skip
+        "a": [1, 2.5, True, False, None, 'é"\\\n\udcff'],
+        "b": {},
+        "c": [],
+        "d": {"e": 0},
+    }
     assert _text.json_text(value) == json.dumps(value, indent=2)

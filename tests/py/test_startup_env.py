@@ -57,7 +57,9 @@ def test_nonsense_is_told_in_one_line_before_the_program_starts(children, value)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.count("\n") == 1
     assert done.stderr.startswith("pytracemalloc: PYTRACEMALLOC=")
-    assert done.stderr.endswith(": must be a number of frames from 1 to 65535, or 0 for off\n")
+    assert done.stderr.endswith(
+        ": must be a number of frames from 1 to 65535, or 0 for off\n"
+    )
     assert done.stderr.isascii() and len(done.stderr) < 200
 
 
@@ -80,7 +82,9 @@ def test_the_environment_is_ignored_when_python_is_told_so(children, option):
     assert show(children, option, PYTRACEMALLOC="5") == "off"
     assert show(children, option, PYTRACEMALLOC="nonsense") == "off"
     code = "import tracemalloc; print(tracemalloc.__name__, tracemalloc.is_tracing())"
-    alias = show(children, option, "-X", "tracemalloc", code=code, PYTRACEMALLOC_INSTALL="1")
+    alias = show(
+        children, option, "-X", "tracemalloc", code=code, PYTRACEMALLOC_INSTALL="1"
+    )
     assert alias == "tracemalloc True"
 
 
@@ -119,7 +123,8 @@ def test_a_traced_program_is_seen_from_its_first_line(children):
     assert show(children, code=code, PYTRACEMALLOC="1") == "<string> 1"
 
 
-# -- the alias ---------------------------------------------------------------------------
+# -- the alias -------------------------------------------------------------------------
+
 
 def alias(children, *options, **env):
     code = (
@@ -172,7 +177,7 @@ def test_warnings_ask_ours(children):
 
 
 def test_children_by_subprocess_get_the_alias_too(children):
-    inner = "import tracemalloc; print(tracemalloc.__name__, tracemalloc.get_traceback_limit())"
+    inner = "import tracemalloc as t; print(t.__name__, t.get_traceback_limit())"
     code = (
         "import subprocess, sys; args = subprocess._args_from_interpreter_flags(); "
         f"subprocess.run([sys.executable, *args, '-c', {inner!r}])"
@@ -181,7 +186,7 @@ def test_children_by_subprocess_get_the_alias_too(children):
     assert seen == "pytracemalloc.stdlib 4"
 
 
-# -- installs ----------------------------------------------------------------------------
+# -- installs --------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -216,7 +221,9 @@ def test_the_line_runs_twice_in_a_virtual_environment(children, install):
 
 BREAKS = {
     "no package": lambda site: shutil.rmtree(site / "pytracemalloc"),
-    "no engine": lambda site: [f.unlink() for f in site.glob("pytracemalloc/_core*.so")],
+    "no engine": lambda site: [
+        f.unlink() for f in site.glob("pytracemalloc/_core*.so")
+    ],
     "not an engine": lambda site: [
         f.write_text("?") for f in site.glob("pytracemalloc/_core*.so")
     ],

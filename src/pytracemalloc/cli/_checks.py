@@ -17,9 +17,11 @@ START_FILE = "pytracemalloc.pth"
 
 def interpreter_options(words: list[str]) -> list[str]:
     """The options this interpreter got before its script: python -X dev -m ..."""
-    options = []
+    options: list[str] = []
     at = 1
-    while at < len(words) and words[at].startswith("-") and words[at] not in ("-", "--"):
+    while (
+        at < len(words) and words[at].startswith("-") and words[at] not in ("-", "--")
+    ):
         word = words[at]
         if word.startswith("--"):
             taken = 2 if word == "--check-hash-based-pycs" else 1
@@ -71,7 +73,9 @@ def check_module(name: str) -> None:
     """A module that is not there; what is wrong inside a package python tells best."""
     top = name.partition(".")[0]
     if not top or not find_top(top):
-        raise CommandError(f"run: no module named {name!r}: install it or check the name")
+        raise CommandError(
+            f"run: no module named {name!r}: install it or check the name"
+        )
 
 
 def find_top(name: str) -> bool:
@@ -124,7 +128,9 @@ def report_path(path: str) -> str:
         return "/dev/stdout"
     absolute = os.path.abspath(path)
     special = os.path.exists(path) and not os.path.isfile(path)
-    if absolute.startswith(("/dev/", "/proc/")) or (special and not os.path.isdir(path)):
+    if absolute.startswith(("/dev/", "/proc/")) or (
+        special and not os.path.isdir(path)
+    ):
         if not os.access(path, os.W_OK):
             raise CommandError(f"run: --report {path}: cannot be written: name another")
         return absolute

@@ -65,7 +65,9 @@ def file_notes(session: Session, output: str | None, problem: str | None) -> lis
     shown = _text.printable(os.path.relpath(output, session.cwd))
     shown = shown if len(shown) < len(output) else _text.printable(output)
     size = _text.size_text(os.path.getsize(output))
-    return [f"Snapshot: {shown} ({size}), for Snapshot.load() or: go tool pprof {shown}"]
+    return [
+        f"Snapshot: {shown} ({size}), for Snapshot.load() or: go tool pprof {shown}"
+    ]
 
 
 def file_fields(output: str | None, problem: str | None) -> dict[str, str | None]:

@@ -22,8 +22,8 @@ BAR_WIDTH = 10
 
 WHEN = {"peak": "at the peak", "end": "at the end"}
 STOPPED = (
-    "the program stopped tracing before it ended, so there is nothing to report: see its "
-    "calls of stop()"
+    "the program stopped tracing before it ended, so there is nothing to report: see "
+    "its calls of stop()"
 )
 CLEARED = (
     "the program dropped what was traced until then (stop() or clear_traces()); the "
@@ -69,7 +69,9 @@ class Report:
         width = max(len(text) for text in blocks)
         lines = [
             self.total("Peak", summary.peak.size, f"in {blocks[0]:>{width}} blocks"),
-            self.total("At the end", summary.end.size, f"in {blocks[1]:>{width}} blocks"),
+            self.total(
+                "At the end", summary.end.size, f"in {blocks[1]:>{width}} blocks"
+            ),
             self.total("Tracer", summary.tracer_bytes, f"on top; {frames} per block"),
         ]
         if summary.lost.count:
@@ -162,7 +164,10 @@ class Columns:
         self.width = len(self.head(""))
 
     def head(self, what: str) -> str:
-        return f"{'SIZE':>10}  {'SHARE':>6}  {'':{self.bar}}{'BLOCKS':>{self.blocks}}  {what}"
+        numbers = (
+            f"{'SIZE':>10}  {'SHARE':>6}  {'':{self.bar}}{'BLOCKS':>{self.blocks}}"
+        )
+        return f"{numbers}  {what}"
 
     def row(self, size: int, count: int, style: _text.Style, bar: bool = True) -> str:
         drawn = ""

@@ -10,10 +10,12 @@ from pytracemalloc.cli import _source
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Literal
+
     from pytracemalloc import Frame, Snapshot, Traceback
     from pytracemalloc._session import Figures
 
-KEY_TYPES = {
+KEY_TYPES: "dict[str, Literal['filename', 'lineno', 'traceback']]" = {
     "line": "lineno",
     "file": "filename",
     "function": "lineno",
@@ -56,7 +58,9 @@ class Summary:
 
     def __init__(self, figures: "Figures", at: str, by: str, top: int) -> None:
         rows = rows_by(figures.at_peak if at == "peak" else figures.at_end, by)
-        other = total(rows_by(figures.at_end if at == "peak" else figures.at_peak, "file"))
+        other = total(
+            rows_by(figures.at_end if at == "peak" else figures.at_peak, "file")
+        )
         self.at = at
         self.by = by
         self.nframe = figures.nframe

@@ -207,4 +207,3 @@ def become(words: list[str]) -> NoReturn:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise CommandError(f"run: cannot start {sys.executable}: {reason}") from None
-
