@@ -8,6 +8,7 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -48,7 +49,9 @@ ptm_os_unmap(void *pages, size_t bytes)
 void
 ptm_os_discard(void *pages, size_t bytes)
 {
-    (void)madvise(pages, bytes, MADV_DONTNEED);
+    if (madvise(pages, bytes, MADV_DONTNEED) != 0) { /* pages that the program has locked */
+        memset(pages, 0, bytes);
+    }
 }
 
 static size_t

@@ -19,13 +19,38 @@ on_event(PyObject *object, PyRefTracerEvent event, void *data)
     return PTM_UNLIKELY(chained != NULL) ? chained(object, event, chained_data) : 0;
 }
 
+static bool reached;
+
+static void
+probe(PyObject *object)
+{
+    (void)object;
+    reached = true;
+}
+
+/* Whether a new object is told to us although another tracer lies on top: one that was set after ours and calls it. */
+static bool
+is_wrapped(void)
+{
+    if (call_created == NULL) {
+        return false;
+    }
+    reached = false;
+    call_created = probe;
+    PyObject *object = PyList_New(0);
+    PyErr_Clear();
+    Py_XDECREF(object);
+    return reached;
+}
+
 void
 ptm_newref_install(void (*created)(PyObject *object))
 {
     void *data;
     PyRefTracer there = PyRefTracer_GetTracer(&data);
-    if (there != on_event) {
-        call_created = created;
+    bool wrapped = there != NULL && there != on_event && is_wrapped();
+    call_created = created;
+    if (there != on_event && !wrapped) {
         chained = there;
         chained_data = data;
         (void)PyRefTracer_SetTracer(on_event, NULL);

@@ -130,6 +130,37 @@ code_died(const void *block)
     ptm_lock_release(&ptm_intern_lock);
 }
 
+/* False: tracing stopped meanwhile, and the lock is not held. */
+static bool
+enter_raw(void)
+{
+    ptm_lock_take(&ptm_lanes[PTM_LANE_RAW].lock);
+    if (!ptm_recording.tracing) {
+        ptm_lock_release(&ptm_lanes[PTM_LANE_RAW].lock);
+        return false;
+    }
+    return true;
+}
+
+static void
+leave_raw(void)
+{
+    ptm_lock_release(&ptm_lanes[PTM_LANE_RAW].lock);
+}
+
+/* The site is of the other lane. */
+static PTM_NOINLINE void
+leave_across(ptm_lane_id lane, ptm_site_id id)
+{
+    if (lane == PTM_LANE_RAW) {
+        ptm_site_leave_elsewhere(id);
+    }
+    else if (enter_raw()) {
+        ptm_site_leave(&ptm_lanes[PTM_LANE_RAW], ptm_site_at(id));
+        leave_raw();
+    }
+}
+
 /* Takes a block out of its site's books; the peak was judged. */
 static PTM_ALWAYS_INLINE void
 leave(ptm_lane_id lane, ptm_site_id id)
@@ -139,7 +170,7 @@ leave(ptm_lane_id lane, ptm_site_id id)
         ptm_site_leave(&ptm_lanes[lane], site);
     }
     else {
-        ptm_site_leave_elsewhere(&ptm_lanes[lane], site);
+        leave_across(lane, id);
     }
 }
 
@@ -234,24 +265,6 @@ object_in(ptm_lane_id lane, const PyThreadState *tstate, const PyObject *object)
 }
 
 /* -- the raw lane -------------------------------------------------------------------------------------------------- */
-
-/* False: tracing stopped meanwhile, and the lock is not held. */
-static bool
-enter_raw(void)
-{
-    ptm_lock_take(&ptm_lanes[PTM_LANE_RAW].lock);
-    if (!ptm_recording.tracing) {
-        ptm_lock_release(&ptm_lanes[PTM_LANE_RAW].lock);
-        return false;
-    }
-    return true;
-}
-
-static void
-leave_raw(void)
-{
-    ptm_lock_release(&ptm_lanes[PTM_LANE_RAW].lock);
-}
 
 static void
 raw_alloc(const PyThreadState *tstate, void *block, size_t size)
@@ -376,14 +389,7 @@ ptm_record_main_free(const void *block)
     }
     uint32_t entry = ptm_blocks_take(block);
     if (PTM_LIKELY(entry != 0)) {
-        ptm_site_id id = entry & PTM_ENTRY_SITE;
-        if (PTM_LIKELY(id == 0 || ptm_site_at(id)->lane == PTM_LANE_MAIN)) {
-            settle(PTM_LANE_MAIN, entry, block);
-        }
-        else if (enter_raw()) {
-            settle(PTM_LANE_RAW, entry, block);
-            leave_raw();
-        }
+        settle(PTM_LANE_MAIN, entry, block);
     }
 }
 

@@ -41,18 +41,7 @@ ptm_sites_unindex(ptm_site_id id)
     }
 }
 
-uint64_t
-ptm_site_live(const ptm_site *site)
-{
-    return site->live - PTM_LOAD(&site->freed_elsewhere);
-}
-
-uint64_t
-ptm_site_share(const ptm_site *site)
-{
-    bool saved = !PTM_LOAD(&ptm_the_peak.at_max) && site->epoch == PTM_LOAD(&ptm_the_peak.epoch);
-    return saved ? site->at_peak : ptm_site_live(site);
-}
+/* -- books --------------------------------------------------------------------------------------------------------- */
 
 /* The first touch of a lane in an epoch is the first touch of one of its sites. */
 static void
@@ -69,23 +58,97 @@ void
 ptm_site_first_touch(ptm_lane *lane, ptm_site *site, uint32_t epoch)
 {
     touch_lane(lane, epoch);
-    site->at_peak = ptm_site_live(site);
+    site->at_peak = site->live;
     site->epoch = epoch;
 }
 
-void
-ptm_site_leave_elsewhere(ptm_lane *lane, ptm_site *site)
+/* The same for blocks that another lane frees: a count of its own, saved at its own first touch. Rare, so beside the
+ * sites. */
+typedef struct {
+    ptm_site_id site; /* first: a dropped record is linked through it */
+    uint32_t at_peak; /* freed_elsewhere at the peak, if epoch is the current one */
+    uint32_t epoch;
+} strays;
+
+#define STRAYS_CHUNK_BITS 10
+
+static ptm_table stray_table = PTM_TABLE(strays, STRAYS_CHUNK_BITS); /* guarded: the raw lane's lock */
+static ptm_index stray_index;
+
+static strays *
+strays_at(uint32_t record)
 {
-    touch_lane(lane, PTM_LOAD(&ptm_the_peak.epoch));
-    PTM_FETCH_ADD(&site->freed_elsewhere, 1u);
-    PTM_STORE(&lane->bytes, lane->bytes - site->size);
-    PTM_STORE(&lane->blocks, lane->blocks - 1);
+    return ptm_table_at(&stray_table, record, sizeof(strays), STRAYS_CHUNK_BITS);
+}
+
+/* Record ids, 0: none. */
+static uint32_t
+find_strays(ptm_site_id id)
+{
+    uint32_t record;
+    for (ptm_probe probe = ptm_probe_start(&stray_index, id); (record = ptm_probe_next(&stray_index, &probe));) {
+        if (strays_at(record)->site == id) {
+            break;
+        }
+    }
+    return record;
+}
+
+static uint32_t
+strays_of(ptm_site_id id)
+{
+    uint32_t record = find_strays(id);
+    if (record == 0 && (record = ptm_table_new(&stray_table)) != 0) {
+        strays_at(record)->site = id;
+        if (!ptm_index_put(&stray_index, id, record)) {
+            ptm_table_drop(&stray_table, record);
+            return 0;
+        }
+    }
+    return record;
+}
+
+void
+ptm_site_leave_elsewhere(ptm_site_id id)
+{
+    ptm_lane *raw = &ptm_lanes[PTM_LANE_RAW];
+    ptm_site *site = ptm_site_at(id);
+    uint32_t epoch = PTM_LOAD(&ptm_the_peak.epoch), record = strays_of(id);
+    touch_lane(raw, epoch);
+    if (record != 0 && strays_at(record)->epoch != epoch) {
+        strays_at(record)->at_peak = site->freed_elsewhere;
+        strays_at(record)->epoch = epoch;
+    }
+    PTM_STORE(&site->freed_elsewhere, site->freed_elsewhere + 1);
+    PTM_STORE(&raw->bytes, raw->bytes - site->size);
+    PTM_STORE(&raw->blocks, raw->blocks - 1);
+}
+
+uint64_t
+ptm_site_live(const ptm_site *site)
+{
+    return site->live - PTM_LOAD(&site->freed_elsewhere);
+}
+
+uint64_t
+ptm_site_share(ptm_site_id id)
+{
+    const ptm_site *site = ptm_site_at(id);
+    uint32_t epoch = PTM_LOAD(&ptm_the_peak.epoch);
+    if (PTM_LOAD(&ptm_the_peak.at_max)) {
+        return ptm_site_live(site);
+    }
+    uint64_t share = site->epoch == epoch ? site->at_peak : site->live;
+    uint32_t record = PTM_LIKELY(site->freed_elsewhere == 0) ? 0 : find_strays(id);
+    bool saved = record != 0 && strays_at(record)->epoch == epoch;
+    return share - (saved ? strays_at(record)->at_peak : site->freed_elsewhere);
 }
 
 /* -- sweeping ---------------------------------------------------------------------------------------------------- */
 
+/* A site with strays stays: its share may not be asked for without the raw lane's lock. */
 static bool
-is_idle(ptm_site *site)
+is_idle(ptm_site_id id, ptm_site *site)
 {
 #ifdef PTM_NO_BOOKS
     bool idle = true;
@@ -93,7 +156,7 @@ is_idle(ptm_site *site)
     bool idle = site->swept == (uint16_t)site->allocated;
 #endif
     site->swept = (uint16_t)site->allocated;
-    return idle && ptm_site_live(site) == 0 && ptm_site_share(site) == 0;
+    return idle && PTM_LOAD(&site->freed_elsewhere) == 0 && site->live == 0 && ptm_site_share(id) == 0;
 }
 
 static void
@@ -126,7 +189,7 @@ ptm_sites_sweep(ptm_lane_id lane_id, void (*bury)(const ptm_site *site))
     }
     for (ptm_site_id id = 1; id < ptm_site_table.used; id++) {
         ptm_site *site = ptm_site_at(id);
-        if (site->state != PTM_SITE_FREE && site->lane == lane_id && is_idle(site)) {
+        if (site->state != PTM_SITE_FREE && site->lane == lane_id && is_idle(id, site)) {
             bury(site);
             give_back(id, site);
         }
@@ -152,6 +215,8 @@ ptm_sites_clear(void)
         lane->peak_bytes = lane->peak_blocks = lane->lost_blocks = lane->lost_bytes = 0;
     }
     ptm_table_clear(&ptm_site_table);
+    ptm_index_clear(&stray_index);
+    ptm_table_clear(&stray_table);
     ptm_the_peak = (ptm_peak){.epoch = 1};
 }
 
@@ -180,5 +245,16 @@ ptm_lanes_peak(uint64_t *bytes, uint64_t *blocks)
         bool saved = !at_max && lane->epoch == epoch;
         *bytes += saved ? lane->peak_bytes : PTM_LOAD(&lane->bytes);
         *blocks += saved ? lane->peak_blocks : PTM_LOAD(&lane->blocks);
+    }
+}
+
+void
+ptm_sites_visit(ptm_mem_visit visit, void *arg)
+{
+    ptm_table_visit(&ptm_site_table, visit, arg);
+    ptm_table_visit(&stray_table, visit, arg);
+    ptm_index_visit(&stray_index, visit, arg);
+    for (int i = 0; i < PTM_N_LANES; i++) {
+        ptm_index_visit(&ptm_lanes[i].sites, visit, arg);
     }
 }

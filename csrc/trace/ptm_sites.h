@@ -7,7 +7,8 @@
  *           sites may stand for the same (stack, depth, size, domain), seen through different instructions of one
  *           line: snapshots add them up.
  * Threads   A lane has one writer at a time: the holder of the main interpreter's GIL, or of the raw lane's lock. Only
- *           a site's own lane writes its books; a block freed in another lane goes to `freed_elsewhere`.
+ *           a site's own lane writes its books. The main lane may take the raw lock to settle a block of the raw
+ *           lane; a block of the main lane that is freed in the raw lane goes to `freed_elsewhere`.
  *           New sites come and go under the intern lock.
  * Failure   no memory: no site, and the caller counts a loss
  * Cost      a hit: one slot, one site
@@ -31,7 +32,7 @@ typedef struct {
     uint32_t epoch;     /* of the last touch; writer: the lane */
     uint32_t code_age;  /* ptm_code_age when the window was last known to be the same; writer: the lane */
     uint32_t node;      /* the stack; guarded: intern lock */
-    uint32_t freed_elsewhere; /* atomic: blocks freed by another lane */
+    uint32_t freed_elsewhere; /* blocks of a main lane's site freed in the raw lane; writer: the raw lane */
     uint16_t depth;     /* total_nframe */
     uint8_t lane;
     uint8_t state;      /* ptm_site_state */
@@ -106,12 +107,14 @@ void ptm_sites_unindex(ptm_site_id id);
  * False: no memory, nothing was done. */
 bool ptm_sites_sweep(ptm_lane_id lane, void (*bury)(const ptm_site *site));
 void ptm_sites_clear(void);
+void ptm_sites_visit(ptm_mem_visit visit, void *arg);
 
-/* What of a site's blocks is alive, and what was at the peak; by the lane's writer. */
+/* What of a site's blocks is alive, and what was at the peak. By the lane's writer who holds the raw lane's lock as
+ * well if blocks of the site were freed elsewhere. */
 uint64_t ptm_site_live(const ptm_site *site);
-uint64_t ptm_site_share(const ptm_site *site);
-/* A block of another lane's site was freed by the writer of `lane`. */
-void ptm_site_leave_elsewhere(ptm_lane *lane, ptm_site *site);
+uint64_t ptm_site_share(ptm_site_id id);
+/* By the raw lane's writer: a block of a site of the main lane was freed in the raw lane. */
+void ptm_site_leave_elsewhere(ptm_site_id id);
 
 uint64_t ptm_lanes_bytes(void);
 uint64_t ptm_lanes_blocks(void);

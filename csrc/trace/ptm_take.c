@@ -85,10 +85,10 @@ take_stack(taking *t, ptm_node_id node)
 }
 
 static void
-take_site(taking *t, const ptm_site *site)
+take_site(taking *t, const ptm_site *site, uint64_t live, uint64_t share)
 {
-    ptm_snap_site taken = {.live = ptm_site_live(site),
-                           .peak = ptm_site_share(site),
+    ptm_snap_site taken = {.live = live,
+                           .peak = share,
                            .allocated = site->allocated,
                            .allocated_bytes = site->allocated * site->size,
                            .size = site->size,
@@ -157,7 +157,7 @@ ptm_take_all(uint32_t limit, ptm_snap **out)
     }
     for (ptm_site_id id = 1; id < ptm_site_table.used; id++) {
         if (ptm_site_at(id)->state != PTM_SITE_FREE) {
-            take_site(&t, ptm_site_at(id));
+            take_site(&t, ptm_site_at(id), ptm_site_live(ptm_site_at(id)), ptm_site_share(id));
         }
     }
     ptm_graves_each(take_grave, &t);
@@ -179,8 +179,7 @@ ptm_take_one(uint32_t limit, ptm_site_id id, ptm_snap **out)
         return err;
     }
     ptm_site one = *ptm_site_at(id);
-    one.live = one.allocated = 1;
-    one.freed_elsewhere = one.epoch = 0;
-    take_site(&t, &one);
+    one.allocated = 1;
+    take_site(&t, &one, 1, 1);
     return end(&t, out);
 }

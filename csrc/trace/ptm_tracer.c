@@ -145,10 +145,7 @@ ptm_tracer_memory_bytes(void)
     lock_all();
     ptm_shadow_visit(add_resident, &total);
     ptm_blockmap_visit(add_resident, &total);
-    ptm_table_visit(&ptm_site_table, add_resident, &total);
-    for (int i = 0; i < PTM_N_LANES; i++) {
-        ptm_index_visit(&ptm_lanes[i].sites, add_resident, &total);
-    }
+    ptm_sites_visit(add_resident, &total);
     ptm_graves_visit(add_resident, &total);
     ptm_stacks_visit(add_resident, &total);
     ptm_codes_visit(add_resident, &total);
