@@ -24,7 +24,7 @@ if (
         "run your program with one of these"
     )
 
-from pytracemalloc._core import (
+from pytracemalloc._core import (  # noqa: E402
     BaseFilter,
     DomainFilter,
     Filter,

@@ -175,7 +175,7 @@ def _apply_extra(snapshot: "_core.Snapshot", text: bytes | None) -> "_core.Snaps
     return snapshot
 
 
-def _as_class(cls: type, snapshot: "_core.Snapshot") -> Any:
+def _as_class(cls: Any, snapshot: "_core.Snapshot") -> Any:
     if cls is type(snapshot):
         return snapshot
     other = cls.__new__(cls)
@@ -183,7 +183,7 @@ def _as_class(cls: type, snapshot: "_core.Snapshot") -> Any:
     return other
 
 
-def load(cls: type, filename: Any) -> Any:
+def load(cls: Any, filename: Any) -> Any:
     path = os.fspath(filename)
     with open(path, "rb") as file:
         data = file.read()
