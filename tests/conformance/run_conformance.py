@@ -170,10 +170,14 @@ def suite(interpreter: Interpreter, python: Path, manner: str) -> Tally:
     folder.mkdir()
     log, results, output = folder / "log", folder / "results.json", folder / "output"
     log.touch()
-    env = clean_environment() | how.environment | {
-        "PTM_CONFORMANCE_LOG": str(log),
-        "PTM_CONFORMANCE_MANNER": manner,
-    }
+    env = (
+        clean_environment()
+        | how.environment
+        | {
+            "PTM_CONFORMANCE_LOG": str(log),
+            "PTM_CONFORMANCE_MANNER": manner,
+        }
+    )
     with output.open("w") as stream:
         try:
             ended = subprocess.run(

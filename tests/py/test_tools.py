@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -47,6 +48,17 @@ def test_preflight_names_all_that_is_missing_in_one_line(project: Path) -> None:
     assert status == 1
     assert len(lines) == 1
     assert "no-such-python" in lines[0] and "no-such-compiler" in lines[0]
+
+
+def test_every_target_has_a_recipe(project: Path) -> None:
+    text = (project / "Makefile").read_text()
+    named = re.search(r"^\.PHONY: (.*)", text, re.M)
+    assert named
+    targets = set(named.group(1).split()) - {"FORCE"}
+    assert {"test", "demo", "check", "asan", "conformance"} <= targets
+    for target in targets:
+        recipes = re.findall(rf"^{target}:.*\n\t", text, re.M)
+        assert len(recipes) == 1, target
 
 
 EXPECTED = {"a": {"outcome": "failed"}}
