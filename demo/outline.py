@@ -2,9 +2,9 @@
 """Indexes the classes and functions of Python's own standard library.
 
 A program like many: it reads a few megabytes of real text (the library's sources,
-which every interpreter brings along), has a library from PyPI (parso) parse them, works on the
-trees and writes a small result. It is content with its memory until somebody looks:
-`make demo` does.
+which every interpreter brings along), has a library from PyPI (parso) parse them,
+works on the trees and writes a small result. It is content with its memory until
+somebody looks: `make demo` does.
 """
 
 from __future__ import annotations

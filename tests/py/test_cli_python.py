@@ -210,8 +210,15 @@ ENDS = {
 }
 
 
-@pytest.mark.parametrize("kind", ["script", "-c", "-m", "-"])
-@pytest.mark.parametrize("end", ENDS)
+#: These differ by how the program was started.
+BY_KIND = ("status", "exception", "chained", "interrupt", "syntax", "stack", "warning")
+
+
+@pytest.mark.parametrize(
+    "end, kind",
+    [(end, "script") for end in ENDS]
+    + [(end, kind) for end in BY_KIND for kind in ("-c", "-m", "-")],
+)
 def test_how_it_ends(children, end, kind):
     if kind == "script":
         children.write("prog.py", ENDS[end])
