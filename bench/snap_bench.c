@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * How long the questions to a snapshot take, without Python: a usual snapshot, and hard ones of 200,000 distinct
- * stacks of 25 frames with a million blocks ("shared": stacks of a program, which share their callers; "unshared":
- * every stack has random callers of its own, five million nodes, the worst a snapshot can be).
+ * How long the questions to a snapshot take, without Python: a usual snapshot, and hard ones of
+ * 200,000 distinct stacks of 25 frames with a million blocks ("shared": stacks of a program, which
+ * share their callers; "unshared": every stack has random callers of its own, five million nodes,
+ * the worst a snapshot can be).
  *
- *   cc -O2 -std=c11 -D_GNU_SOURCE -Icsrc bench/snap_bench.c csrc/base/ptm_buf.c csrc/base/ptm_hash.c \
+ *   cc -O2 -std=c11 -D_GNU_SOURCE -Icsrc bench/snap_bench.c csrc/base/ptm_buf.c
+ *   csrc/base/ptm_hash.c \
  *      csrc/snap/[star].c csrc/format/[star].c -o build/snap_bench && build/snap_bench
  *
  * Prints milliseconds of CPU time, the least and the median of the runs.
@@ -48,17 +50,17 @@ compare_doubles(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-#define TIME(what, ...)                                                             \
-    do {                                                                            \
-        double times[RUNS];                                                         \
-        for (int run = 0; run < RUNS; run++) {                                      \
-            double start = now_ms();                                                \
-            __VA_ARGS__;                                                            \
-            times[run] = now_ms() - start;                                          \
-        }                                                                           \
-        qsort(times, RUNS, sizeof(times[0]), compare_doubles);                      \
-        printf("  %-44s %8.2f %8.2f\n", what, times[0], times[RUNS / 2]);           \
-        fflush(stdout);                                                             \
+#define TIME(what, ...)                                                   \
+    do {                                                                  \
+        double times[RUNS];                                               \
+        for (int run = 0; run < RUNS; run++) {                            \
+            double start = now_ms();                                      \
+            __VA_ARGS__;                                                  \
+            times[run] = now_ms() - start;                                \
+        }                                                                 \
+        qsort(times, RUNS, sizeof(times[0]), compare_doubles);            \
+        printf("  %-44s %8.2f %8.2f\n", what, times[0], times[RUNS / 2]); \
+        fflush(stdout);                                                   \
     } while (0)
 
 typedef struct {
@@ -72,7 +74,8 @@ frame_of(ptm_snap_builder *b, uint32_t number)
 {
     char file[64], name[32];
     uint32_t in_file = number % N_FILES;
-    int file_len = snprintf(file, sizeof(file), "/usr/lib/python3/site-packages/pkg%u/mod%u.py", in_file % 17, in_file);
+    int file_len = snprintf(file, sizeof(file), "/usr/lib/python3/site-packages/pkg%u/mod%u.py",
+                            in_file % 17, in_file);
     int name_len = snprintf(name, sizeof(name), "Class%u.method%u", number % 97, number);
     ptm_snap_frame frame = {
         .file = ptm_snap_build_string(b, file, (size_t)file_len),
@@ -99,7 +102,9 @@ make(const shape *shape, uint64_t seed, uint32_t skip)
         ptm_stack_id stack = 0;
         uint32_t at = 0;
         for (uint32_t d = 0; d < shape->n_frames; d++) {
-            at = shape->branches == 0 ? below(n_frames) : (at * 2654435761u + below(shape->branches) * 40503u + 7) % n_frames;
+            at = shape->branches == 0
+                     ? below(n_frames)
+                     : (at * 2654435761u + below(shape->branches) * 40503u + 7) % n_frames;
             stack = ptm_snap_build_stack(b, stack, ids[at]);
         }
         uint64_t live = 1 + below(2 * shape->blocks / shape->n_stacks);
@@ -184,21 +189,32 @@ bench(const shape *shape)
         ptm_snap_decref(snap);
         snap = make(shape, 1, 0);
     });
-    printf("  %-44s %8u\n  %-44s %8.1f\n", "nodes of the tree", snap->n_stacks, "MB", (double)ptm_snap_memory_bytes(snap) / 1e6);
+    printf("  %-44s %8u\n  %-44s %8.1f\n", "nodes of the tree", snap->n_stacks, "MB",
+           (double)ptm_snap_memory_bytes(snap) / 1e6);
     const ptm_metric live = PTM_METRIC_LIVE;
     bench_group("by file", snap, NULL, (ptm_group_query){PTM_BY_FILE, PTM_FLAT, live, 0});
     bench_group("by line", snap, NULL, (ptm_group_query){PTM_BY_LINE, PTM_FLAT, live, 0});
-    bench_group("by traceback, recent first", snap, NULL, (ptm_group_query){PTM_BY_TRACEBACK, PTM_FLAT, live, 0});
-    bench_group("by traceback, oldest first", snap, NULL, (ptm_group_query){PTM_BY_TRACEBACK, PTM_FLAT, live, 1});
-    bench_group("by line, cumulative", snap, NULL, (ptm_group_query){PTM_BY_LINE, PTM_CUMULATIVE_FRAMES, live, 0});
-    bench_group("by file, cumulative", snap, NULL, (ptm_group_query){PTM_BY_FILE, PTM_CUMULATIVE_FRAMES, live, 0});
-    bench_group("by line, cumulative once", snap, NULL, (ptm_group_query){PTM_BY_LINE, PTM_CUMULATIVE_ONCE, live, 0});
-    bench_group("by file, cumulative once", snap, NULL, (ptm_group_query){PTM_BY_FILE, PTM_CUMULATIVE_ONCE, live, 0});
+    bench_group("by traceback, recent first", snap, NULL,
+                (ptm_group_query){PTM_BY_TRACEBACK, PTM_FLAT, live, 0});
+    bench_group("by traceback, oldest first", snap, NULL,
+                (ptm_group_query){PTM_BY_TRACEBACK, PTM_FLAT, live, 1});
+    bench_group("by line, cumulative", snap, NULL,
+                (ptm_group_query){PTM_BY_LINE, PTM_CUMULATIVE_FRAMES, live, 0});
+    bench_group("by file, cumulative", snap, NULL,
+                (ptm_group_query){PTM_BY_FILE, PTM_CUMULATIVE_FRAMES, live, 0});
+    bench_group("by line, cumulative once", snap, NULL,
+                (ptm_group_query){PTM_BY_LINE, PTM_CUMULATIVE_ONCE, live, 0});
+    bench_group("by file, cumulative once", snap, NULL,
+                (ptm_group_query){PTM_BY_FILE, PTM_CUMULATIVE_ONCE, live, 0});
     bench_group("diff by line", snap, old, (ptm_group_query){PTM_BY_LINE, PTM_FLAT, live, 0});
-    bench_group("diff by traceback, recent first", snap, old, (ptm_group_query){PTM_BY_TRACEBACK, PTM_FLAT, live, 0});
-    bench_group("diff by traceback, oldest first", snap, old, (ptm_group_query){PTM_BY_TRACEBACK, PTM_FLAT, live, 1});
-    bench_group("diff by line, cumulative", snap, old, (ptm_group_query){PTM_BY_LINE, PTM_CUMULATIVE_FRAMES, live, 0});
-    bench_group("diff by line, cumulative once", snap, old, (ptm_group_query){PTM_BY_LINE, PTM_CUMULATIVE_ONCE, live, 0});
+    bench_group("diff by traceback, recent first", snap, old,
+                (ptm_group_query){PTM_BY_TRACEBACK, PTM_FLAT, live, 0});
+    bench_group("diff by traceback, oldest first", snap, old,
+                (ptm_group_query){PTM_BY_TRACEBACK, PTM_FLAT, live, 1});
+    bench_group("diff by line, cumulative", snap, old,
+                (ptm_group_query){PTM_BY_LINE, PTM_CUMULATIVE_FRAMES, live, 0});
+    bench_group("diff by line, cumulative once", snap, old,
+                (ptm_group_query){PTM_BY_LINE, PTM_CUMULATIVE_ONCE, live, 0});
     bench_filter("filter, most recent frame", snap, false);
     bench_filter("filter, all frames", snap, true);
     bench_format(snap);

@@ -4,8 +4,8 @@
  *
  * Owns      one malloc'ed piece of memory (cold path only: never used under a hook)
  * Threads   one user
- * Failure   a buffer that could not grow stays failed (`failed`), keeps what it had, and ignores what follows:
- *           write everything, then ask once
+ * Failure   a buffer that could not grow stays failed (`failed`), keeps what it had, and ignores
+ *           what follows: write everything, then ask once
  */
 #ifndef PTM_BUF_H
 #define PTM_BUF_H

@@ -52,17 +52,20 @@ enum {
 #define PTM_PPROF_LIMIT "#pytracemalloc limit " /* pprof shows no comment that starts with # */
 #define PTM_PPROF_LOST "#pytracemalloc lost "   /* blocks, bytes */
 #define PTM_PPROF_JSON "#pytracemalloc json "
-#define PTM_PPROF_NAMELESS "?"           /* a function's system_name: its name is not known */
-#define PTM_PPROF_UNKNOWN "<unknown>"    /* a name for people to see then, and the API's unknown file */
-#define PTM_PPROF_DEPTH_UNKNOWN (-1)     /* label depth: total_nframe is not known */
+#define PTM_PPROF_NAMELESS "?" /* a function's system_name: its name is not known */
+#define PTM_PPROF_UNKNOWN \
+    "<unknown>"                      /* a name for people to see then, and the API's unknown file */
+#define PTM_PPROF_DEPTH_UNKNOWN (-1) /* label depth: total_nframe is not known */
 
-/* Location.address: what pprof has no field for, the end of a frame's position. Bit 0 tells which of two forms:
+/* Location.address: what pprof has no field for, the end of a frame's position. Bit 0 tells which
+ * of two forms:
  *
  *     63                   5 4       1 0        63               33 32            1 0
  *    [   end_colno + 1      |  lines  |0]      [  end_colno + 1    |    lines      |1]
  *
- * lines is end_lineno - lineno + 1, or 0: end_lineno not known. end_colno is -1 when not known. So a frame
- * without positions has address 0, which protobuf leaves out, and usual ones take two bytes. */
+ * lines is end_lineno - lineno + 1, or 0: end_lineno not known. end_colno is -1 when not known. So
+ * a frame without positions has address 0, which protobuf leaves out, and usual ones take two
+ * bytes. */
 static inline uint64_t
 ptm_pprof_address(int32_t lineno, int32_t end_lineno, int32_t end_colno)
 {

@@ -2,11 +2,12 @@
  *
  * ptm_pprof_in - a profile while it is read; shared by the files of the reader and by nobody else.
  *
- * How       ptm_pprof_read.c goes over the fields once and notes strings, functions, mappings and locations in
- *           whatever order they come; ptm_pprof_tables.c makes frames of them; then ptm_pprof_samples.c goes over
- *           the samples and makes stacks and sites
+ * How       ptm_pprof_read.c goes over the fields once and notes strings, functions, mappings and
+ *           locations in whatever order they come; ptm_pprof_tables.c makes frames of them; then
+ *           ptm_pprof_samples.c goes over the samples and makes stacks and sites
  * Failure   false; what and where has been said by ptm_pprof_refuse, or memory was short (in->err)
- * Bounds    every array here has at most one item of 32 bytes per 2 bytes of input; stacks see `frames_left`
+ * Bounds    every array here has at most one item of 32 bytes per 2 bytes of input; stacks see
+ *           `frames_left`
  */
 #ifndef PTM_PPROF_IN_H
 #define PTM_PPROF_IN_H
@@ -15,7 +16,8 @@
 #include "format/ptm_wire.h"
 #include "snap/ptm_ids.h"
 
-/* The ids of a table's messages: any numbers but 0. An index is a message's place in the file's order. */
+/* The ids of a table's messages: any numbers but 0. An index is a message's place in the file's
+ * order. */
 typedef struct {
     ptm_buf ids; /* uint64_t by index */
     ptm_ids by_id;

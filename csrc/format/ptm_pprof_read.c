@@ -7,8 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Stacks may have this many frames per byte of the file: a file of ours has at most one, but a location of other
- * tools stands for several inlined calls. More is not a profile but an attempt at our memory. */
+/* Stacks may have this many frames per byte of the file: a file of ours has at most one, but a
+ * location of other tools stands for several inlined calls. More is not a profile but an attempt at
+ * our memory. */
 #define FRAMES_PER_BYTE 4
 #define FRAMES_AT_LEAST 4096
 
@@ -22,7 +23,8 @@ ptm_pprof_refuse(ptm_pprof_in *in, const uint8_t *at, const char *format, ...)
         vsnprintf(what, sizeof(what), format, args);
         va_end(args);
         in->err = PTM_EFORMAT;
-        snprintf(in->why->text, sizeof(in->why->text), "%s (byte %zu)", what, (size_t)(at - in->data));
+        snprintf(in->why->text, sizeof(in->why->text), "%s (byte %zu)", what,
+                 (size_t)(at - in->data));
     }
     return false;
 }
@@ -41,7 +43,8 @@ bool
 ptm_pprof_message(ptm_pprof_in *in, const ptm_wire_field *field, ptm_wire *message)
 {
     if (field->type != WIRE_BYTES) {
-        return ptm_pprof_refuse(in, field->at, "field %u is not a message", (unsigned)field->number);
+        return ptm_pprof_refuse(in, field->at, "field %u is not a message",
+                                (unsigned)field->number);
     }
     *message = field->bytes;
     return true;
@@ -57,7 +60,8 @@ bool
 ptm_pprof_text(ptm_pprof_in *in, uint64_t index, const uint8_t *at, ptm_wire *text)
 {
     if (index >= PTM_N_ITEMS(in->strings, ptm_wire)) {
-        return ptm_pprof_refuse(in, at, "string %llu is not in the file", (unsigned long long)index);
+        return ptm_pprof_refuse(in, at, "string %llu is not in the file",
+                                (unsigned long long)index);
     }
     *text = PTM_ITEMS(in->strings, ptm_wire)[index];
     return true;
@@ -70,7 +74,7 @@ ptm_pprof_text_is(ptm_wire text, const char *word)
     return (size_t)(text.end - text.at) == len && memcmp(text.at, word, len) == 0;
 }
 
-/* -- the first pass ------------------------------------------------------------------------------------------ */
+/* -- the first pass ---------------------------------------------------------------------------- */
 
 static bool
 note_type(ptm_pprof_in *in, const ptm_wire_field *field)
@@ -155,16 +159,18 @@ note_all(ptm_pprof_in *in, ptm_pprof_extra *extra)
         return false;
     }
     if (in->strings.len == 0 || in->types.len == 0) {
-        return ptm_pprof_refuse(in, in->data + in->len, "this is no profile, or the end of one is missing: it has no %s",
+        return ptm_pprof_refuse(in, in->data + in->len,
+                                "this is no profile, or the end of one is missing: it has no %s",
                                 in->strings.len == 0 ? "strings" : "sample types");
     }
     if (!ptm_pprof_text(in, 0, in->data, &first) || first.at != first.end) {
-        return ptm_pprof_refuse(in, first.at, "the first string is not empty, as it must be in a profile");
+        return ptm_pprof_refuse(in, first.at,
+                                "the first string is not empty, as it must be in a profile");
     }
     return true;
 }
 
-/* -- comments: what profiles have no field for --------------------------------------------------------------- */
+/* -- comments: what profiles have no field for ------------------------------------------------- */
 
 static bool
 cut_prefix(ptm_wire *text, const char *prefix)
@@ -204,15 +210,16 @@ read_version(ptm_pprof_in *in, ptm_wire text)
         return true; /* somebody's comment about us */
     }
     if (version > PTM_PPROF_VERSION) {
-        return ptm_pprof_refuse(in, at, "the file was written by a newer pytracemalloc: format %llu, known up to %d",
-                                (unsigned long long)version, PTM_PPROF_VERSION);
+        return ptm_pprof_refuse(
+            in, at, "the file was written by a newer pytracemalloc: format %llu, known up to %d",
+            (unsigned long long)version, PTM_PPROF_VERSION);
     }
     in->version = (uint32_t)version;
     return true;
 }
 
-/* Several of one kind come from files that pprof has merged: the longest limit holds, losses add up, and of the
- * JSON texts the first is taken. */
+/* Several of one kind come from files that pprof has merged: the longest limit holds, losses add
+ * up, and of the JSON texts the first is taken. */
 static bool
 read_comment(ptm_pprof_in *in, ptm_wire text, ptm_pprof_extra *extra, uint64_t lost[2])
 {
@@ -224,12 +231,14 @@ read_comment(ptm_pprof_in *in, ptm_wire text, ptm_pprof_extra *extra, uint64_t l
         if (cut_number(&text, &first) && first <= UINT32_MAX && first > in->limit) {
             in->limit = (uint32_t)first;
         }
-    } else if (cut_prefix(&text, PTM_PPROF_LOST)) {
+    }
+    else if (cut_prefix(&text, PTM_PPROF_LOST)) {
         if (cut_number(&text, &first) && cut_number(&text, &second)) {
             lost[0] += first;
             lost[1] += second;
         }
-    } else if (cut_prefix(&text, PTM_PPROF_JSON) && extra->json == NULL) {
+    }
+    else if (cut_prefix(&text, PTM_PPROF_JSON) && extra->json == NULL) {
         extra->json = (const char *)text.at;
         extra->json_len = (size_t)(text.end - text.at);
     }
@@ -243,7 +252,8 @@ read_comments(ptm_pprof_in *in, ptm_pprof_extra *extra)
     const uint64_t *comments = PTM_ITEMS(in->comments, uint64_t);
     for (size_t i = 0; i < PTM_N_ITEMS(in->comments, uint64_t); i++) {
         ptm_wire text;
-        if (!ptm_pprof_text(in, comments[i], in->data, &text) || !read_comment(in, text, extra, lost)) {
+        if (!ptm_pprof_text(in, comments[i], in->data, &text)
+            || !read_comment(in, text, extra, lost)) {
             return false;
         }
     }
@@ -251,7 +261,7 @@ read_comments(ptm_pprof_in *in, ptm_pprof_extra *extra)
     return true;
 }
 
-/* -- the whole ----------------------------------------------------------------------------------------------- */
+/* -- the whole --------------------------------------------------------------------------------- */
 
 static bool
 read_all(ptm_pprof_in *in, ptm_pprof_extra *extra)
@@ -264,16 +274,18 @@ static bool
 any_failed(ptm_pprof_in *in)
 {
     return in->strings.failed || in->string_ids.failed || in->text.failed || in->types.failed
-           || in->columns.failed || in->comments.failed || in->functions.failed || in->mappings.failed
-           || in->raw_locations.failed || in->locations.failed || in->location_frames.failed
-           || in->function_ids.ids.failed || in->mapping_ids.ids.failed || in->location_ids.ids.failed;
+           || in->columns.failed || in->comments.failed || in->functions.failed
+           || in->mappings.failed || in->raw_locations.failed || in->locations.failed
+           || in->location_frames.failed || in->function_ids.ids.failed
+           || in->mapping_ids.ids.failed || in->location_ids.ids.failed;
 }
 
 static void
 fini(ptm_pprof_in *in)
 {
-    ptm_buf *bufs[] = {&in->strings,  &in->string_ids, &in->text,          &in->types,     &in->columns,        &in->comments,
-                       &in->functions, &in->mappings,  &in->raw_locations, &in->locations, &in->location_frames};
+    ptm_buf *bufs[] = {&in->strings,       &in->string_ids, &in->text,           &in->types,
+                       &in->columns,       &in->comments,   &in->functions,      &in->mappings,
+                       &in->raw_locations, &in->locations,  &in->location_frames};
     for (size_t i = 0; i < PTM_ARRAY_LEN(bufs); i++) {
         ptm_buf_fini(bufs[i]);
     }
@@ -283,7 +295,8 @@ fini(ptm_pprof_in *in)
 }
 
 ptm_err
-ptm_pprof_read(const uint8_t *data, size_t len, ptm_snap **out, ptm_pprof_extra *extra, ptm_pprof_why *why)
+ptm_pprof_read(const uint8_t *data, size_t len, ptm_snap **out, ptm_pprof_extra *extra,
+               ptm_pprof_why *why)
 {
     ptm_pprof_in in = {.data = data, .len = len, .why = why};
     ptm_pprof_extra found = {0};

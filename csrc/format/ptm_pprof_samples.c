@@ -2,8 +2,9 @@
  *
  * Samples to stacks and sites.
  *
- * Samples of our own files carry the size of a block as a label, so each is one site. Elsewhere a sample says how
- * many objects make how many bytes: the bytes are shared out evenly, q or q + 1 to each, so totals stay exact.
+ * Samples of our own files carry the size of a block as a label, so each is one site. Elsewhere a
+ * sample says how many objects make how many bytes: the bytes are shared out evenly, q or q + 1 to
+ * each, so totals stay exact.
  */
 #include "format/ptm_pprof_fields.h"
 #include "format/ptm_pprof_in.h"
@@ -27,7 +28,7 @@ typedef struct {
     ptm_buf stacks;    /* ptm_stack_id: `before`'s stack after the i-th location from the oldest */
 } path;
 
-/* -- columns ------------------------------------------------------------------------------------------------- */
+/* -- columns ----------------------------------------------------------------------------------- */
 
 static void
 name_columns(ptm_pprof_in *in, const ptm_wire *names, uint8_t *columns, size_t n)
@@ -51,7 +52,8 @@ column_by_unit(ptm_pprof_in *in, const ptm_wire *units, uint8_t *columns, size_t
                const char *const unit_words[2])
 {
     for (size_t i = 0; i < n; i++) {
-        bool fits = ptm_pprof_text_is(units[i], unit_words[0]) || ptm_pprof_text_is(units[i], unit_words[1]);
+        bool fits = ptm_pprof_text_is(units[i], unit_words[0])
+                    || ptm_pprof_text_is(units[i], unit_words[1]);
         if (columns[i] == N_COLUMNS && fits) {
             columns[i] = column;
             in->has_column[column] = true;
@@ -82,7 +84,8 @@ ptm_pprof_choose_columns(ptm_pprof_in *in)
         ptm_wire text;
         ok = ptm_pprof_text(in, PTM_ITEMS(in->types, ptm_pprof_type)[i].type, in->data, &text);
         ptm_buf_put(&names, &text, sizeof(text));
-        ok = ok && ptm_pprof_text(in, PTM_ITEMS(in->types, ptm_pprof_type)[i].unit, in->data, &text);
+        ok =
+            ok && ptm_pprof_text(in, PTM_ITEMS(in->types, ptm_pprof_type)[i].unit, in->data, &text);
         ptm_buf_put(&units, &text, sizeof(text));
     }
     ok = ok && !names.failed && !units.failed;
@@ -104,7 +107,7 @@ ptm_pprof_choose_columns(ptm_pprof_in *in)
     return ok;
 }
 
-/* -- the parts of a sample ----------------------------------------------------------------------------------- */
+/* -- the parts of a sample --------------------------------------------------------------------- */
 
 static bool
 read_locations(ptm_pprof_in *in, sample *s, ptm_wire_field field, path *p)
@@ -141,12 +144,15 @@ take_label(sample *s, ptm_wire key, int64_t num)
     if (ptm_pprof_text_is(key, "bytes")) {
         s->bytes = num;
         s->has_bytes = num >= 0;
-    } else if (ptm_pprof_text_is(key, "depth")) {
+    }
+    else if (ptm_pprof_text_is(key, "depth")) {
         s->depth = num;
         s->has_depth = true;
-    } else if (ptm_pprof_text_is(key, "domain")) {
+    }
+    else if (ptm_pprof_text_is(key, "domain")) {
         s->domain = num;
-    } else if (ptm_pprof_text_is(key, "folded")) {
+    }
+    else if (ptm_pprof_text_is(key, "folded")) {
         s->folded = num;
     }
 }
@@ -205,13 +211,14 @@ read_sample(ptm_pprof_in *in, const ptm_wire_field *field, sample *s, path *p)
         return false;
     }
     if (s->n_values != in->columns.len) {
-        return ptm_pprof_refuse(in, s->at, "sample %llu has %llu values where there are %zu sample types",
-                                (unsigned long long)s->number, (unsigned long long)s->n_values, in->columns.len);
+        return ptm_pprof_refuse(
+            in, s->at, "sample %llu has %llu values where there are %zu sample types",
+            (unsigned long long)s->number, (unsigned long long)s->n_values, in->columns.len);
     }
     return !p->locations.failed;
 }
 
-/* -- stacks -------------------------------------------------------------------------------------------------- */
+/* -- stacks ------------------------------------------------------------------------------------ */
 
 static const ptm_pprof_location *
 location_at(const ptm_pprof_in *in, uint32_t index)
@@ -219,8 +226,8 @@ location_at(const ptm_pprof_in *in, uint32_t index)
     return &PTM_ITEMS(in->locations, ptm_pprof_location)[index];
 }
 
-/* How many of the locations, from the most recent one, a stack of the API's greatest length takes; *n_frames: how
- * many frames these are. */
+/* How many of the locations, from the most recent one, a stack of the API's greatest length takes;
+ * *n_frames: how many frames these are. */
 static size_t
 locations_that_fit(const ptm_pprof_in *in, const path *p, uint32_t *n_frames)
 {
@@ -250,9 +257,11 @@ add_frames(ptm_pprof_in *in, ptm_stack_id stack, const ptm_pprof_location *locat
 static size_t
 shared_locations(const path *p, size_t n)
 {
-    const uint32_t *now = PTM_ITEMS(p->locations, uint32_t), *before = PTM_ITEMS(p->before, uint32_t);
+    const uint32_t *now = PTM_ITEMS(p->locations, uint32_t),
+                   *before = PTM_ITEMS(p->before, uint32_t);
     size_t n_before = PTM_N_ITEMS(p->before, uint32_t), shared = 0;
-    while (shared < n && shared < n_before && now[n - 1 - shared] == before[n_before - 1 - shared]) {
+    while (shared < n && shared < n_before
+           && now[n - 1 - shared] == before[n_before - 1 - shared]) {
         shared++;
     }
     return shared;
@@ -272,10 +281,13 @@ make_stack(ptm_pprof_in *in, const sample *s, path *p, ptm_stack_id *stack, uint
     p->stacks.len = shared * sizeof(ptm_stack_id);
     *stack = shared == 0 ? 0 : PTM_ITEMS(p->stacks, ptm_stack_id)[shared - 1];
     for (size_t i = shared; i < n; i++) {
-        const ptm_pprof_location *location = location_at(in, PTM_ITEMS(p->locations, uint32_t)[n - 1 - i]);
+        const ptm_pprof_location *location =
+            location_at(in, PTM_ITEMS(p->locations, uint32_t)[n - 1 - i]);
         if (location->n > in->frames_left) {
-            return ptm_pprof_refuse(in, s->at, "sample %llu: the stacks have more frames than a file of this size can mean",
-                                    (unsigned long long)s->number);
+            return ptm_pprof_refuse(
+                in, s->at,
+                "sample %llu: the stacks have more frames than a file of this size can mean",
+                (unsigned long long)s->number);
         }
         in->frames_left -= location->n;
         *stack = add_frames(in, *stack, location);
@@ -287,7 +299,7 @@ make_stack(ptm_pprof_in *in, const sample *s, path *p, ptm_stack_id *stack, uint
     return !p->stacks.failed;
 }
 
-/* -- sites --------------------------------------------------------------------------------------------------- */
+/* -- sites ------------------------------------------------------------------------------------- */
 
 static uint64_t
 saturated(uint64_t a, uint64_t b)
@@ -310,11 +322,13 @@ static void
 add_sized(ptm_pprof_in *in, const sample *s, ptm_snap_site site)
 {
     site.allocated = blocks(in, s, COLUMN_ALLOC_OBJECTS, COLUMN_ALLOC_SPACE);
-    site.allocated_bytes = in->has_column[COLUMN_ALLOC_SPACE] ? s->columns[COLUMN_ALLOC_SPACE]
-                                                              : saturated(site.allocated, (uint64_t)s->bytes);
+    site.allocated_bytes = in->has_column[COLUMN_ALLOC_SPACE]
+                               ? s->columns[COLUMN_ALLOC_SPACE]
+                               : saturated(site.allocated, (uint64_t)s->bytes);
     if (s->folded > 0) {
         site.folded = 1;
-    } else {
+    }
+    else {
         site.size = (uint64_t)s->bytes;
         site.live = blocks(in, s, COLUMN_INUSE_OBJECTS, COLUMN_INUSE_SPACE);
         site.peak = blocks(in, s, COLUMN_PEAK_OBJECTS, COLUMN_PEAK_SPACE);
@@ -345,12 +359,15 @@ share_out(ptm_pprof_in *in, ptm_snap_site site, ptm_metric metric, uint64_t obje
     }
 }
 
-/* Without the label nothing says that these were the same blocks, so each number has sites of its own. */
+/* Without the label nothing says that these were the same blocks, so each number has sites of its
+ * own. */
 static void
 add_unsized(ptm_pprof_in *in, const sample *s, ptm_snap_site site)
 {
-    share_out(in, site, PTM_METRIC_LIVE, s->columns[COLUMN_INUSE_OBJECTS], s->columns[COLUMN_INUSE_SPACE]);
-    share_out(in, site, PTM_METRIC_PEAK, s->columns[COLUMN_PEAK_OBJECTS], s->columns[COLUMN_PEAK_SPACE]);
+    share_out(in, site, PTM_METRIC_LIVE, s->columns[COLUMN_INUSE_OBJECTS],
+              s->columns[COLUMN_INUSE_SPACE]);
+    share_out(in, site, PTM_METRIC_PEAK, s->columns[COLUMN_PEAK_OBJECTS],
+              s->columns[COLUMN_PEAK_SPACE]);
     site.allocated = blocks(in, s, COLUMN_ALLOC_OBJECTS, COLUMN_ALLOC_SPACE);
     site.allocated_bytes = s->columns[COLUMN_ALLOC_SPACE];
     site.folded = 1;
@@ -379,7 +396,8 @@ make_site(ptm_pprof_in *in, const sample *s, ptm_stack_id stack, uint32_t n_fram
     };
     if (s->has_bytes) {
         add_sized(in, s, site);
-    } else {
+    }
+    else {
         add_unsized(in, s, site);
     }
 }

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* -- ids ----------------------------------------------------------------------------------------------------- */
+/* -- ids --------------------------------------------------------------------------------------- */
 
 void
 ptm_pprof_ids_fini(ptm_pprof_ids *ids)
@@ -56,7 +56,7 @@ add_id(ptm_pprof_in *in, ptm_pprof_ids *ids, uint64_t id, const char *what, cons
     return !ids->ids.failed;
 }
 
-/* -- functions and mappings, as they come -------------------------------------------------------------------- */
+/* -- functions and mappings, as they come ------------------------------------------------------ */
 
 bool
 ptm_pprof_note_function(ptm_pprof_in *in, const ptm_wire_field *field)
@@ -78,7 +78,8 @@ ptm_pprof_note_function(ptm_pprof_in *in, const ptm_wire_field *field)
             return false;
         }
     }
-    if (!ptm_pprof_ended(in, &message) || !add_id(in, &in->function_ids, id, "function", field->at)) {
+    if (!ptm_pprof_ended(in, &message)
+        || !add_id(in, &in->function_ids, id, "function", field->at)) {
         return false;
     }
     ptm_buf_put(&in->functions, &function, sizeof(function));
@@ -107,7 +108,7 @@ ptm_pprof_note_mapping(ptm_pprof_in *in, const ptm_wire_field *field)
     return true;
 }
 
-/* -- frames -------------------------------------------------------------------------------------------------- */
+/* -- frames ------------------------------------------------------------------------------------ */
 
 /* A string of the file as one of the snapshot. Each is looked at once, however often it is used. */
 static bool
@@ -146,12 +147,14 @@ ptm_pprof_unknown_frame(ptm_pprof_in *in)
 
 /* What other tools leave empty is unknown; we say what we mean (docs/design/file-format.md). */
 static bool
-name_frame(ptm_pprof_in *in, const ptm_pprof_function *function, const uint8_t *at, ptm_snap_frame *frame)
+name_frame(ptm_pprof_in *in, const ptm_pprof_function *function, const uint8_t *at,
+           ptm_snap_frame *frame)
 {
     ptm_wire name, system_name, file;
     if (!ptm_pprof_text(in, function->name, at, &name)
         || !ptm_pprof_text(in, function->system_name, at, &system_name)
-        || !ptm_pprof_text(in, function->file, at, &file) || !string_id(in, function->file, at, &frame->file)) {
+        || !ptm_pprof_text(in, function->file, at, &file)
+        || !string_id(in, function->file, at, &frame->file)) {
         return false;
     }
     bool named = name.at != name.end, system_named = system_name.at != system_name.end;
@@ -198,11 +201,14 @@ add_line(ptm_pprof_in *in, const ptm_wire_field *field, uint64_t address)
     }
     uint32_t index = ptm_pprof_index(&in->function_ids, function);
     if (index == UINT32_MAX && function != 0) {
-        return ptm_pprof_refuse(in, field->at, "function id %llu is not in the file", (unsigned long long)function);
+        return ptm_pprof_refuse(in, field->at, "function id %llu is not in the file",
+                                (unsigned long long)function);
     }
     if (index == UINT32_MAX) {
         frame.file = word_id(in, PTM_PPROF_UNKNOWN);
-    } else if (!name_frame(in, &PTM_ITEMS(in->functions, ptm_pprof_function)[index], field->at, &frame)) {
+    }
+    else if (!name_frame(in, &PTM_ITEMS(in->functions, ptm_pprof_function)[index], field->at,
+                         &frame)) {
         return false;
     }
     frame.lineno = within_int32(line, 0);
@@ -255,7 +261,8 @@ make_location(ptm_pprof_in *in, ptm_wire message)
     if (!ptm_pprof_ended(in, &message) || !add_id(in, &in->location_ids, id, "location", start)) {
         return false;
     }
-    ptm_pprof_location location = {.first = (uint32_t)PTM_N_ITEMS(in->location_frames, ptm_frame_id)};
+    ptm_pprof_location location = {.first =
+                                       (uint32_t)PTM_N_ITEMS(in->location_frames, ptm_frame_id)};
     while (ptm_wire_next(&again, &part)) {
         if (part.number == LOCATION_LINE && !add_line(in, &part, address)) {
             return false;
@@ -273,7 +280,8 @@ make_location(ptm_pprof_in *in, ptm_wire message)
 bool
 ptm_pprof_make_frames(ptm_pprof_in *in)
 {
-    size_t n_strings = PTM_N_ITEMS(in->strings, ptm_wire), n = PTM_N_ITEMS(in->raw_locations, ptm_wire);
+    size_t n_strings = PTM_N_ITEMS(in->strings, ptm_wire),
+           n = PTM_N_ITEMS(in->raw_locations, ptm_wire);
     if (n >= UINT32_MAX / 2 || in->len / 2 >= UINT32_MAX) {
         return ptm_pprof_refuse(in, in->data, "the file is too big");
     }

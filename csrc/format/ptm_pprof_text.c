@@ -12,7 +12,12 @@ static size_t
 character_bytes(const uint8_t *text, size_t len)
 {
     uint8_t lead = text[0];
-    size_t n = lead < 0x80 ? 1 : lead < 0xc2 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : lead < 0xf5 ? 4 : 0;
+    size_t n = lead < 0x80   ? 1
+               : lead < 0xc2 ? 0
+               : lead < 0xe0 ? 2
+               : lead < 0xf0 ? 3
+               : lead < 0xf5 ? 4
+                             : 0;
     if (n == 0 || n > len) {
         return 0;
     }
@@ -44,7 +49,8 @@ static void
 put_escape(ptm_buf *out, uint32_t unit)
 {
     static const char hex[] = "0123456789abcdef";
-    char bytes[6] = {'\\', 'u', hex[unit >> 12], hex[unit >> 8 & 0xf], hex[unit >> 4 & 0xf], hex[unit & 0xf]};
+    char bytes[6] = {
+        '\\', 'u', hex[unit >> 12], hex[unit >> 8 & 0xf], hex[unit >> 4 & 0xf], hex[unit & 0xf]};
     ptm_buf_put(out, bytes, sizeof(bytes));
 }
 
@@ -97,18 +103,22 @@ ptm_pprof_escape(const char *text, size_t len, ptm_buf *out)
         n = character_bytes(at, (size_t)(end - at));
         if (n == 0) {
             put_escape(out, SURROGATE_OF_BYTE + *at);
-        } else if (is_surrogate(at, n)) {
+        }
+        else if (is_surrogate(at, n)) {
             put_escape(out, (uint32_t)(0xd000 | (at[1] & 0x3f) << 6 | (at[2] & 0x3f)));
-        } else if (escaped_unit(at, (size_t)(end - at)) >= 0) {
+        }
+        else if (escaped_unit(at, (size_t)(end - at)) >= 0) {
             put_escape(out, '\\');
-        } else {
+        }
+        else {
             ptm_buf_put(out, at, n);
         }
         at += n == 0 ? 1 : n;
     }
 }
 
-/* The character at `at`, or the surrogate of a byte that is none; returns how many bytes that were. */
+/* The character at `at`, or the surrogate of a byte that is none; returns how many bytes that
+ * were. */
 static size_t
 put_clean_character(const uint8_t *at, size_t len, ptm_buf *out)
 {
@@ -136,10 +146,12 @@ ptm_pprof_unescape(const char *text, size_t len, ptm_buf *out)
         if (unit >= (int32_t)SURROGATE_FIRST && unit <= (int32_t)SURROGATE_LAST) {
             put_surrogate(out, (uint32_t)unit);
             at += 6;
-        } else if (unit == '\\') {
+        }
+        else if (unit == '\\') {
             ptm_buf_put_byte(out, '\\');
             at += 6;
-        } else {
+        }
+        else {
             at += put_clean_character(at, (size_t)(end - at), out);
         }
     }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * What is written in which order matters for one thing: the string table comes last and the comments point to its
- * end, so a file that lacks any of its end has an index to a string that is not there, and cannot be read.
+ * What is written in which order matters for one thing: the string table comes last and the
+ * comments point to its end, so a file that lacks any of its end has an index to a string that is
+ * not there, and cannot be read.
  */
 #include "format/ptm_pprof.h"
 #include "format/ptm_pprof_fields.h"
@@ -27,7 +28,8 @@ enum {
     N_TEXTS
 };
 static const char *const texts[] = {
-    "", PTM_PPROF_COLUMNS, "count", "bytes", "space", "depth", "domain", "folded", PTM_PPROF_UNKNOWN, PTM_PPROF_NAMELESS,
+    "",      PTM_PPROF_COLUMNS, "count",  "bytes",           "space",
+    "depth", "domain",          "folded", PTM_PPROF_UNKNOWN, PTM_PPROF_NAMELESS,
 };
 _Static_assert(PTM_ARRAY_LEN(texts) == N_TEXTS, "texts and their names");
 
@@ -49,7 +51,7 @@ typedef struct {
     uint32_t n_functions;
 } writing;
 
-/* -- protobuf ------------------------------------------------------------------------------------------------ */
+/* -- protobuf ---------------------------------------------------------------------------------- */
 
 static void
 put_number(ptm_buf *to, uint32_t field, uint64_t value)
@@ -77,7 +79,7 @@ put_message(ptm_buf *to, uint32_t field, ptm_buf *from)
     from->len = 0;
 }
 
-/* -- strings ------------------------------------------------------------------------------------------------- */
+/* -- strings ----------------------------------------------------------------------------------- */
 
 static uint32_t
 add_text(writing *w, const char *text, size_t len)
@@ -99,7 +101,7 @@ add_string(writing *w, ptm_str_id id)
     return w->string_of[id];
 }
 
-/* -- what is in use ------------------------------------------------------------------------------------------ */
+/* -- what is in use ---------------------------------------------------------------------------- */
 
 static void
 mark_used(writing *w)
@@ -150,7 +152,7 @@ number_frames(writing *w)
     return ok;
 }
 
-/* -- the messages -------------------------------------------------------------------------------------------- */
+/* -- the messages ------------------------------------------------------------------------------ */
 
 static void
 put_value_type(writing *w, uint32_t field, uint32_t type, uint32_t unit)
@@ -164,7 +166,8 @@ static void
 put_sample_types(writing *w)
 {
     for (uint32_t i = 0; i < N_COLUMNS; i++) {
-        put_value_type(w, PROFILE_SAMPLE_TYPE, TEXT_COLUMNS + i, i % 2 == 0 ? TEXT_COUNT : TEXT_BYTES);
+        put_value_type(w, PROFILE_SAMPLE_TYPE, TEXT_COLUMNS + i,
+                       i % 2 == 0 ? TEXT_COUNT : TEXT_BYTES);
     }
 }
 
@@ -219,7 +222,8 @@ put_sample(writing *w, const ptm_snap_site *site)
     put_message(w->out, PROFILE_SAMPLE, &w->message);
 }
 
-/* One mapping that claims names, files and lines, so that pprof looks for no binary to find them in. */
+/* One mapping that claims names, files and lines, so that pprof looks for no binary to find them
+ * in. */
 static void
 put_mapping(writing *w)
 {
@@ -251,7 +255,8 @@ put_function(writing *w, uint32_t id)
     const function *f = &w->functions[id - 1];
     bool nameless = f->name == PTM_SNAP_NONE;
     put_number(&w->message, FUNCTION_ID, id);
-    put_number(&w->message, FUNCTION_NAME, nameless ? (uint32_t)TEXT_UNKNOWN : add_string(w, f->name));
+    put_number(&w->message, FUNCTION_NAME,
+               nameless ? (uint32_t)TEXT_UNKNOWN : add_string(w, f->name));
     put_number(&w->message, FUNCTION_SYSTEM_NAME, nameless ? TEXT_NAMELESS : TEXT_EMPTY);
     put_number(&w->message, FUNCTION_FILE, add_string(w, f->file));
     put_message(w->out, PROFILE_FUNCTION, &w->message);
@@ -290,8 +295,8 @@ put_comments(writing *w, const ptm_pprof_extra *extra)
         put_message(&w->strings, PROFILE_STRING, &w->packed);
     }
     if (w->snap->lost_blocks != 0 || w->snap->lost_bytes != 0) {
-        snprintf(text, sizeof(text), PTM_PPROF_LOST "%llu %llu", (unsigned long long)w->snap->lost_blocks,
-                 (unsigned long long)w->snap->lost_bytes);
+        snprintf(text, sizeof(text), PTM_PPROF_LOST "%llu %llu",
+                 (unsigned long long)w->snap->lost_blocks, (unsigned long long)w->snap->lost_bytes);
         put_comment(w, text);
     }
     snprintf(text, sizeof(text), PTM_PPROF_LIMIT "%u", (unsigned)w->snap->traceback_limit);

@@ -4,7 +4,8 @@
 
 #include <string.h>
 
-#define ONE_NUMBER_TAKEN UINT32_MAX /* in field.type: a number that stood alone has been handed out */
+#define ONE_NUMBER_TAKEN \
+    UINT32_MAX /* in field.type: a number that stood alone has been handed out */
 
 static bool
 refuse(ptm_wire *wire, const char *error)

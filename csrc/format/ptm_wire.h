@@ -4,7 +4,8 @@
  *
  * Owns      nothing: a cursor is a piece of somebody's bytes
  * Threads   pure functions of their arguments
- * Failure   false, and the cursor's `error` says in words what is wrong at `at`; a cursor never leaves its piece
+ * Failure   false, and the cursor's `error` says in words what is wrong at `at`; a cursor never
+ *           leaves its piece
  */
 #ifndef PTM_WIRE_H
 #define PTM_WIRE_H

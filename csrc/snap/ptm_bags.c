@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * Sums by traceback. Within one snapshot equal ids are equal stacks, and if no two of its frames share file and
- * line, nothing else is equal. Otherwise, and between two snapshots, stacks meet by a hash of their path (one
- * forward pass over the tree) and are compared frame by frame, as numbers, where hashes agree.
+ * Sums by traceback. Within one snapshot equal ids are equal stacks, and if no two of its frames
+ * share file and line, nothing else is equal. Otherwise, and between two snapshots, stacks meet by
+ * a hash of their path (one forward pass over the tree) and are compared frame by frame, as
+ * numbers, where hashes agree.
  */
 #include "snap/ptm_ids.h"
 #include "snap/ptm_sums.h"
@@ -29,7 +30,8 @@ hash_paths(const ptm_keys *keys, int side)
     path[0] = 0;
     for (uint32_t id = 1; id < snap->n_stacks; id++) {
         const ptm_snap_stack *stack = &snap->stacks[id];
-        path[id] = ptm_mix64(path[stack->parent] + 0x9e3779b97f4a7c15u + keys->line_of[side][stack->frame]);
+        path[id] = ptm_mix64(path[stack->parent] + 0x9e3779b97f4a7c15u
+                             + keys->line_of[side][stack->frame]);
     }
     return path;
 }
@@ -51,7 +53,8 @@ same_stack(const ptm_keys *keys, int side_a, ptm_stack_id a, int side_b, ptm_sta
     return true;
 }
 
-/* The bag of a stack that is not known by its id: an equal stack's, or a new one. NULL: no memory. */
+/* The bag of a stack that is not known by its id: an equal stack's, or a new one. NULL: no
+ * memory. */
 static ptm_bag *
 bag_of(filling *f, int side, ptm_stack_id stack)
 {

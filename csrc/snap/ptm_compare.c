@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Two stacks as the API orders tracebacks. Stacks are walked from their most recent frame, so the order from the
- * oldest frame walks to the end and keeps the last difference it met, unless the walks meet in one stack.
+ * Two stacks as the API orders tracebacks. Stacks are walked from their most recent frame, so the
+ * order from the oldest frame walks to the end and keeps the last difference it met, unless the
+ * walks meet in one stack.
  */
 #include "snap/ptm_group.h"
 
@@ -81,7 +82,8 @@ compare_from_oldest(walk a, walk b)
 }
 
 int
-ptm_stack_compare(const ptm_snap *a, ptm_stack_id sa, const ptm_snap *b, ptm_stack_id sb, ptm_order order)
+ptm_stack_compare(const ptm_snap *a, ptm_stack_id sa, const ptm_snap *b, ptm_stack_id sb,
+                  ptm_order order)
 {
     walk in_a = {a, sa}, in_b = {b, sb};
     return order == PTM_ORDER_RECENT_FIRST ? compare_from_recent(in_a, in_b)

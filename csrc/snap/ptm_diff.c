@@ -3,7 +3,8 @@
 #include "snap/ptm_rows.h"
 
 ptm_err
-ptm_diff(const ptm_snap *new_snap, const ptm_snap *old_snap, const ptm_group_query *query, ptm_groups *out)
+ptm_diff(const ptm_snap *new_snap, const ptm_snap *old_snap, const ptm_group_query *query,
+         ptm_groups *out)
 {
     ptm_keys keys;
     ptm_err err = ptm_keys_init(&keys, new_snap, old_snap);

@@ -30,7 +30,8 @@ match_stacks(const ptm_snap *snap, masks *m)
 }
 
 static bool
-match_site(const ptm_snap *snap, const ptm_filter *filter, const masks *m, const ptm_snap_site *site)
+match_site(const ptm_snap *snap, const ptm_filter *filter, const masks *m,
+           const ptm_snap_site *site)
 {
     if (filter->domain != PTM_ANY_DOMAIN && filter->domain != site->domain) {
         return false;

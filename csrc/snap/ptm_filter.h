@@ -2,14 +2,15 @@
  *
  * ptm_filter - compiled filters to a mask over sites.
  *
- * How       the caller matches patterns against each distinct file name once (match_file, a byte per string
- *           id); here the bytes go from strings to frames, stacks and sites in array passes
+ * How       the caller matches patterns against each distinct file name once (match_file, a byte
+ *           per string id); here the bytes go from strings to frames, stacks and sites in array
+ *           passes
  * Threads   reads immutable snapshots only
  * Failure   PTM_ENOMEM
- * Law       as the standard library: a site is kept if any inclusive filter matches it (or there is none)
- *           and no exclusive filter rejects it. With `all_frames` any frame may match, else the most recent
- *           one is asked. A filter with a domain: inclusive needs file match and domain; exclusive rejects
- *           only what matches file and domain.
+ * Law       as the standard library: a site is kept if any inclusive filter matches it (or there is
+ *           none) and no exclusive filter rejects it. With `all_frames` any frame may match, else
+ *           the most recent one is asked. A filter with a domain: inclusive needs file match and
+ *           domain; exclusive rejects only what matches file and domain.
  */
 #ifndef PTM_FILTER_H
 #define PTM_FILTER_H
@@ -20,7 +21,7 @@
 #define PTM_ANY_DOMAIN INT64_MIN
 
 typedef struct {
-    const uint8_t *match_file; /* n_strings bytes, 1: the pattern matches; NULL: any file (a DomainFilter) */
+    const uint8_t *match_file; /* n_strings bytes, 1: it matches; NULL: any file (a DomainFilter) */
     int64_t lineno;            /* or PTM_ANY_LINE */
     int64_t domain;            /* or PTM_ANY_DOMAIN; a number no site can have matches nothing */
     bool inclusive;
@@ -28,6 +29,7 @@ typedef struct {
 } ptm_filter;
 
 /* keep: n_sites bytes, written 0 or 1. */
-ptm_err ptm_filter_apply(const ptm_snap *snap, const ptm_filter *filters, size_t n_filters, uint8_t *keep);
+ptm_err ptm_filter_apply(const ptm_snap *snap, const ptm_filter *filters, size_t n_filters,
+                         uint8_t *keep);
 
 #endif

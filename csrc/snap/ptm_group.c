@@ -17,7 +17,7 @@ ptm_group(const ptm_snap *snap, const ptm_group_query *query, ptm_groups *out)
     return err;
 }
 
-/* -- what the frames of a line agree on ---------------------------------------------------------------------- */
+/* -- what the frames of a line agree on -------------------------------------------------------- */
 
 enum { UNSEEN = 0, USED = 1, WRITTEN = 2 };
 
@@ -78,7 +78,8 @@ ptm_group_agree(const ptm_snap *snap, const ptm_group_query *query, ptm_snap_fra
     }
     if (query->cumulative == PTM_FLAT && query->by != PTM_BY_TRACEBACK) {
         mark_recent_frames(snap, query->metric, marks);
-    } else if (!mark_all_frames(snap, query->metric, marks)) {
+    }
+    else if (!mark_all_frames(snap, query->metric, marks)) {
         free(marks);
         return PTM_ENOMEM;
     }
@@ -87,7 +88,8 @@ ptm_group_agree(const ptm_snap *snap, const ptm_group_query *query, ptm_snap_fra
         if (marks[i] == USED && lines[frame->line_key] != WRITTEN) {
             merged[frame->line_key] = *frame;
             lines[frame->line_key] = WRITTEN;
-        } else if (marks[i] == USED) {
+        }
+        else if (marks[i] == USED) {
             agree_with(&merged[frame->line_key], frame);
         }
     }

@@ -7,10 +7,11 @@
  * Failure   PTM_ENOMEM; nothing is written to *out then
  * Cost      linear in sites + stacks, plus the sort of the groups
  *
- * Words: a group's key is the id of its representative in the snapshot it came from: a string (by file), a
- * frame (by line) or a stack (by traceback). Frames that agree in file and line are one group whatever their
- * names, as the API compares frames; so stacks that are equal frame by frame are one group. A name or column the
- * members disagree on must not be shown: see ptm_group_agree and `merged`.
+ * Words: a group's key is the id of its representative in the snapshot it came from: a string (by
+ * file), a frame (by line) or a stack (by traceback). Frames that agree in file and line are one
+ * group whatever their names, as the API compares frames; so stacks that are equal frame by frame
+ * are one group. A name or column the members disagree on must not be shown: see ptm_group_agree
+ * and `merged`.
  */
 #ifndef PTM_GROUP_H
 #define PTM_GROUP_H
@@ -19,8 +20,8 @@
 
 typedef enum { PTM_BY_FILE, PTM_BY_LINE, PTM_BY_TRACEBACK } ptm_by;
 
-/* per frame: a block counts once for every frame of its stack, so several times under recursion (what the
- * standard library does); once: once per group. */
+/* per frame: a block counts once for every frame of its stack, so several times under recursion
+ * (what the standard library does); once: once per group. */
 typedef enum { PTM_FLAT, PTM_CUMULATIVE_FRAMES, PTM_CUMULATIVE_ONCE } ptm_cumulative;
 
 typedef enum { PTM_METRIC_LIVE, PTM_METRIC_PEAK, PTM_METRIC_ALLOCATED } ptm_metric;
@@ -36,12 +37,13 @@ typedef struct {
 } ptm_group_query;
 
 typedef struct {
-    uint32_t key;   /* string, frame or stack id, by query.by */
-    uint32_t snap;  /* diffs: 0 the key is an id of the new snapshot, 1 of the old one */
-    uint32_t merged; /* by traceback: 1 when the group has stacks beside `key` that differ from it in a name: show
-                      * its frames by ptm_group_agree's answer; else 0, and the frames of `key` are the truth */
-    int64_t size;   /* bytes */
-    int64_t count;  /* blocks */
+    uint32_t key;  /* string, frame or stack id, by query.by */
+    uint32_t snap; /* diffs: 0 the key is an id of the new snapshot, 1 of the old one */
+    /* by traceback: 1 when the group has stacks beside `key` that differ from it in a name: show
+     * its frames by ptm_group_agree's answer; else 0, and the frames of `key` are the truth */
+    uint32_t merged;
+    int64_t size;                  /* bytes */
+    int64_t count;                 /* blocks */
     int64_t size_diff, count_diff; /* diffs only: new minus old */
 } ptm_group_row;
 
@@ -50,26 +52,30 @@ typedef struct {
     size_t n_rows;
 } ptm_groups;
 
-/* Sites for which the metric counts no block make no group. Sorted from the biggest to the smallest by size,
- * count, traceback. */
+/* Sites for which the metric counts no block make no group. Sorted from the biggest to the smallest
+ * by size, count, traceback. */
 ptm_err ptm_group(const ptm_snap *snap, const ptm_group_query *query, ptm_groups *out);
 
-/* Sorted from the biggest to the smallest by |size_diff|, size, |count_diff|, count, traceback. A group that only
- * the new snapshot has shows its whole size and count as the difference. */
-ptm_err ptm_diff(const ptm_snap *new_snap, const ptm_snap *old_snap, const ptm_group_query *query, ptm_groups *out);
+/* Sorted from the biggest to the smallest by |size_diff|, size, |count_diff|, count, traceback. A
+ * group that only the new snapshot has shows its whole size and count as the difference. */
+ptm_err ptm_diff(const ptm_snap *new_snap, const ptm_snap *old_snap, const ptm_group_query *query,
+                 ptm_groups *out);
 
 void ptm_groups_free(ptm_groups *groups);
 
-/* What the frames with equal file and line agree on. `merged` has n_frames entries; merged[line_key] is written for
- * every line that a site which the query's metric counts has (the most recent frame only if the query is flat and
- * not by traceback, else any frame): its file and lineno, and name, end_lineno, colno and end_colno where all these
- * frames agree, else PTM_SNAP_NONE and -1. So a group by line with key k shows merged[k], and a frame f of a merged
- * traceback shows merged[frames[f].line_key]. Other entries are left alone. Rows with snap 1 ask the old snapshot. */
+/* What the frames with equal file and line agree on. `merged` has n_frames entries;
+ * merged[line_key] is written for every line that a site which the query's metric counts has (the
+ * most recent frame only if the query is flat and not by traceback, else any frame): its file and
+ * lineno, and name, end_lineno, colno and end_colno where all these frames agree, else
+ * PTM_SNAP_NONE and -1. So a group by line with key k shows merged[k], and a frame f of a merged
+ * traceback shows merged[frames[f].line_key]. Other entries are left alone. Rows with snap 1 ask
+ * the old snapshot. */
 ptm_err ptm_group_agree(const ptm_snap *snap, const ptm_group_query *query, ptm_snap_frame *merged);
 
-/* -1, 0, 1: two stacks of (maybe) two snapshots as the API compares tracebacks: frames as (file, lineno), by
- * `order`, then the shorter first. Files compare by code point. */
-int ptm_stack_compare(const ptm_snap *a, ptm_stack_id sa, const ptm_snap *b, ptm_stack_id sb, ptm_order order);
+/* -1, 0, 1: two stacks of (maybe) two snapshots as the API compares tracebacks: frames as (file,
+ * lineno), by `order`, then the shorter first. Files compare by code point. */
+int ptm_stack_compare(const ptm_snap *a, ptm_stack_id sa, const ptm_snap *b, ptm_stack_id sb,
+                      ptm_order order);
 
 static inline uint64_t
 ptm_site_count(const ptm_snap_site *site, ptm_metric metric)
@@ -82,7 +88,8 @@ ptm_site_count(const ptm_snap_site *site, ptm_metric metric)
 static inline uint64_t
 ptm_site_total_bytes(const ptm_snap_site *site, ptm_metric metric)
 {
-    return metric == PTM_METRIC_ALLOCATED ? site->allocated_bytes : site->size * ptm_site_count(site, metric);
+    return metric == PTM_METRIC_ALLOCATED ? site->allocated_bytes
+                                          : site->size * ptm_site_count(site, metric);
 }
 
 #endif

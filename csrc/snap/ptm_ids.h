@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * ptm_ids - an open-addressing table from hashes to ids; what an id stands for is the caller's business.
+ * ptm_ids - an open-addressing table from hashes to ids; what an id stands for is the caller's
+ * business.
  *
  * Owns      one malloc'ed array of 8 bytes a slot, at most 3/4 full
- * How       a slot holds the hash's upper 32 bits and the id + 1; the same 32 bits choose the slot, so growing
- *           never looks at what the ids stand for and streams the old array into the new one
+ * How       a slot holds the hash's upper 32 bits and the id + 1; the same 32 bits choose the slot,
+ *           so growing never looks at what the ids stand for and streams the old array into the new
+ *           one
  * Threads   one user
  * Failure   ptm_ids_put answers false and changes nothing
  *
@@ -31,7 +33,8 @@ typedef struct {
 
 bool ptm_ids_init(ptm_ids *ids, size_t expected); /* false: no memory */
 void ptm_ids_fini(ptm_ids *ids);
-bool ptm_ids_put(ptm_ids *ids, uint64_t hash, uint32_t id); /* id < UINT32_MAX; not looked up before */
+/* id < UINT32_MAX; whether it is there already is not looked up. */
+bool ptm_ids_put(ptm_ids *ids, uint64_t hash, uint32_t id);
 
 /* A 64-bit mix whose every output bit depends on every input bit (splitmix64's finalizer). */
 static inline uint64_t

@@ -91,7 +91,8 @@ number_new_lines(ptm_keys *keys, numbering *num)
         keys->line_of[0][i] = key;
         keys->twins |= key != i;
         if (keys->snap[1] != NULL && key == i
-            && !ptm_ids_put(&num->by_line, line_hash(keys->file_of[0][i], snap->frames[i].lineno), i)) {
+            && !ptm_ids_put(&num->by_line, line_hash(keys->file_of[0][i], snap->frames[i].lineno),
+                            i)) {
             return false;
         }
     }
@@ -173,7 +174,8 @@ make_room(ptm_keys *keys, numbering *num, size_t most_strings)
         keys->file_of[side] = malloc(n * sizeof(uint32_t));
         keys->line_of[side] = malloc(n * sizeof(uint32_t));
         keys->order_of[side] = malloc(n * sizeof(uint64_t));
-        keys->order_of_file[side] = malloc((keys->snap[side]->n_strings + (size_t)1) * sizeof(uint32_t));
+        keys->order_of_file[side] =
+            malloc((keys->snap[side]->n_strings + (size_t)1) * sizeof(uint32_t));
         ok &= keys->file_of[side] && keys->line_of[side] && keys->order_of[side]
               && keys->order_of_file[side];
     }

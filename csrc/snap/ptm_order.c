@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * The rows are sorted by one 64-bit key after the other. A run of rows whose keys so far are all equal waits on a
- * list with the number of its next key; what is on the list is independent, so no recursion is needed, however
- * long the tracebacks that tie. The keys of a traceback are the ranks of its frames in the order of (file, lineno),
- * two to a key, from 1 on, and 0 past its end: what ends first is smaller.
+ * The rows are sorted by one 64-bit key after the other. A run of rows whose keys so far are all
+ * equal waits on a list with the number of its next key; what is on the list is independent, so no
+ * recursion is needed, however long the tracebacks that tie. The keys of a traceback are the ranks
+ * of its frames in the order of (file, lineno), two to a key, from 1 on, and 0 past its end: what
+ * ends first is smaller.
  */
 #include "snap/ptm_order.h"
 
@@ -13,12 +14,12 @@
 enum { KEY_SIZE_DIFF, KEY_SIZE, KEY_COUNT_DIFF, KEY_COUNT, KEY_TRACEBACK };
 #define FRAMES_PER_KEY 2
 
-#define SMALL 48                      /* items; below, insertion sort */
-#define WINDOW_LEAST 8                /* frames per row kept at hand for the order from the oldest frame; even */
+#define SMALL 48       /* items; below, insertion sort */
+#define WINDOW_LEAST 8 /* frames per row kept at hand for the order from the oldest frame; even */
 #ifdef PTM_HUNT
 #define WINDOW_ENTRIES 1024u
 #else
-#define WINDOW_ENTRIES (8u << 20)     /* frames of all rows together, unless that were too few: 32 MB */
+#define WINDOW_ENTRIES (8u << 20) /* frames of all rows together, unless that were too few: 32 MB */
 #endif
 
 typedef struct {
@@ -41,7 +42,7 @@ typedef struct {
     run *runs;
     size_t n_runs, runs_capacity;
     uint32_t *rank_of[2]; /* by side: frame -> rank of its line; NULL until needed */
-    uint32_t *window;     /* oldest first: per row, the ranks of the next frames; NULL until needed */
+    uint32_t *window; /* oldest first: per row, the ranks of the next frames; NULL until needed */
     uint32_t window_frames;
 } sorting;
 
@@ -169,7 +170,8 @@ make_ranks(sorting *s)
     return true;
 }
 
-/* The ranks of the row's frames d ... d + window_frames - 1 from the oldest, d being a multiple of window_frames. */
+/* The ranks of the row's frames d ... d + window_frames - 1 from the oldest, d being a multiple of
+ * window_frames. */
 static void
 fill_window(sorting *s, uint32_t row, uint32_t d)
 {
@@ -186,8 +188,9 @@ fill_window(sorting *s, uint32_t row, uint32_t d)
     }
 }
 
-/* As many frames as the longest traceback has, if there is room for them. All rows are filled now, in the order in
- * which their stacks were made: later, in the order of runs, every stack would be far from the one before. */
+/* As many frames as the longest traceback has, if there is room for them. All rows are filled now,
+ * in the order in which their stacks were made: later, in the order of runs, every stack would be
+ * far from the one before. */
 static bool
 make_window(sorting *s)
 {
@@ -254,17 +257,21 @@ set_keys(sorting *s, item *items, size_t n, uint32_t level)
         for (size_t i = 0; i < n; i++) {
             items[i].key = number_key(&s->rows[items[i].row], level);
         }
-    } else if (s->query->by != PTM_BY_TRACEBACK) {
+    }
+    else if (s->query->by != PTM_BY_TRACEBACK) {
         for (size_t i = 0; i < n; i++) {
             items[i].key = single_frame_key(s, &s->rows[items[i].row]);
         }
-    } else if (!ready_for_tracebacks(s)) {
+    }
+    else if (!ready_for_tracebacks(s)) {
         return false;
-    } else if (s->query->order == PTM_ORDER_RECENT_FIRST) {
+    }
+    else if (s->query->order == PTM_ORDER_RECENT_FIRST) {
         for (size_t i = 0; i < n; i++) {
             items[i].key = recent_first_key(s, &items[i], d);
         }
-    } else {
+    }
+    else {
         for (size_t i = 0; i < n; i++) {
             items[i].key = oldest_first_key(s, items[i].row, d);
         }
@@ -325,7 +332,8 @@ sort_all(sorting *s)
 }
 
 ptm_err
-ptm_order_rows(const ptm_keys *keys, const ptm_group_query *query, ptm_group_row *rows, size_t n_rows)
+ptm_order_rows(const ptm_keys *keys, const ptm_group_query *query, ptm_group_row *rows,
+               size_t n_rows)
 {
     if (n_rows < 2) {
         return PTM_OK;

@@ -10,7 +10,8 @@
 typedef struct {
     size_t n_numbers;
     ptm_sum *sums[2];
-    uint32_t *id_of[2]; /* number -> string or frame id of that side; set for the numbers that side has */
+    uint32_t *
+        id_of[2]; /* number -> string or frame id of that side; set for the numbers that side has */
 } table;
 
 static bool

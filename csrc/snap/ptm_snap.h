@@ -4,16 +4,17 @@
  *
  * Owns      strings, frames, stacks and sites of one moment; reference counted
  * How       sites point to stacks, stacks to (parent stack, frame), frames to strings
- * Threads   a finished snapshot never changes: read it from anywhere; the count is atomic, and the last
- *           ptm_snap_decref may run on any thread (no Python in it). A builder has one user.
- * Failure   a builder that ran out of memory stays failed; ptm_snap_build_finish then answers PTM_ENOMEM
+ * Threads   a finished snapshot never changes: read it from anywhere; the count is atomic, and the
+ *           last ptm_snap_decref may run on any thread (no Python in it). A builder has one user.
+ * Failure   a builder that ran out of memory stays failed; ptm_snap_build_finish then answers
+ *           PTM_ENOMEM
  * Cost      4 arrays; nothing is proportional to the number of live blocks
  *
  * Laws
  *   parent(stack) < stack, so one forward pass over the stacks sees every caller before its callee.
  *   Stack 0 is the empty one and no site has it: what is unknown is the frame "<unknown>":0.
- *   (parent, frame) occurs once: equal stacks have equal ids. Two frames may agree in file and line and
- *   differ in name; the API calls those equal, see ptm_snap_frame.line_key.
+ *   (parent, frame) occurs once: equal stacks have equal ids. Two frames may agree in file and line
+ *   and differ in name; the API calls those equal, see ptm_snap_frame.line_key.
  *   Sites keep the order in which they were added.
  */
 #ifndef PTM_SNAP_H
@@ -25,12 +26,12 @@
 
 typedef struct {
     ptm_str_id file;
-    ptm_str_id name;   /* qualified function name; PTM_SNAP_NONE: unknown, or the merged positions disagree */
-    int32_t lineno;    /* 1-based; 0: unknown */
+    ptm_str_id name;    /* qualified; PTM_SNAP_NONE: unknown, or the merged positions disagree */
+    int32_t lineno;     /* 1-based; 0: unknown */
     int32_t end_lineno; /* -1: unknown or the merged positions disagree; so the two below */
     int32_t colno;      /* 0-based UTF-8 byte offset, as co_positions() */
     int32_t end_colno;
-    uint32_t line_key; /* the first frame with this (file, lineno): equal for frames the API calls equal */
+    uint32_t line_key; /* the first frame with this (file, lineno): the API calls them equal */
 } ptm_snap_frame;
 
 typedef struct {
@@ -43,10 +44,10 @@ typedef struct {
     uint64_t live;            /* blocks alive when the snapshot was taken */
     uint64_t peak;            /* blocks alive at the peak */
     uint64_t allocated;       /* blocks ever allocated */
-    uint64_t allocated_bytes; /* their bytes: size * allocated, except for folded sites (see below) */
+    uint64_t allocated_bytes; /* size * allocated, except for folded sites (see below) */
     uint64_t size;            /* bytes of one block */
     ptm_stack_id stack;
-    uint32_t depth;  /* total_nframe, saturated at PTM_NFRAME_MAX; 0: not known (None) */
+    uint32_t depth; /* total_nframe, saturated at PTM_NFRAME_MAX; 0: not known (None) */
     uint32_t domain;
     uint32_t folded; /* 1: the sum of recycled sites of several sizes: size, live and peak are 0 */
 } ptm_snap_site;
@@ -55,8 +56,8 @@ typedef struct ptm_snap {
     uint32_t refs; /* atomic */
     uint32_t traceback_limit;
     uint32_t n_strings, n_frames, n_stacks, n_sites;
-    const uint64_t *str_offset; /* n_strings + 1; string i is str_bytes[str_offset[i] .. str_offset[i + 1]) */
-    const char *str_bytes;      /* UTF-8, lone surrogates passed through as three bytes, no NUL at the end */
+    const uint64_t *str_offset; /* n_strings + 1; string i: str_bytes[str_offset[i] .. [i + 1]) */
+    const char *str_bytes;      /* UTF-8, lone surrogates as three bytes, no NUL at the end */
     const ptm_snap_frame *frames;
     const ptm_snap_stack *stacks; /* [0] is the empty stack */
     const ptm_snap_site *sites;
@@ -74,23 +75,32 @@ ptm_snap_string(const ptm_snap *snap, ptm_str_id id, size_t *len)
     return snap->str_bytes + snap->str_offset[id];
 }
 
-/* -- building -------------------------------------------------------------------------------------------------
- * Ids returned are final. After a failure every call answers 0 and the builder stays usable only for _finish. */
+/* -- building -------------------------------------------------------------------------------- */
+
+/* Ids returned are final. After a failure every call answers 0 and the builder stays usable only
+ * for _finish. */
 typedef struct ptm_snap_builder ptm_snap_builder;
 
 ptm_snap_builder *ptm_snap_build_new(uint32_t traceback_limit); /* NULL: no memory */
 void ptm_snap_build_free(ptm_snap_builder *b);                  /* gives up; NULL is ignored */
-ptm_str_id ptm_snap_build_string(ptm_snap_builder *b, const char *utf8, size_t len); /* interned */
-/* Interned by (file, name, lineno); when a frame comes again with other positions, those that disagree
- * become -1. line_key of `frame` is ignored and worked out here. */
-ptm_frame_id ptm_snap_build_frame(ptm_snap_builder *b, const ptm_snap_frame *frame);
-ptm_stack_id ptm_snap_build_stack(ptm_snap_builder *b, ptm_stack_id parent, ptm_frame_id frame); /* interned */
-void ptm_snap_build_site(ptm_snap_builder *b, const ptm_snap_site *site); /* appended, never merged */
-void ptm_snap_build_limit(ptm_snap_builder *b, uint32_t traceback_limit); /* another than at first */
-void ptm_snap_build_losses(ptm_snap_builder *b, uint64_t blocks, uint64_t bytes);
-ptm_err ptm_snap_build_finish(ptm_snap_builder *b, ptm_snap **out); /* frees the builder in any case */
+void ptm_snap_build_limit(ptm_snap_builder *b, uint32_t traceback_limit); /* instead of the first */
 
-/* A snapshot with the strings, frames and stacks of `snap` and only the sites for which keep[i] is not 0. */
+/* Interned. */
+ptm_str_id ptm_snap_build_string(ptm_snap_builder *b, const char *utf8, size_t len);
+/* Interned by (file, name, lineno); when a frame comes again with other positions, those that
+ * disagree become -1. line_key of `frame` is ignored and worked out here. A position that cannot be
+ * one (an end before the line, a negative column) becomes -1 too. */
+ptm_frame_id ptm_snap_build_frame(ptm_snap_builder *b, const ptm_snap_frame *frame);
+/* Interned. */
+ptm_stack_id ptm_snap_build_stack(ptm_snap_builder *b, ptm_stack_id parent, ptm_frame_id frame);
+/* Appended, never merged. */
+void ptm_snap_build_site(ptm_snap_builder *b, const ptm_snap_site *site);
+void ptm_snap_build_losses(ptm_snap_builder *b, uint64_t blocks, uint64_t bytes);
+/* Frees the builder in any case. */
+ptm_err ptm_snap_build_finish(ptm_snap_builder *b, ptm_snap **out);
+
+/* A snapshot with the strings, frames and stacks of `snap` and only the sites for which keep[i] is
+ * not 0. */
 ptm_err ptm_snap_subset(const ptm_snap *snap, const uint8_t *keep, ptm_snap **out);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * ptm_snap_box - what lies behind a ptm_snap: who owns its arrays. For ptm_snap.c and ptm_snap_build.c only.
+ * ptm_snap_box - what lies behind a ptm_snap: who owns its arrays. For ptm_snap.c and
+ * ptm_snap_build.c only.
  */
 #ifndef PTM_SNAP_BOX_H
 #define PTM_SNAP_BOX_H

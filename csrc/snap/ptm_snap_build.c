@@ -5,8 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Most stacks have at most one callee, so only the children of stacks with more than one are in a table: a tree of
- * long chains is built without hashing, and what is added below a new stack is known to be new. */
+/* Most stacks have at most one callee, so only the children of stacks with more than one are in a
+ * table: a tree of long chains is built without hashing, and what is added below a new stack is
+ * known to be new. */
 #define MANY UINT32_MAX
 
 /* A column under construction. Ids stay below UINT32_MAX, which means "none". */
@@ -90,7 +91,7 @@ ptm_snap_build_free(ptm_snap_builder *b)
     if (b == NULL) {
         return;
     }
-    column *columns[] = {&b->str_offset, &b->str_bytes, &b->frames,
+    column *columns[] = {&b->str_offset, &b->str_bytes,  &b->frames,
                          &b->stacks,     &b->only_child, &b->sites};
     for (size_t i = 0; i < PTM_ARRAY_LEN(columns); i++) {
         free(columns[i]->items);
@@ -147,8 +148,9 @@ ptm_snap_build_string(ptm_snap_builder *b, const char *utf8, size_t len)
     return add_string(b, hash, utf8, len);
 }
 
-/* Positions obey: an end line is not before the line of a known line, a column is not negative and not the
- * greatest number there is (the file format keeps end_colno + 1 in 31 bits). What breaks this becomes -1. */
+/* Positions obey: an end line is not before the line of a known line, a column is not negative and
+ * not the greatest number there is (the file format keeps end_colno + 1 in 31 bits). What breaks
+ * this becomes -1. */
 static ptm_snap_frame
 tidy(const ptm_snap_frame *frame)
 {

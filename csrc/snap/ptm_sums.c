@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT
  *
- * Cumulative sums without walking a stack per site: a site's numbers are pushed down the tree of stacks, from the
- * youngest to the oldest frame. Stacks come before their callees' stacks, so one pass from the last id to the
- * first sees a stack only when all that lies above it has been added: its subtree's total is complete, and every
- * site of it has this stack's frame once more on its own stack. "Per frame" adds the total of every stack to its
- * frame's group. "Once" adds it only where no caller's frame is in the same group already: of a group's frames on
- * one stack exactly the oldest counts. Whether a caller has the group is known in a walk of the tree by depth that
+ * Cumulative sums without walking a stack per site: a site's numbers are pushed down the tree of
+ * stacks, from the youngest to the oldest frame. Stacks come before their callees' stacks, so one
+ * pass from the last id to the first sees a stack only when all that lies above it has been added:
+ * its subtree's total is complete, and every site of it has this stack's frame once more on its own
+ * stack. "Per frame" adds the total of every stack to its frame's group. "Once" adds it only where
+ * no caller's frame is in the same group already: of a group's frames on one stack exactly the
+ * oldest counts. Whether a caller has the group is known in a walk of the tree by depth that
  * counts, per group, its frames on the path.
  *
- * Where the stacks of the sites have few frames in common, or a filter left few sites of a big tree, it is cheaper
- * to walk every site's stack than to pass over the tree; "once" then remembers which site a group saw last.
+ * Where the stacks of the sites have few frames in common, or a filter left few sites of a big
+ * tree, it is cheaper to walk every site's stack than to pass over the tree; "once" then remembers
+ * which site a group saw last.
  */
 #include "snap/ptm_sums.h"
 
@@ -40,9 +42,10 @@ add_flat(const ptm_snap *snap, const uint32_t *number_of, ptm_metric metric, ptm
     }
 }
 
-/* -- by walking the stacks of sites -------------------------------------------------------------------------- */
+/* -- by walking the stacks of sites ------------------------------------------------------------ */
 
-/* A stack of the tree costs about as much as a step of a walk, twice as much for "once" (bench/snap_bench.c). */
+/* A stack of the tree costs about as much as a step of a walk, twice as much for "once"
+ * (bench/snap_bench.c). */
 static bool
 walking_is_cheaper(const ptm_snap *snap, const ptm_group_query *query)
 {
@@ -71,7 +74,8 @@ static ptm_err
 walk_once(const ptm_snap *snap, const uint32_t *number_of, size_t n_numbers, ptm_metric metric,
           ptm_sum *sums)
 {
-    uint32_t *seen_by = calloc(n_numbers + 1, sizeof(*seen_by)); /* the last site that had it, + 1 */
+    uint32_t *seen_by =
+        calloc(n_numbers + 1, sizeof(*seen_by)); /* the last site that had it, + 1 */
     if (seen_by == NULL) {
         return PTM_ENOMEM;
     }
@@ -90,7 +94,7 @@ walk_once(const ptm_snap *snap, const uint32_t *number_of, size_t n_numbers, ptm
     return PTM_OK;
 }
 
-/* -- by passing over the tree -------------------------------------------------------------------------------- */
+/* -- by passing over the tree ------------------------------------------------------------------ */
 
 /* What the sites of each stack add up to; not yet what those above it do. NULL: no memory. */
 static ptm_sum *
@@ -120,7 +124,8 @@ add_per_frame(const ptm_snap *snap, const uint32_t *number_of, ptm_sum *totals, 
     }
 }
 
-/* The tree of stacks from callers to callees; 0 is none. Only stacks that have sites in their subtree. */
+/* The tree of stacks from callers to callees; 0 is none. Only stacks that have sites in their
+ * subtree. */
 typedef struct {
     uint32_t *first, *next;
     uint32_t *on_path; /* per number: how many of its frames are on the path walked */
@@ -182,8 +187,8 @@ add_once(const ptm_snap *snap, const uint32_t *number_of, size_t n_numbers, ptm_
 }
 
 static ptm_err
-add_tree(const ptm_snap *snap, const uint32_t *number_of, size_t n_numbers, const ptm_group_query *query,
-         ptm_sum *sums)
+add_tree(const ptm_snap *snap, const uint32_t *number_of, size_t n_numbers,
+         const ptm_group_query *query, ptm_sum *sums)
 {
     ptm_err err = PTM_OK;
     ptm_sum *totals = sums_of_stacks(snap, query->metric);
@@ -192,7 +197,8 @@ add_tree(const ptm_snap *snap, const uint32_t *number_of, size_t n_numbers, cons
     }
     if (query->cumulative == PTM_CUMULATIVE_FRAMES) {
         add_per_frame(snap, number_of, totals, sums);
-    } else {
+    }
+    else {
         err = add_once(snap, number_of, n_numbers, totals, sums);
     }
     free(totals);

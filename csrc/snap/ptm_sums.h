@@ -4,7 +4,8 @@
  *
  * Threads   reads immutable snapshots only
  * Failure   PTM_ENOMEM; what was passed in is in no defined state then
- * Cost      flat: linear in sites. Cumulative: linear in sites and stacks, whatever the depth (see ptm_sums.c)
+ * Cost      flat: linear in sites. Cumulative: linear in sites and stacks, whatever the depth (see
+ *           ptm_sums.c)
  */
 #ifndef PTM_SUMS_H
 #define PTM_SUMS_H

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * ptm_test - the whole test framework of the C rooms: one program per file, TAP-like lines, exit code 1 on failure.
+ * ptm_test - the whole test framework of the C rooms: one program per file, TAP-like lines, exit
+ * code 1 on failure.
  *
- *   int main(int argc, char **argv) { ptm_test_seed(argc, argv); RUN(first); RUN(second); return ptm_test_done(); }
+ *   int main(int argc, char **argv) { ptm_test_seed(argc, argv); RUN(first); RUN(second); return
+ *   ptm_test_done(); }
  *
- * The seed of the random data is the first argument, else PTM_TEST_SEED, else 1; it is printed, so that a failure
- * can be had again.
+ * The seed of the random data is the first argument, else PTM_TEST_SEED, else 1; it is printed, so
+ * that a failure can be had again.
  */
 #ifndef PTM_TEST_H
 #define PTM_TEST_H
@@ -23,20 +25,20 @@ static int ptm_test_number, ptm_test_failures, ptm_test_failed_checks;
 /* What does not hold is told and counted; the test goes on, and stops telling after ten. */
 #define CHECK(condition) \
     ((condition) ? (void)0 : ptm_test_fail(__FILE__, __LINE__, #condition, 0, 0))
-#define CHECK_EQ(a, b)                                                                        \
-    do {                                                                                      \
-        int64_t ptm_a = (int64_t)(a), ptm_b = (int64_t)(b);                                   \
-        if (ptm_a != ptm_b) {                                                                 \
-            ptm_test_fail(__FILE__, __LINE__, #a " == " #b, ptm_a, ptm_b);                    \
-        }                                                                                     \
+#define CHECK_EQ(a, b)                                                     \
+    do {                                                                   \
+        int64_t ptm_a = (int64_t)(a), ptm_b = (int64_t)(b);                \
+        if (ptm_a != ptm_b) {                                              \
+            ptm_test_fail(__FILE__, __LINE__, #a " == " #b, ptm_a, ptm_b); \
+        }                                                                  \
     } while (0)
 /* Without this the test cannot go on. */
-#define NEED(condition)                                                    \
-    do {                                                                   \
-        if (!(condition)) {                                                \
-            ptm_test_fail(__FILE__, __LINE__, #condition, 0, 0);           \
-            exit(1);                                                       \
-        }                                                                  \
+#define NEED(condition)                                          \
+    do {                                                         \
+        if (!(condition)) {                                      \
+            ptm_test_fail(__FILE__, __LINE__, #condition, 0, 0); \
+            exit(1);                                             \
+        }                                                        \
     } while (0)
 #define RUN(test) ptm_test_run(#test, test)
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * ptm_test_snap - random snapshots and the slow, plain way to look at one. For the tests of snap/ and format/.
+ * ptm_test_snap - random snapshots and the slow, plain way to look at one. For the tests of snap/
+ * and format/.
  */
 #ifndef PTM_TEST_SNAP_H
 #define PTM_TEST_SNAP_H
@@ -8,12 +9,21 @@
 #include "ptm_test.h"
 #include "snap/ptm_snap.h"
 
-/* Few files, lines and names, so that nearly everything collides: equal lines with different names, recursion,
- * equal stacks under different ids, ties of sizes and counts, empty names, names that are not text. */
+/* Few files, lines and names, so that nearly everything collides: equal lines with different names,
+ * recursion, equal stacks under different ids, ties of sizes and counts, empty names, names that
+ * are not text. */
 static const char *const test_files[] = {
-    "a.py", "b.py", "", "<unknown>", "\xed\xb3\xbf.py", "z\\udcff.py", "a.pyx", "\xf0\x9f\x90\x8d.py",
+    "a.py",
+    "b.py",
+    "",
+    "<unknown>",
+    "\xed\xb3\xbf.py",
+    "z\\udcff.py",
+    "a.pyx",
+    "\xf0\x9f\x90\x8d.py",
 };
-static const char *const test_names[] = {"f", "g", "", "<module>", "f.<locals>.<lambda>", "\xed\xa0\x80"};
+static const char *const test_names[] = {"f",           "g", "", "<module>", "f.<locals>.<lambda>",
+                                         "\xed\xa0\x80"};
 
 static inline ptm_frame_id
 test_frame(ptm_snap_builder *b)
@@ -71,7 +81,8 @@ test_snap(uint32_t n_sites, uint32_t limit)
                 nframe[stack] = k;
             }
             made[i] = stack;
-        } else {
+        }
+        else {
             made[i] = made[ptm_test_below(i)];
         }
         ptm_snap_site site = test_site(made[i], nframe[made[i]]);

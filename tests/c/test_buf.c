@@ -42,7 +42,8 @@ varints_have_the_sizes_of_protobuf(void)
     static const struct {
         uint64_t value;
         size_t bytes;
-    } cases[] = {{0, 1}, {127, 1}, {128, 2}, {16383, 2}, {16384, 3}, {UINT32_MAX, 5}, {UINT64_MAX, 10}};
+    } cases[] = {{0, 1},     {127, 1},        {128, 2},        {16383, 2},
+                 {16384, 3}, {UINT32_MAX, 5}, {UINT64_MAX, 10}};
     for (size_t i = 0; i < PTM_ARRAY_LEN(cases); i++) {
         ptm_buf buf;
         ptm_buf_init(&buf);

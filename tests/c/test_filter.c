@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * ptm_filter_apply against the rules of the standard library's Snapshot.filter_traces, spelled out site by site.
+ * ptm_filter_apply against the rules of the standard library's Snapshot.filter_traces, spelled out
+ * site by site.
  */
 #include "ptm_test_snap.h"
 #include "snap/ptm_filter.h"

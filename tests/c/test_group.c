@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * ptm_group, ptm_diff and ptm_stack_compare against a model that walks every stack of every site, compares
- * strings, and looks its groups up one by one.
+ * ptm_group, ptm_diff and ptm_stack_compare against a model that walks every stack of every site,
+ * compares strings, and looks its groups up one by one.
  */
 #include "ptm_test_snap.h"
 #include "snap/ptm_group.h"
@@ -83,10 +83,13 @@ model_group(model *m, plain_group key)
 }
 
 static void
-model_add(model *m, const ptm_snap *snap, const ptm_snap_site *site, const ptm_group_query *q, int side)
+model_add(model *m, const ptm_snap *snap, const ptm_snap_site *site, const ptm_group_query *q,
+          int side)
 {
     uint64_t count = ptm_site_count(site, q->metric), bytes = ptm_site_total_bytes(site, q->metric);
-    uint32_t n = q->by == PTM_BY_TRACEBACK || q->cumulative == PTM_FLAT ? 1 : snap->stacks[site->stack].nframe;
+    uint32_t n = q->by == PTM_BY_TRACEBACK || q->cumulative == PTM_FLAT
+                     ? 1
+                     : snap->stacks[site->stack].nframe;
     plain_group *seen[64];
     uint32_t n_seen = 0;
     for (uint32_t i = 0; count != 0 && i < n; i++) {
@@ -134,7 +137,8 @@ plain_of_row(const ptm_snap *snap, const ptm_group_row *row, ptm_by by)
     if (by == PTM_BY_LINE) {
         plain.frames[0] = plain_frame_of(snap, row->key, by);
         CHECK_EQ(snap->frames[row->key].line_key, row->key);
-    } else {
+    }
+    else {
         plain.frames[0].file = ptm_snap_string(snap, row->key, &plain.frames[0].file_len);
     }
     return plain;
@@ -227,7 +231,8 @@ diffs_are_the_models(void)
 {
     for (uint32_t round = 0; round < 25; round++) {
         uint32_t limit = 1 + ptm_test_below(5);
-        ptm_snap *now = test_snap(ptm_test_below(100), limit), *old = test_snap(ptm_test_below(100), limit);
+        ptm_snap *now = test_snap(ptm_test_below(100), limit),
+                 *old = test_snap(ptm_test_below(100), limit);
         ptm_snap *subset = random_subset(now);
         check_all_queries(now, old);
         check_all_queries(subset, now);
@@ -238,7 +243,8 @@ diffs_are_the_models(void)
     }
 }
 
-/* So many rows that the sort of big runs is used, all with the same numbers: only tracebacks tell them apart. */
+/* So many rows that the sort of big runs is used, all with the same numbers: only tracebacks tell
+ * them apart. */
 static void
 long_runs_of_ties_are_in_order(void)
 {
@@ -251,7 +257,8 @@ long_runs_of_ties_are_in_order(void)
                 stack = ptm_snap_build_stack(b, 0, 0);
             }
         }
-        ptm_snap_site site = {.stack = stack, .size = 8, .live = 1, .peak = 1, .allocated = 1, .allocated_bytes = 8};
+        ptm_snap_site site = {
+            .stack = stack, .size = 8, .live = 1, .peak = 1, .allocated = 1, .allocated_bytes = 8};
         ptm_snap_build_site(b, &site);
     }
     ptm_snap *snap;
@@ -283,7 +290,8 @@ recursion_of_every_depth_is_in_order(void)
         NEED(ptm_group(snap, &q, &groups) == PTM_OK);
         CHECK_EQ(groups.n_rows, 1200);
         for (size_t i = 1; i < groups.n_rows; i++) {
-            CHECK(ptm_stack_compare(snap, groups.rows[i - 1].key, snap, groups.rows[i].key, order) > 0);
+            CHECK(ptm_stack_compare(snap, groups.rows[i - 1].key, snap, groups.rows[i].key, order)
+                  > 0);
         }
         ptm_groups_free(&groups);
     }
@@ -296,7 +304,8 @@ stacks_compare_as_tracebacks(void)
     ptm_snap *a = test_snap(120, 4), *b = test_snap(120, 4);
     for (uint32_t i = 0; i < 20000; i++) {
         ptm_snap *other = ptm_test_below(2) ? a : b;
-        ptm_stack_id sa = 1 + ptm_test_below(a->n_stacks - 1), sb = 1 + ptm_test_below(other->n_stacks - 1);
+        ptm_stack_id sa = 1 + ptm_test_below(a->n_stacks - 1),
+                     sb = 1 + ptm_test_below(other->n_stacks - 1);
         ptm_order order = ptm_test_below(2) ? PTM_ORDER_RECENT_FIRST : PTM_ORDER_OLDEST_FIRST;
         plain_group pa = plain_of(a, sa, UINT32_MAX, PTM_BY_TRACEBACK);
         plain_group pb = plain_of(other, sb, UINT32_MAX, PTM_BY_TRACEBACK);
@@ -346,7 +355,8 @@ only_what_all_members_agree_on_is_shown(void)
         for (int by = PTM_BY_LINE; by <= PTM_BY_TRACEBACK; by++) {
             for (int metric = PTM_METRIC_LIVE; metric <= PTM_METRIC_ALLOCATED; metric++) {
                 ptm_group_query flat = {by, PTM_FLAT, metric, PTM_ORDER_RECENT_FIRST};
-                ptm_group_query cumulative = {by, PTM_CUMULATIVE_ONCE, metric, PTM_ORDER_RECENT_FIRST};
+                ptm_group_query cumulative = {by, PTM_CUMULATIVE_ONCE, metric,
+                                              PTM_ORDER_RECENT_FIRST};
                 check_agreement(snap, &flat);
                 check_agreement(snap, &cumulative);
             }

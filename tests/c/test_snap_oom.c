@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * Every allocation of snap/ and format/ made to fail, one after the other: the answer is PTM_ENOMEM, nothing is
- * leaked, and the next try with memory works. malloc and its family are replaced in this program, which the address
- * sanitizer does itself: under it there is nothing to run.
+ * Every allocation of snap/ and format/ made to fail, one after the other: the answer is
+ * PTM_ENOMEM, nothing is leaked, and the next try with memory works. malloc and its family are
+ * replaced in this program, which the address sanitizer does itself: under it there is nothing to
+ * run.
  */
 #include "format/ptm_pprof.h"
 #include "ptm_test_snap.h"
