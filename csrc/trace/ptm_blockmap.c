@@ -95,6 +95,18 @@ ptm_blockmap_take(uintptr_t address)
 }
 
 void
+ptm_blockmap_lock(void)
+{
+    ptm_lock_take(&map_lock);
+}
+
+void
+ptm_blockmap_unlock(void)
+{
+    ptm_lock_release(&map_lock);
+}
+
+void
 ptm_blockmap_clear(void)
 {
     ptm_lock_take(&map_lock);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * ptm_blockmap - the hash map for blocks that cannot be in the shadow: odd addresses, addresses beyond 47 bits.
+ * ptm_blockmap - the hash map for blocks that cannot be in the shadow: odd addresses, addresses beyond 48 bits.
  *
  * Threads   its own lock: any thread
  * Failure   put answers false: no memory
@@ -16,6 +16,9 @@
 bool ptm_blockmap_put(uintptr_t address, uint32_t entry, uint32_t *old);
 uint32_t ptm_blockmap_get(uintptr_t address);
 uint32_t ptm_blockmap_take(uintptr_t address); /* removes it */
+/* Around a fork: after every other lock. */
+void ptm_blockmap_lock(void);
+void ptm_blockmap_unlock(void);
 void ptm_blockmap_clear(void);
 void ptm_blockmap_visit(ptm_mem_visit visit, void *arg);
 

@@ -40,6 +40,16 @@ ptm_blocks_put(const void *block, uint32_t entry, uint32_t *old)
     return true;
 }
 
+/* Asks for the entry's line of cache while there is other work to do. */
+static PTM_ALWAYS_INLINE void
+ptm_blocks_prefetch(const void *block)
+{
+    uintptr_t address = (uintptr_t)block;
+    if (PTM_LIKELY(ptm_shadow_takes(address))) {
+        __builtin_prefetch(ptm_shadow_peek(address), 1);
+    }
+}
+
 static PTM_ALWAYS_INLINE uint32_t
 ptm_blocks_take(const void *block)
 {

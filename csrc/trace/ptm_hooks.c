@@ -93,6 +93,11 @@ traced_free(event_kind kind, const PyMemAllocatorEx *below, void *block)
     below->free(below->ctx, block);
 }
 
+typedef void *malloc_function(void *ctx, size_t size);
+
+/* A probe was met on this thread. */
+PTM_THREAD_LOCAL bool reached;
+
 /* -- trampolines: clang-format off so that the table reads as one --------------------------------------------------- */
 /* clang-format off */
 #define PTM_TRAMPOLINES(DOMAIN, KIND)                                                                                  \
@@ -103,7 +108,10 @@ traced_free(event_kind kind, const PyMemAllocatorEx *below, void *block)
     static void *realloc_##DOMAIN(void *ctx, void *old, size_t size)                                                   \
     { (void)ctx; return traced_realloc(KIND, &below_##DOMAIN, old, size); }                                            \
     static void free_##DOMAIN(void *ctx, void *block)                                                                  \
-    { (void)ctx; traced_free(KIND, &below_##DOMAIN, block); }
+    { (void)ctx; traced_free(KIND, &below_##DOMAIN, block); }                                                          \
+    static malloc_function *probed_##DOMAIN;                                                                           \
+    static void *probe_##DOMAIN(void *ctx, size_t size)                                                                \
+    { reached = true; return probed_##DOMAIN(ctx, size); }
 
 PTM_TRAMPOLINES(raw, RAW_EVENT)
 PTM_TRAMPOLINES(mem, MAIN_EVENT)
@@ -111,50 +119,38 @@ PTM_TRAMPOLINES(obj, MAIN_EVENT)
 
 typedef struct {
     PyMemAllocatorDomain domain;
+    malloc_function *probe, **probed;
     PyMemAllocatorEx *below;
     PyMemAllocatorEx ours; /* ctx is the one below's */
 } hook;
 
 static const hook hooks[] = {
-    {PYMEM_DOMAIN_RAW, &below_raw, {NULL, malloc_raw, calloc_raw, realloc_raw, free_raw}},
-    {PYMEM_DOMAIN_MEM, &below_mem, {NULL, malloc_mem, calloc_mem, realloc_mem, free_mem}},
-    {PYMEM_DOMAIN_OBJ, &below_obj, {NULL, malloc_obj, calloc_obj, realloc_obj, free_obj}},
+    {PYMEM_DOMAIN_RAW, probe_raw, &probed_raw, &below_raw, {NULL, malloc_raw, calloc_raw, realloc_raw, free_raw}},
+    {PYMEM_DOMAIN_MEM, probe_mem, &probed_mem, &below_mem, {NULL, malloc_mem, calloc_mem, realloc_mem, free_mem}},
+    {PYMEM_DOMAIN_OBJ, probe_obj, &probed_obj, &below_obj, {NULL, malloc_obj, calloc_obj, realloc_obj, free_obj}},
 };
 /* clang-format on */
 
 /* -- in and out ---------------------------------------------------------------------------------------------------- */
 
-PTM_THREAD_LOCAL bool reached;
-static void *(*probed_malloc)(void *ctx, size_t size);
+/* Somebody on top of us may keep a few small blocks of his own: one that he must ask for is large and odd. */
+#define PROBE_BYTES 100001
 
-static void *
-probe(void *ctx, size_t size)
-{
-    reached = true;
-    return probed_malloc(ctx, size);
-}
-
-static void
-allocate_once(PyMemAllocatorDomain domain)
-{
-    PyMemAllocatorEx top;
-    PyMem_GetAllocator(domain, &top);
-    top.free(top.ctx, top.malloc(top.ctx, 1));
-}
-
-/* Whether a call in this domain comes through our trampoline although somebody else's lies on top: for a moment ours
- * is followed by a probe. Other threads go through it as well and get what they asked for. */
+/* Whether a call in this domain comes through our trampoline although somebody else's lies on top. Ours asks, for a
+ * moment, `probe` in the place of the allocator below; other threads go through it as well and get what they asked for. */
 static bool
 is_wrapped(const hook *h)
 {
+    PyMemAllocatorEx top;
     if (h->below->malloc == NULL) {
         return false;
     }
     reached = false;
-    probed_malloc = h->below->malloc;
-    PTM_STORE(&h->below->malloc, probe);
-    allocate_once(h->domain);
-    PTM_STORE(&h->below->malloc, probed_malloc);
+    *h->probed = h->below->malloc;
+    PTM_STORE_RELEASE(&h->below->malloc, h->probe);
+    PyMem_GetAllocator(h->domain, &top);
+    top.free(top.ctx, top.malloc(top.ctx, PROBE_BYTES));
+    PTM_STORE(&h->below->malloc, *h->probed);
     return reached;
 }
 

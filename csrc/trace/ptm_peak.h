@@ -10,9 +10,10 @@
  *               not touched since the peak:   live
  *           Nothing is copied at a peak, however many come one after the other.
  *
- * Threads   Every lane judges its own events. The words are shared and relaxed: with events under way in two lanes at
- *           the same instant the maximum found may miss the one in flight. What is *reported* as the peak is the sum of
- *           the lanes' shares, saved at the same moments as their sites' shares, so it equals the composition always.
+ * Threads   Every lane judges its own events. The words are shared and relaxed: a maximum may be missed by what other
+ *           threads allocate or free while one thread is between judging an event and booking it. What is *reported*
+ *           as the peak is the sum of the lanes' shares, saved at the same moments as their sites' shares, so it equals
+ *           the composition always.
  * Failure   none
  */
 #ifndef PTM_PEAK_H
@@ -33,9 +34,8 @@ PTM_EXTERN ptm_peak ptm_the_peak;
 static PTM_ALWAYS_INLINE void
 ptm_peak_fall(void)
 {
-    if (PTM_LOAD(&ptm_the_peak.at_max)) {
-        PTM_STORE(&ptm_the_peak.at_max, false);
-        PTM_FETCH_ADD(&ptm_the_peak.epoch, 1u);
+    if (PTM_LOAD(&ptm_the_peak.at_max) && PTM_EXCHANGE_ACQUIRE(&ptm_the_peak.at_max, false)) {
+        PTM_FETCH_ADD(&ptm_the_peak.epoch, 1u); /* by one lane, if two fall at once */
     }
 }
 

@@ -3,7 +3,6 @@
 
 #include "trace/ptm_blocks.h"
 #include "trace/ptm_codes.h"
-#include "trace/ptm_graves.h"
 #include "trace/ptm_walk.h"
 
 ptm_record_state ptm_recording = {.limit = 1};
@@ -21,15 +20,23 @@ mark_nodes(void)
             ptm_stacks_mark(ptm_site_at(id)->node);
         }
     }
-    ptm_graves_mark();
+}
+
+static void
+bury(const ptm_site *site)
+{
+    ptm_stacks_bury(site->node, site->allocated, site->allocated * site->size);
 }
 
 /* Keeps what is dead in bounds. Before a window is interned: its nodes are nobody's yet. */
 static void
 tidy(ptm_lane_id lane)
 {
-    if (ptm_lanes[lane].n_sites >= ptm_lanes[lane].sweep_at && ptm_sites_sweep(lane, ptm_graves_bury)) {
-        ptm_graves_fold();
+    if (ptm_lanes[lane].n_young == PTM_N_YOUNG) {
+        ptm_sites_sweep_young(lane, bury);
+        if (ptm_lanes[lane].n_sites >= ptm_lanes[lane].sweep_at) {
+            (void)ptm_sites_sweep(lane, bury);
+        }
         if (ptm_stacks_want_sweep()) {
             ptm_walk_forget();
             (void)ptm_stacks_sweep(mark_nodes);
@@ -60,11 +67,12 @@ intern_site(ptm_lane_id lane, const PyThreadState *tstate, size_t size, ptm_wind
         tidy(lane);
     }
     if (ptm_walk_exact(tstate, ptm_recording.limit, &walked)) {
-        uint32_t depth = window.depth < PTM_NFRAME_MAX ? window.depth : PTM_NFRAME_MAX;
+        uint32_t depth = walked.n_whole != 0 ? walked.n_whole : window.depth;
+        depth = depth < PTM_NFRAME_MAX ? depth : PTM_NFRAME_MAX;
         ptm_site like = {.hash = window.hash,
                          .size = size,
                          .node = walked.node,
-                         .depth = (uint16_t)(depth != 0 ? depth : 1),
+                         .depth = (uint16_t)depth,
                          .code_age = PTM_LOAD(&ptm_code_age)};
         bool right = old != 0 && is_still_right(old, &like);
         id = right ? old : ptm_sites_new(lane, &like, !walked.irregular);
@@ -82,7 +90,9 @@ find_older(ptm_lane_id lane, const PyThreadState *tstate, size_t size, ptm_windo
     if (id == 0 || ptm_site_at(id)->code_age != age) {
         id = intern_site(lane, tstate, size, window, id);
     }
-    *ptm_sites_recent(&ptm_lanes[lane], window.hash) = (ptm_recent){window.hash, id, age};
+    if (PTM_LIKELY(id != 0 && ptm_site_at(id)->state == PTM_SITE_INDEXED)) {
+        *ptm_sites_recent(&ptm_lanes[lane], window.hash) = (ptm_recent){window.hash, id, age};
+    }
     return id;
 }
 
@@ -204,6 +214,7 @@ put(ptm_lane_id lane, void *block, ptm_site_id id)
 static PTM_ALWAYS_INLINE void
 alloc_in(ptm_lane_id lane, const PyThreadState *tstate, void *block, size_t size)
 {
+    ptm_blocks_prefetch(block);
     ptm_site_id id = find_site(lane, tstate, size);
     if (PTM_UNLIKELY(!put(lane, block, id))) {
         count_loss(&ptm_lanes[lane], size);
@@ -353,6 +364,17 @@ is_elsewhere(PyThreadState **tstate)
     return PTM_UNLIKELY(*tstate == NULL) && ask_thread(tstate);
 }
 
+/* The block last given out on this thread to an interpreter that is not the main one. */
+PTM_THREAD_LOCAL uintptr_t elsewhere_block;
+PTM_THREAD_LOCAL size_t elsewhere_bytes;
+
+static PTM_NOINLINE void
+remember_elsewhere(const void *block, size_t size)
+{
+    elsewhere_block = (uintptr_t)block;
+    elsewhere_bytes = size;
+}
+
 static PTM_ALWAYS_INLINE void
 remember(const void *block, size_t size)
 {
@@ -366,6 +388,7 @@ ptm_record_main_alloc(void *block, size_t size)
     PyThreadState *tstate;
     if (is_elsewhere(&tstate)) {
         raw_alloc(tstate, block, size);
+        remember_elsewhere(block, size);
         return;
     }
     alloc_in(PTM_LANE_MAIN, tstate, block, size);
@@ -408,13 +431,27 @@ ptm_record_main_realloc(ptm_taken taken, void *block, size_t size)
     PyThreadState *tstate;
     if (is_elsewhere(&tstate)) {
         raw_realloc(tstate, taken, block, size);
+        remember_elsewhere(block, size);
         return;
     }
-    realloc_in(PTM_LANE_MAIN, tstate, taken.entry, block, size);
+    uint32_t old = taken.session == ptm_recording.session ? taken.entry : 0;
+    realloc_in(PTM_LANE_MAIN, tstate, old, block, size);
     remember(block, size);
 }
 
 /* -- objects ------------------------------------------------------------------------------------------------------- */
+
+static PTM_NOINLINE void
+object_elsewhere(const PyThreadState *tstate, const PyObject *object)
+{
+    if ((uintptr_t)object - elsewhere_block < elsewhere_bytes) {
+        elsewhere_bytes = 0;
+    }
+    else if (enter_raw()) {
+        object_in(PTM_LANE_RAW, tstate, object);
+        leave_raw();
+    }
+}
 
 void
 ptm_record_object(PyObject *object)
@@ -431,9 +468,8 @@ ptm_record_object(PyObject *object)
     if (!is_elsewhere(&tstate)) {
         object_in(PTM_LANE_MAIN, tstate, object);
     }
-    else if (enter_raw()) {
-        object_in(PTM_LANE_RAW, tstate, object);
-        leave_raw();
+    else {
+        object_elsewhere(tstate, object);
     }
 }
 

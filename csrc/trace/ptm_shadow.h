@@ -2,11 +2,11 @@
  *
  * ptm_shadow - the table parallel to the heap: the address of a block -> 32 bits (a site id and a mark).
  *
- * How       an address of 47 bits, a granule of 16 bytes:
+ * How       an address of 48 bits, a granule of 16 bytes:
  *
- *               46          34 33          20 19           4 3    0
+ *               47          34 33          20 19           4 3    0
  *              +--------------+--------------+--------------+------+
- *              |  root (8192) |  wing (16384)| leaf (65536) |  0   |
+ *              |  root (16384)|  wing (16384)| leaf (65536) |  0   |
  *              +--------------+--------------+--------------+------+
  *
  *           The root is static, wings (128 kB) and leaves (256 kB, one for each MiB of heap) are mapped when first
@@ -15,7 +15,7 @@
  * Threads   No lock on entries: two live blocks never share an address, and an entry is removed before the real free.
  *           A new wing or leaf is published by compare-and-swap and stays mapped for good: `clear` gives its memory
  *           back but not its address, so a thread that looks at the same moment reads zero.
- * Failure   `slot` answers NULL: no memory, or an address that cannot be here (odd, or beyond 47 bits)
+ * Failure   `slot` answers NULL: no memory, or an address that cannot be here (odd, or beyond 48 bits)
  */
 #ifndef PTM_SHADOW_H
 #define PTM_SHADOW_H
@@ -26,7 +26,7 @@
 #define PTM_SHADOW_GRANULE 16u
 #define PTM_SHADOW_LEAF_BITS 16
 #define PTM_SHADOW_WING_BITS 14
-#define PTM_SHADOW_ROOT_BITS 13
+#define PTM_SHADOW_ROOT_BITS 14
 
 typedef struct {
     uint32_t entries[1 << PTM_SHADOW_LEAF_BITS];
@@ -46,7 +46,7 @@ PTM_EXTERN ptm_shadow_wing *ptm_shadow_root[1 << PTM_SHADOW_ROOT_BITS];
 static PTM_ALWAYS_INLINE bool
 ptm_shadow_takes(uintptr_t address)
 {
-    return (address & (PTM_SHADOW_GRANULE - 1)) == 0 && address >> 47 == 0;
+    return (address & (PTM_SHADOW_GRANULE - 1)) == 0 && address >> 48 == 0;
 }
 
 uint32_t *ptm_shadow_slot_slow(uintptr_t address);

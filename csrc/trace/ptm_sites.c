@@ -28,6 +28,9 @@ ptm_sites_new(ptm_lane_id lane_id, const ptm_site *like, bool indexed)
                                   .lane = (uint8_t)lane_id,
                                   .state = indexed ? PTM_SITE_INDEXED : PTM_SITE_UNINDEXED};
     lane->n_sites++;
+    if (lane->n_young < PTM_N_YOUNG) {
+        lane->young[lane->n_young++] = id;
+    }
     return id;
 }
 
@@ -148,16 +151,20 @@ ptm_site_share(ptm_site_id id)
 
 /* A site with strays stays: its share may not be asked for without the raw lane's lock. */
 static bool
-is_idle(ptm_site_id id, ptm_site *site)
+is_dead(ptm_site_id id, const ptm_site *site)
 {
-#ifdef PTM_NO_BOOKS
-    bool idle = true;
-#else
-    bool idle = site->swept == (uint16_t)site->allocated;
-#endif
-    site->swept = (uint16_t)site->allocated;
-    return idle && PTM_LOAD(&site->freed_elsewhere) == 0 && site->live == 0 && ptm_site_share(id) == 0;
+    return site->live == 0 && PTM_LOAD(&site->freed_elsewhere) == 0 && ptm_site_share(id) == 0;
 }
+
+static bool
+was_idle(ptm_site *site)
+{
+    uint16_t before = site->swept;
+    site->swept = (uint16_t)site->allocated;
+    return before == site->swept;
+}
+
+#define HARDLY_USED 2u /* blocks */
 
 static void
 give_back(ptm_site_id id, ptm_site *site)
@@ -165,6 +172,32 @@ give_back(ptm_site_id id, ptm_site *site)
     ptm_lanes[site->lane].n_sites--;
     site->state = PTM_SITE_FREE;
     ptm_table_drop(&ptm_site_table, id);
+}
+
+static void
+forget_recent(ptm_lane *lane, ptm_site_id id, uint64_t hash)
+{
+    ptm_recent *recent = ptm_sites_recent(lane, hash);
+    if (recent->site == id) {
+        *recent = (ptm_recent){0};
+    }
+}
+
+void
+ptm_sites_sweep_young(ptm_lane_id lane_id, void (*bury)(const ptm_site *site))
+{
+    ptm_lane *lane = &ptm_lanes[lane_id];
+    for (uint32_t i = 0; i < lane->n_young; i++) {
+        ptm_site_id id = lane->young[i];
+        ptm_site *site = ptm_site_at(id);
+        if (site->allocated <= HARDLY_USED && is_dead(id, site)) {
+            bury(site);
+            forget_recent(lane, id, site->hash);
+            ptm_sites_unindex(id);
+            give_back(id, site);
+        }
+    }
+    lane->n_young = 0;
 }
 
 /* Quicker than to remove most of the ids one by one, and what is left lies closer together. */
@@ -189,12 +222,13 @@ ptm_sites_sweep(ptm_lane_id lane_id, void (*bury)(const ptm_site *site))
     }
     for (ptm_site_id id = 1; id < ptm_site_table.used; id++) {
         ptm_site *site = ptm_site_at(id);
-        if (site->state != PTM_SITE_FREE && site->lane == lane_id && is_idle(id, site)) {
+        if (site->state != PTM_SITE_FREE && site->lane == lane_id && was_idle(site) && is_dead(id, site)) {
             bury(site);
             give_back(id, site);
         }
     }
     index_again(lane_id);
+    lane->n_young = 0;
     memset(lane->recent, 0, sizeof(lane->recent));
     uint32_t slack = lane->n_sites / 2;
     lane->sweep_at = lane->n_sites + (slack > PTM_FIRST_SWEEP ? slack : PTM_FIRST_SWEEP);
@@ -208,7 +242,7 @@ ptm_sites_clear(void)
         ptm_lane *lane = &ptm_lanes[i];
         ptm_index_clear(&lane->sites);
         memset(lane->recent, 0, sizeof(lane->recent));
-        lane->n_sites = lane->epoch = 0;
+        lane->n_sites = lane->n_young = lane->epoch = 0;
         lane->sweep_at = PTM_FIRST_SWEEP;
         PTM_STORE(&lane->bytes, 0);
         PTM_STORE(&lane->blocks, 0);

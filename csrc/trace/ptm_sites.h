@@ -55,6 +55,9 @@ typedef struct {
 #define PTM_N_RECENT 4096u
 #endif
 
+/* A sweep of the young ones follows so many new sites: their records stay in the second-level cache. */
+#define PTM_N_YOUNG 4096u
+
 typedef struct {
     ptm_index sites;
     ptm_lock lock;        /* the raw lane's; the main lane's is the GIL */
@@ -66,6 +69,8 @@ typedef struct {
     uintptr_t last_block;                 /* the block last given out, for objects that come to life on it */
     size_t last_bytes;                    /* 0: none, or an object has come already */
     ptm_recent recent[PTM_N_RECENT];
+    uint32_t n_young;
+    ptm_site_id young[PTM_N_YOUNG];       /* the sites made since the last sweep; guarded: intern lock */
 } __attribute__((aligned(64))) ptm_lane;
 
 PTM_EXTERN ptm_lane ptm_lanes[PTM_N_LANES];
@@ -103,6 +108,9 @@ ptm_sites_recent(ptm_lane *lane, uint64_t hash)
 ptm_site_id ptm_sites_new(ptm_lane_id lane, const ptm_site *like, bool indexed);
 /* Under the intern lock. The window it was found by is gone: its blocks stay, no event finds it again. */
 void ptm_sites_unindex(ptm_site_id id);
+/* Under the intern lock, by the lane's writer: gives back the new sites that are dead and were hardly used: most sites of
+ * a program with many stacks see one block and no other. The rest is young no more. */
+void ptm_sites_sweep_young(ptm_lane_id lane, void (*bury)(const ptm_site *site));
 /* Under the intern lock, by the lane's writer: gives back the sites that are dead and were idle since the last call.
  * False: no memory, nothing was done. */
 bool ptm_sites_sweep(ptm_lane_id lane, void (*bury)(const ptm_site *site));

@@ -11,7 +11,10 @@
 static ptm_table nodes = PTM_TABLE(ptm_node, NODE_CHUNK_BITS);
 static ptm_index node_index;
 static uint32_t sweep_at = FIRST_SWEEP;
-static uint8_t *marks; /* a bit a node, while a sweep is under way */
+
+/* While a sweep is under way. */
+static uint8_t *marks;    /* a bit a node */
+static uint32_t n_marks;  /* nodes beyond these cannot be marked */
 
 static ptm_node *
 node_at(ptm_node_id id)
@@ -41,7 +44,7 @@ ptm_stacks_push(ptm_node_id caller, ptm_frame_id frame)
         return 0;
     }
     if (id != 0) {
-        *node_at(id) = (ptm_node){caller, frame};
+        *node_at(id) = (ptm_node){.caller = caller, .frame = frame};
     }
     return id;
 }
@@ -94,12 +97,44 @@ ptm_stacks_mark(ptm_node_id id)
     }
 }
 
+void
+ptm_stacks_bury(ptm_node_id id, uint64_t blocks, uint64_t bytes)
+{
+    node_at(id)->dead_blocks += blocks;
+    node_at(id)->dead_bytes += bytes;
+}
+
+/* Where there is no memory for the shorter stack, the allocated books lose what this one kept; live and peak do not. */
+static void
+fold(ptm_node_id id)
+{
+    ptm_node *node = node_at(id);
+    ptm_node_id shorter = node->caller == 0 ? id : ptm_stacks_push(0, node->frame);
+    if (shorter != 0 && shorter < n_marks) {
+        ptm_stacks_mark(shorter);
+        if (shorter != id) {
+            ptm_stacks_bury(shorter, node->dead_blocks, node->dead_bytes);
+        }
+    }
+}
+
+static void
+fold_the_dead(void)
+{
+    uint32_t end = nodes.used;
+    for (ptm_node_id id = 1; id < end; id++) {
+        if (node_at(id)->frame != 0 && node_at(id)->dead_blocks != 0 && !is_marked(id)) {
+            fold(id);
+        }
+    }
+}
+
 static void
 keep_marked(void)
 {
     for (ptm_node_id id = 1; id < nodes.used; id++) {
         ptm_node *node = node_at(id);
-        if (node->frame != 0 && is_marked(id)) {
+        if (node->frame != 0 && id < n_marks && is_marked(id)) {
             (void)ptm_index_put(&node_index, hash_of(node->caller, node->frame), id);
         }
         else if (node->frame != 0) {
@@ -109,22 +144,37 @@ keep_marked(void)
     }
 }
 
-ptm_err
-ptm_stacks_sweep(void (*mark_all)(void))
+static bool
+begin_sweep(void)
 {
-    size_t bytes = nodes.used / 8 + 1;
-    marks = ptm_mem_map(bytes);
-    if (marks == NULL || !ptm_index_restart(&node_index, ptm_table_count(&nodes))) {
-        ptm_mem_unmap(marks, bytes);
-        return PTM_ENOMEM;
-    }
-    mark_all();
-    keep_marked();
-    ptm_mem_unmap(marks, bytes);
+    n_marks = nodes.used * 2 + 64; /* folding may add nodes */
+    marks = ptm_mem_map(n_marks / 8 + 1);
+    return marks != NULL;
+}
+
+static void
+end_sweep(void)
+{
+    ptm_mem_unmap(marks, n_marks / 8 + 1);
     marks = NULL;
     uint32_t left = ptm_table_count(&nodes);
     sweep_at = left + (left > FIRST_SWEEP ? left : FIRST_SWEEP);
-    return PTM_OK;
+}
+
+ptm_err
+ptm_stacks_sweep(void (*mark_all)(void))
+{
+    if (!begin_sweep()) {
+        return PTM_ENOMEM;
+    }
+    mark_all();
+    fold_the_dead();
+    bool room = ptm_index_restart(&node_index, ptm_table_count(&nodes));
+    if (room) {
+        keep_marked();
+    }
+    end_sweep();
+    return room ? PTM_OK : PTM_ENOMEM;
 }
 
 void

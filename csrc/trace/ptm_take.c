@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "trace/ptm_take.h"
 
-#include "trace/ptm_graves.h"
 #include "trace/ptm_names.h"
 #include "trace/ptm_stacks.h"
 
@@ -98,16 +97,29 @@ take_site(taking *t, const ptm_site *site, uint64_t live, uint64_t share)
     ptm_snap_build_site(t->builder, &taken);
 }
 
+/* What was allocated at sites of this stack that are recycled. */
 static void
-take_grave(void *arg, const ptm_grave *grave)
+take_dead(taking *t, ptm_node_id id)
 {
-    taking *t = arg;
-    ptm_snap_site taken = {.allocated = grave->blocks,
-                           .allocated_bytes = grave->bytes,
-                           .stack = take_stack(t, grave->node),
-                           .depth = grave->depth,
-                           .folded = 1};
-    ptm_snap_build_site(t->builder, &taken);
+    const ptm_node *node = ptm_stacks_at(id);
+    if (node->frame != 0 && node->dead_blocks != 0) {
+        ptm_snap_site taken = {.allocated = node->dead_blocks,
+                               .allocated_bytes = node->dead_bytes,
+                               .stack = take_stack(t, id),
+                               .folded = 1};
+        ptm_snap_build_site(t->builder, &taken);
+    }
+}
+
+static void
+take_losses(taking *t)
+{
+    uint64_t blocks = 0, bytes = 0;
+    for (int i = 0; i < PTM_N_LANES; i++) {
+        blocks += ptm_lanes[i].lost_blocks;
+        bytes += ptm_lanes[i].lost_bytes;
+    }
+    ptm_snap_build_losses(t->builder, blocks, bytes);
 }
 
 static bool
@@ -160,13 +172,10 @@ ptm_take_all(uint32_t limit, ptm_snap **out)
             take_site(&t, ptm_site_at(id), ptm_site_live(ptm_site_at(id)), ptm_site_share(id));
         }
     }
-    ptm_graves_each(take_grave, &t);
-    uint64_t blocks = 0, bytes = 0;
-    for (int i = 0; i < PTM_N_LANES; i++) {
-        blocks += ptm_lanes[i].lost_blocks;
-        bytes += ptm_lanes[i].lost_bytes;
+    for (ptm_node_id id = 1; id < ptm_stacks_end(); id++) {
+        take_dead(&t, id);
     }
-    ptm_snap_build_losses(t.builder, blocks, bytes);
+    take_losses(&t);
     return end(&t, out);
 }
 

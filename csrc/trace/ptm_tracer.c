@@ -6,9 +6,9 @@
 #include "pyver/ptm_selftest.h"
 #include "trace/ptm_blocks.h"
 #include "trace/ptm_codes.h"
-#include "trace/ptm_graves.h"
 #include "trace/ptm_hooks.h"
 #include "trace/ptm_record.h"
+#include "trace/ptm_stacks.h"
 #include "trace/ptm_take.h"
 #include "trace/ptm_walk.h"
 
@@ -27,6 +27,21 @@ unlock_all(void)
     ptm_lock_release(&ptm_lanes[PTM_LANE_RAW].lock);
 }
 
+/* A child must not inherit a lock that nobody there holds. */
+static void
+before_fork(void)
+{
+    lock_all();
+    ptm_blockmap_lock();
+}
+
+static void
+after_fork(void)
+{
+    ptm_blockmap_unlock();
+    unlock_all();
+}
+
 /* Under both locks. */
 static void
 drop_everything(void)
@@ -35,7 +50,6 @@ drop_everything(void)
     ptm_shadow_clear();
     ptm_blockmap_clear();
     ptm_sites_clear();
-    ptm_graves_clear();
     ptm_stacks_clear();
     ptm_codes_clear();
     ptm_names_clear();
@@ -50,7 +64,7 @@ ptm_tracer_init(const char **why)
     if (err != PTM_OK || done) {
         return err;
     }
-    if (ptm_os_at_fork(lock_all, unlock_all, unlock_all) != 0) {
+    if (ptm_os_at_fork(before_fork, after_fork, after_fork) != 0) {
         *why = "the fork handlers cannot be registered";
         return PTM_ENOMEM;
     }
@@ -67,10 +81,12 @@ ptm_tracer_start(uint32_t nframe)
     if (ptm_recording.tracing) {
         return PTM_OK;
     }
-    ptm_recording.limit = nframe;
     ptm_hooks_install();
     ptm_newref_install(ptm_record_object);
-    PTM_STORE_RELEASE(&ptm_recording.tracing, true);
+    lock_all();
+    ptm_recording.limit = nframe;
+    ptm_recording.tracing = true;
+    unlock_all();
     return PTM_OK;
 }
 
@@ -146,7 +162,6 @@ ptm_tracer_memory_bytes(void)
     ptm_shadow_visit(add_resident, &total);
     ptm_blockmap_visit(add_resident, &total);
     ptm_sites_visit(add_resident, &total);
-    ptm_graves_visit(add_resident, &total);
     ptm_stacks_visit(add_resident, &total);
     ptm_codes_visit(add_resident, &total);
     ptm_names_visit(add_resident, &total);

@@ -201,11 +201,12 @@ bool
 ptm_walk_exact(const PyThreadState *tstate, uint32_t limit, ptm_walked *walked)
 {
     bool whole;
-    *walked = (ptm_walked){0, false};
+    *walked = (ptm_walked){0, 0, false};
     if (!has_window()) {
         return false;
     }
     uint32_t n = fill_window(tstate, limit, walked, &whole);
+    walked->n_whole = !whole ? 0 : n == 0 ? 1 : n;
     memory *m = n > SHORT_WINDOW ? memory_of(tstate) : NULL;
     walked->node = n == 0 ? push_unknown() : m == NULL ? push_all(n) : push_remembered(m, n, whole);
     return walked->node != 0;

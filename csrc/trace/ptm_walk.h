@@ -17,7 +17,8 @@
 #include "pyver/ptm_frames.h"
 #include "trace/ptm_stacks.h"
 
-/* Code of the interpreter's own `__init__` shim, once one was met: an address that never dies. */
+/* Code of the interpreter's own `__init__` shim, once one was met. (Code made by hand may look like it, and die: then
+ * a depth beyond the limit may be off by one, no more.) */
 PTM_EXTERN const PyCodeObject *ptm_walk_shim;
 
 typedef struct {
@@ -28,6 +29,7 @@ typedef struct {
 /* What an exact walk found. */
 typedef struct {
     ptm_node_id node;
+    uint32_t n_whole; /* frames of a stack that fits into the window; 0: it was cut */
     bool irregular; /* an incomplete frame in the middle that no hash can tell: the hash must not find it again */
 } ptm_walked;
 
@@ -52,6 +54,19 @@ ptm_walk_depth(const PyThreadState *tstate, const ptm_pyframe *rest, uint32_t se
     return seen;
 }
 
+/* Whether a complete frame follows: a stack that ends with shims ends before them. */
+static PTM_ALWAYS_INLINE bool
+ptm_walk_goes_on(const ptm_pyframe *frame)
+{
+    while (frame != NULL && ptm_walk_is_shim(frame)) {
+        frame = ptm_frame_previous(frame);
+    }
+    return frame != NULL;
+}
+
+/* Tells an incomplete frame from a complete one at the same instruction: instruction pointers are even. */
+#define PTM_WALK_INCOMPLETE 1u
+
 /* The window of `limit` frames with one block of `size` bytes. */
 static PTM_ALWAYS_INLINE ptm_window
 ptm_walk_hash(const PyThreadState *tstate, uint32_t limit, uint64_t size)
@@ -60,7 +75,7 @@ ptm_walk_hash(const PyThreadState *tstate, uint32_t limit, uint64_t size)
     uint64_t hash = PTM_HASH_SEED ^ size;
     uint32_t shims = 0, seen = 0;
     while (frame != NULL && PTM_UNLIKELY(ptm_frame_is_incomplete(frame))) {
-        hash = ptm_hash_step(hash, ptm_frame_ip(frame));
+        hash = ptm_hash_step(hash, ptm_frame_ip(frame) | PTM_WALK_INCOMPLETE);
         shims += !ptm_frame_is_entry(frame);
         frame = ptm_frame_previous(frame);
     }
@@ -75,7 +90,7 @@ ptm_walk_hash(const PyThreadState *tstate, uint32_t limit, uint64_t size)
         frame = ptm_frame_previous(frame);
     }
     uint32_t depth = seen;
-    if (frame != NULL) {
+    if (ptm_walk_goes_on(frame)) {
         depth = ptm_walk_depth(tstate, frame, seen, shims);
         hash ^= (uint64_t)depth << 40;
     }
