@@ -98,15 +98,15 @@ PyObject *ptm_sequence_subscript(PyObject *self, PyObject *index, const char *no
 PyObject *ptm_sequence_index(PyObject *self, PyObject *args, PyObject *kwargs);
 PyObject *ptm_sequence_count(PyObject *self, PyObject *value);
 PyObject *ptm_sequence_reversed(PyObject *self, PyObject *unused);
+/* clang-format off */
 #define PTM_SEQUENCE_METHODS                                                                    \
     {"index", (PyCFunction)(void (*)(void))ptm_sequence_index, METH_VARARGS | METH_KEYWORDS,    \
      PyDoc_STR("index(self, value, start=0, stop=None)\n--\n\n"                                 \
                "Return first index of value. Raises ValueError if the value is not present.")}, \
-        {"count", ptm_sequence_count, METH_O,                                                   \
-         PyDoc_STR("count(self, value)\n--\n\nReturn number of occurrences of value.")},        \
-    {                                                                                           \
-        "__reversed__", ptm_sequence_reversed, METH_NOARGS, NULL                                \
-    }
+    {"count", ptm_sequence_count, METH_O,                                                       \
+     PyDoc_STR("count(self, value)\n--\n\nReturn number of occurrences of value.")},            \
+    {"__reversed__", ptm_sequence_reversed, METH_NOARGS, NULL}
+/* clang-format on */
 
 /* -- objects.c: what the C API leaves to be done -- */
 /* obj.name, by an interned name: any other would take a place of its own in the types' method
@@ -239,11 +239,11 @@ PyObject *ptm_profile_traces(PyObject *module, PyObject *args);
 PyObject *ptm_pickle_reduce_ex(PyObject *self, PyObject *protocol);
 PyObject *ptm_pickle_copy(PyObject *self, PyObject *unused);
 PyObject *ptm_pickle_deepcopy(PyObject *self, PyObject *memo);
-#define PTM_PICKLE_METHODS                                                                    \
-    {"__reduce_ex__", ptm_pickle_reduce_ex, METH_O, PyDoc_STR("Helper for pickle.")},         \
-        {"__copy__", ptm_pickle_copy, METH_NOARGS, PyDoc_STR("Helper for copy.copy().")},     \
-    {                                                                                         \
-        "__deepcopy__", ptm_pickle_deepcopy, METH_O, PyDoc_STR("Helper for copy.deepcopy().") \
-    }
+/* clang-format off */
+#define PTM_PICKLE_METHODS                                                                  \
+    {"__reduce_ex__", ptm_pickle_reduce_ex, METH_O, PyDoc_STR("Helper for pickle.")},       \
+    {"__copy__", ptm_pickle_copy, METH_NOARGS, PyDoc_STR("Helper for copy.copy().")},       \
+    {"__deepcopy__", ptm_pickle_deepcopy, METH_O, PyDoc_STR("Helper for copy.deepcopy().")}
+/* clang-format on */
 
 #endif

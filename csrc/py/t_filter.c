@@ -340,13 +340,17 @@ static PyType_Slot base_slots[] = {
     {Py_tp_methods, base_methods},     {Py_tp_getset, base_getset}, {0, NULL},
 };
 
-#define CHILD_SLOTS(doc, init, methods, getset)                                                   \
-    {Py_tp_doc, (void *)doc}, {Py_tp_init, init}, {Py_tp_dealloc, filter_dealloc},                \
-        {Py_tp_traverse, filter_traverse}, {Py_tp_clear, filter_clear}, {Py_tp_methods, methods}, \
-        {Py_tp_getset, getset},                                                                   \
-    {                                                                                             \
-        0, NULL                                                                                   \
-    }
+/* clang-format off */
+#define CHILD_SLOTS(doc, init, methods, getset) \
+    {Py_tp_doc, (void *)doc},                   \
+    {Py_tp_init, init},                         \
+    {Py_tp_dealloc, filter_dealloc},            \
+    {Py_tp_traverse, filter_traverse},          \
+    {Py_tp_clear, filter_clear},                \
+    {Py_tp_methods, methods},                   \
+    {Py_tp_getset, getset},                     \
+    {0, NULL}
+/* clang-format on */
 
 static PyType_Slot filter_slots[] = {
     CHILD_SLOTS(filter_doc, filter_init, filter_methods, filter_getset)};

@@ -253,9 +253,11 @@ static PyMethodDef frame_methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
+/* clang-format off */
 #define FRAME_GETSET                                                 \
     PTM_PROPERTY("filename", frame_get_filename, "Filename (str)."), \
-        PTM_PROPERTY("lineno", frame_get_lineno, "Line number (int).")
+    PTM_PROPERTY("lineno", frame_get_lineno, "Line number (int).")
+/* clang-format on */
 
 static PyGetSetDef stdlib_getset[] = {
     FRAME_GETSET,
@@ -279,15 +281,22 @@ static PyGetSetDef main_getset[] = {
 
 PyDoc_STRVAR(frame_doc, "Frame(frame)\n--\n\nFrame of a traceback.");
 
-#define FRAME_SLOTS(getset)                                                                       \
-    {Py_tp_doc, (void *)frame_doc}, {Py_tp_init, frame_init}, {Py_tp_dealloc, frame_dealloc},     \
-        {Py_tp_traverse, frame_traverse}, {Py_tp_clear, frame_clear},                             \
-        {Py_tp_richcompare, frame_compare}, {Py_tp_hash, frame_hash}, {Py_tp_str, frame_str},     \
-        {Py_tp_repr, frame_repr}, {Py_tp_members, frame_members}, {Py_tp_methods, frame_methods}, \
-        {Py_tp_getset, getset},                                                                   \
-    {                                                                                             \
-        0, NULL                                                                                   \
-    }
+/* clang-format off */
+#define FRAME_SLOTS(getset)             \
+    {Py_tp_doc, (void *)frame_doc},     \
+    {Py_tp_init, frame_init},           \
+    {Py_tp_dealloc, frame_dealloc},     \
+    {Py_tp_traverse, frame_traverse},   \
+    {Py_tp_clear, frame_clear},         \
+    {Py_tp_richcompare, frame_compare}, \
+    {Py_tp_hash, frame_hash},           \
+    {Py_tp_str, frame_str},             \
+    {Py_tp_repr, frame_repr},           \
+    {Py_tp_members, frame_members},     \
+    {Py_tp_methods, frame_methods},     \
+    {Py_tp_getset, getset},             \
+    {0, NULL}
+/* clang-format on */
 
 static PyType_Slot main_slots[] = {FRAME_SLOTS(main_getset)};
 static PyType_Slot stdlib_slots[] = {FRAME_SLOTS(stdlib_getset)};

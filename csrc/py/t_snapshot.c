@@ -285,14 +285,18 @@ static PyMethodDef main_methods[] = {
 PyDoc_STRVAR(snapshot_doc, "Snapshot(traces, traceback_limit)\n--\n\n"
                            "Snapshot of traces of memory blocks allocated by Python.");
 
-#define SNAPSHOT_SLOTS(methods, getset)                                         \
-    {Py_tp_doc, (void *)snapshot_doc}, {Py_tp_init, snapshot_init},             \
-        {Py_tp_dealloc, snapshot_dealloc}, {Py_tp_traverse, snapshot_traverse}, \
-        {Py_tp_clear, snapshot_clear}, {Py_tp_members, snapshot_members},       \
-        {Py_tp_methods, methods}, {Py_tp_getset, getset},                       \
-    {                                                                           \
-        0, NULL                                                                 \
-    }
+/* clang-format off */
+#define SNAPSHOT_SLOTS(methods, getset)  \
+    {Py_tp_doc, (void *)snapshot_doc},   \
+    {Py_tp_init, snapshot_init},         \
+    {Py_tp_dealloc, snapshot_dealloc},   \
+    {Py_tp_traverse, snapshot_traverse}, \
+    {Py_tp_clear, snapshot_clear},       \
+    {Py_tp_members, snapshot_members},   \
+    {Py_tp_methods, methods},            \
+    {Py_tp_getset, getset},              \
+    {0, NULL}
+/* clang-format on */
 
 static PyType_Slot main_slots[] = {SNAPSHOT_SLOTS(main_methods, main_getset)};
 static PyType_Slot stdlib_slots[] = {SNAPSHOT_SLOTS(stdlib_methods, stdlib_getset)};

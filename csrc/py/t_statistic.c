@@ -272,15 +272,15 @@ static PyMethodDef statistic_methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
+/* clang-format off */
 #define STATISTIC_MEMBERS                                                \
     {"traceback", T_OBJECT_EX, offsetof(statistic_object, traceback), 0, \
      PyDoc_STR("Traceback where the memory block was allocated.")},      \
-        {"size", T_OBJECT_EX, offsetof(statistic_object, size), 0,       \
-         PyDoc_STR("Total size of memory blocks in bytes (int).")},      \
-    {                                                                    \
-        "count", T_OBJECT_EX, offsetof(statistic_object, count), 0,      \
-            PyDoc_STR("Number of memory blocks (int).")                  \
-    }
+    {"size", T_OBJECT_EX, offsetof(statistic_object, size), 0,           \
+     PyDoc_STR("Total size of memory blocks in bytes (int).")},          \
+    {"count", T_OBJECT_EX, offsetof(statistic_object, count), 0,         \
+     PyDoc_STR("Number of memory blocks (int).")}
+/* clang-format on */
 
 static PyMemberDef statistic_members[] = {
     STATISTIC_MEMBERS,
@@ -303,15 +303,21 @@ PyDoc_STRVAR(diff_doc, "StatisticDiff(traceback, size, size_diff, count, count_d
                        "Statistic difference on memory allocations between an old and a new\n"
                        "Snapshot instance.");
 
-#define STATISTIC_SLOTS(doc, init, members)                                                 \
-    {Py_tp_doc, (void *)doc}, {Py_tp_init, init}, {Py_tp_dealloc, statistic_dealloc},       \
-        {Py_tp_traverse, statistic_traverse}, {Py_tp_clear, statistic_clear},               \
-        {Py_tp_richcompare, statistic_compare}, {Py_tp_hash, statistic_hash},               \
-        {Py_tp_str, statistic_str}, {Py_tp_repr, statistic_repr}, {Py_tp_members, members}, \
-        {Py_tp_methods, statistic_methods},                                                 \
-    {                                                                                       \
-        0, NULL                                                                             \
-    }
+/* clang-format off */
+#define STATISTIC_SLOTS(doc, init, members) \
+    {Py_tp_doc, (void *)doc},               \
+    {Py_tp_init, init},                     \
+    {Py_tp_dealloc, statistic_dealloc},     \
+    {Py_tp_traverse, statistic_traverse},   \
+    {Py_tp_clear, statistic_clear},         \
+    {Py_tp_richcompare, statistic_compare}, \
+    {Py_tp_hash, statistic_hash},           \
+    {Py_tp_str, statistic_str},             \
+    {Py_tp_repr, statistic_repr},           \
+    {Py_tp_members, members},               \
+    {Py_tp_methods, statistic_methods},     \
+    {0, NULL}
+/* clang-format on */
 
 static PyType_Slot statistic_slots[] = {
     STATISTIC_SLOTS(statistic_doc, statistic_init, statistic_members)};

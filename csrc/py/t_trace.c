@@ -277,14 +277,14 @@ static PyMethodDef trace_methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
+/* clang-format off */
 #define TRACE_GETSET                                                                      \
     PTM_PROPERTY("domain", trace_get_domain, "Address space of the block (int)."),        \
-        PTM_PROPERTY("size", trace_get_size, "Size of the memory block in bytes (int)."), \
-        PTM_PROPERTY("traceback", trace_get_traceback,                                    \
-                     "Traceback where the memory block was allocated."),                  \
-    {                                                                                     \
-        "_trace", trace_get_raw, trace_set_raw, NULL, NULL                                \
-    }
+    PTM_PROPERTY("size", trace_get_size, "Size of the memory block in bytes (int)."),     \
+    PTM_PROPERTY("traceback", trace_get_traceback,                                        \
+                 "Traceback where the memory block was allocated."),                      \
+    {"_trace", trace_get_raw, trace_set_raw, NULL, NULL}
+/* clang-format on */
 
 static PyGetSetDef stdlib_getset[] = {
     TRACE_GETSET,
@@ -299,14 +299,21 @@ static PyGetSetDef main_getset[] = {
 
 PyDoc_STRVAR(trace_doc, "Trace(trace)\n--\n\nTrace of a memory block.");
 
-#define TRACE_SLOTS(getset)                                                                   \
-    {Py_tp_doc, (void *)trace_doc}, {Py_tp_init, trace_init}, {Py_tp_dealloc, trace_dealloc}, \
-        {Py_tp_traverse, trace_traverse}, {Py_tp_clear, trace_clear},                         \
-        {Py_tp_richcompare, trace_compare}, {Py_tp_hash, trace_hash}, {Py_tp_str, trace_str}, \
-        {Py_tp_repr, trace_repr}, {Py_tp_methods, trace_methods}, {Py_tp_getset, getset},     \
-    {                                                                                         \
-        0, NULL                                                                               \
-    }
+/* clang-format off */
+#define TRACE_SLOTS(getset)             \
+    {Py_tp_doc, (void *)trace_doc},     \
+    {Py_tp_init, trace_init},           \
+    {Py_tp_dealloc, trace_dealloc},     \
+    {Py_tp_traverse, trace_traverse},   \
+    {Py_tp_clear, trace_clear},         \
+    {Py_tp_richcompare, trace_compare}, \
+    {Py_tp_hash, trace_hash},           \
+    {Py_tp_str, trace_str},             \
+    {Py_tp_repr, trace_repr},           \
+    {Py_tp_methods, trace_methods},     \
+    {Py_tp_getset, getset},             \
+    {0, NULL}
+/* clang-format on */
 
 static PyType_Slot main_slots[] = {TRACE_SLOTS(main_getset)};
 static PyType_Slot stdlib_slots[] = {TRACE_SLOTS(stdlib_getset)};

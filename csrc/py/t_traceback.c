@@ -507,12 +507,12 @@ static PyMemberDef traceback_members[] = {
     {NULL, 0, 0, 0, NULL},
 };
 
+/* clang-format off */
 #define TRACEBACK_GETSET                                                                  \
     PTM_PROPERTY("total_nframe", traceback_get_total_nframe,                              \
                  "Number of frames before the traceback was cut at the limit, or None."), \
-    {                                                                                     \
-        "_frames", traceback_get_frames, traceback_set_frames, NULL, NULL                 \
-    }
+    {"_frames", traceback_get_frames, traceback_set_frames, NULL, NULL}
+/* clang-format on */
 
 static PyGetSetDef stdlib_getset[] = {
     TRACEBACK_GETSET,
@@ -546,18 +546,28 @@ PyDoc_STRVAR(stdlib_doc, "Traceback(frames, total_nframe=None)\n--\n\n"
                          "Sequence of Frame instances sorted from the oldest frame\n"
                          "to the most recent frame.");
 
-#define TRACEBACK_SLOTS(doc, getset)                                                            \
-    {Py_tp_doc, (void *)doc}, {Py_tp_init, traceback_init}, {Py_tp_dealloc, traceback_dealloc}, \
-        {Py_tp_traverse, traceback_traverse}, {Py_tp_clear, traceback_clear},                   \
-        {Py_tp_richcompare, traceback_compare}, {Py_tp_hash, traceback_hash},                   \
-        {Py_tp_str, traceback_str}, {Py_tp_repr, traceback_repr}, {Py_tp_iter, PySeqIter_New},  \
-        {Py_sq_length, traceback_length}, {Py_sq_item, traceback_item},                         \
-        {Py_sq_contains, traceback_contains}, {Py_mp_length, traceback_length},                 \
-        {Py_mp_subscript, traceback_subscript}, {Py_tp_members, traceback_members},             \
-        {Py_tp_methods, traceback_methods}, {Py_tp_getset, getset},                             \
-    {                                                                                           \
-        0, NULL                                                                                 \
-    }
+/* clang-format off */
+#define TRACEBACK_SLOTS(doc, getset)        \
+    {Py_tp_doc, (void *)doc},               \
+    {Py_tp_init, traceback_init},           \
+    {Py_tp_dealloc, traceback_dealloc},     \
+    {Py_tp_traverse, traceback_traverse},   \
+    {Py_tp_clear, traceback_clear},         \
+    {Py_tp_richcompare, traceback_compare}, \
+    {Py_tp_hash, traceback_hash},           \
+    {Py_tp_str, traceback_str},             \
+    {Py_tp_repr, traceback_repr},           \
+    {Py_tp_iter, PySeqIter_New},            \
+    {Py_sq_length, traceback_length},       \
+    {Py_sq_item, traceback_item},           \
+    {Py_sq_contains, traceback_contains},   \
+    {Py_mp_length, traceback_length},       \
+    {Py_mp_subscript, traceback_subscript}, \
+    {Py_tp_members, traceback_members},     \
+    {Py_tp_methods, traceback_methods},     \
+    {Py_tp_getset, getset},                 \
+    {0, NULL}
+/* clang-format on */
 
 static PyType_Slot main_slots[] = {TRACEBACK_SLOTS(main_doc, main_getset)};
 static PyType_Slot stdlib_slots[] = {TRACEBACK_SLOTS(stdlib_doc, stdlib_getset)};

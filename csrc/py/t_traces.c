@@ -266,16 +266,8 @@ traces_set_raw(PyObject *self, PyObject *raw, void *unused)
 }
 
 static int
-traces_contains(PyObject *self, PyObject *trace)
+view_contains(const traces_object *traces, PyObject *wanted)
 {
-    traces_object *traces = as_traces(self);
-    PyObject *wanted = ptm_get_attr(trace, "_trace");
-    if (wanted == NULL || traces->view == NULL) {
-        int found =
-            wanted == NULL || traces->raw == NULL ? -1 : PySequence_Contains(traces->raw, wanted);
-        Py_XDECREF(wanted);
-        return found;
-    }
     int found = 0;
     for (uint32_t i = 0; found == 0 && i < traces->view->snap->n_sites; i++) {
         if (traces_of_site(&traces->view->snap->sites[i], traces->metric) != 0) {
@@ -284,7 +276,24 @@ traces_contains(PyObject *self, PyObject *trace)
             Py_XDECREF(raw);
         }
     }
-    Py_DECREF(wanted);
+    return found;
+}
+
+static int
+traces_contains(PyObject *self, PyObject *trace)
+{
+    traces_object *traces = as_traces(self);
+    int found = -1;
+    if (traces->view == NULL && traces->raw == NULL) {
+        ptm_no_attribute(self, "_traces");
+        return -1;
+    }
+    PyObject *wanted = ptm_get_attr(trace, "_trace");
+    if (wanted != NULL) {
+        found = traces->view != NULL ? view_contains(traces, wanted)
+                                     : PySequence_Contains(traces->raw, wanted);
+    }
+    Py_XDECREF(wanted);
     return found;
 }
 
@@ -417,18 +426,27 @@ static PyGetSetDef traces_getset[] = {
 PyDoc_STRVAR(main_doc, "Traces(traces)\n--\n\nSequence of the traces of a snapshot.");
 PyDoc_STRVAR(stdlib_doc, "_Traces(traces)\n--\n\nSequence of the traces of a snapshot.");
 
-#define TRACES_SLOTS(doc)                                                                      \
-    {Py_tp_doc, (void *)doc}, {Py_tp_init, traces_init}, {Py_tp_dealloc, traces_dealloc},      \
-        {Py_tp_traverse, traces_traverse}, {Py_tp_clear, traces_clear},                        \
-        {Py_tp_richcompare, traces_compare}, {Py_tp_hash, PyObject_HashNotImplemented},        \
-        {Py_tp_repr, traces_repr}, {Py_tp_iter, PySeqIter_New}, {Py_sq_length, traces_length}, \
-        {Py_sq_item, traces_item}, {Py_sq_contains, traces_contains},                          \
-        {Py_mp_length, traces_length}, {Py_mp_subscript, traces_subscript},                    \
-        {Py_tp_members, traces_members}, {Py_tp_methods, traces_methods},                      \
-        {Py_tp_getset, traces_getset},                                                         \
-    {                                                                                          \
-        0, NULL                                                                                \
-    }
+/* clang-format off */
+#define TRACES_SLOTS(doc)                      \
+    {Py_tp_doc, (void *)doc},                  \
+    {Py_tp_init, traces_init},                 \
+    {Py_tp_dealloc, traces_dealloc},           \
+    {Py_tp_traverse, traces_traverse},         \
+    {Py_tp_clear, traces_clear},               \
+    {Py_tp_richcompare, traces_compare},       \
+    {Py_tp_hash, PyObject_HashNotImplemented}, \
+    {Py_tp_repr, traces_repr},                 \
+    {Py_tp_iter, PySeqIter_New},               \
+    {Py_sq_length, traces_length},             \
+    {Py_sq_item, traces_item},                 \
+    {Py_sq_contains, traces_contains},         \
+    {Py_mp_length, traces_length},             \
+    {Py_mp_subscript, traces_subscript},       \
+    {Py_tp_members, traces_members},           \
+    {Py_tp_methods, traces_methods},           \
+    {Py_tp_getset, traces_getset},             \
+    {0, NULL}
+/* clang-format on */
 
 static PyType_Slot main_slots[] = {TRACES_SLOTS(main_doc)};
 static PyType_Slot stdlib_slots[] = {TRACES_SLOTS(stdlib_doc)};
