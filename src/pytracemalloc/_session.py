@@ -98,8 +98,8 @@ class Figures:
         if self.tracing:
             try:
                 self.take(witness)
-            except MemoryError:
-                self.problem = "no memory left for a snapshot"
+            except (MemoryError, RuntimeError) as error:
+                self.problem = str(error) or "no memory left for a snapshot"
 
     def take(self, witness: object) -> None:
         self.at_end = pytracemalloc.take_snapshot()
@@ -131,7 +131,10 @@ class Undisturbed:
         if self.on_pipe == _signal.SIG_DFL:
             _signal.signal(_signal.SIGPIPE, _signal.SIG_DFL)
         sys.path = self.theirs
-        sys.setrecursionlimit(self.limit)
+        try:
+            sys.setrecursionlimit(self.limit)
+        except RecursionError:
+            pass  # a signal came that deep; the process is about to end
 
 
 def forget_unfinished_imports() -> None:

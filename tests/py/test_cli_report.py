@@ -176,6 +176,22 @@ def test_nothing_of_ours_is_measured(children):
         assert report["peak"]["bytes"] < 200_000
 
 
+def test_losses_are_told(children):
+    """Nothing is wrong with the program; the tracer got no memory for its tables."""
+    code = (
+        "from pytracemalloc import _core\n"
+        "_core._fail_after(0)\n"
+        "kept = [bytearray(n) for n in range(1000, 200_000, 7)]\n"
+        "_core._fail_after(-1)\n"
+    )
+    lost = children.report("-c", code)["lost"]
+    assert lost["blocks"] > 0 and lost["bytes"] > 0
+    text = children.run("-c", code).stderr
+    assert re.search(
+        r"\nLost +[\d.]+ .?i?B  in [\d,]+ blocks could not be recorded", text
+    )
+
+
 def test_the_snapshot(children, program):
     report = children.report("-o", "out.pb.gz", program.name)
     assert report["output"] == str(children.folder / "out.pb.gz")
@@ -186,11 +202,8 @@ def test_the_snapshot(children, program):
     peak = sum(s.size for s in snapshot.view("peak").statistics("filename"))
     assert 0 <= peak - report["peak"]["bytes"] <= 1000
     lines = children.run("-o", "out.pb.gz", program.name).stderr.splitlines()
-    assert re.fullmatch(
-        r"Snapshot: out\.pb\.gz \(.+iB\), for Snapshot.load\(\) or: "
-        r"go tool pprof out\.pb\.gz",
-        lines[-1],
-    )
+    assert re.fullmatch(r"Snapshot: out\.pb\.gz \(\d+\.\d KiB\)", lines[-2])
+    assert lines[-1] == "Snapshot.load() or go tool pprof opens it."
 
 
 def test_json_on_stderr(children, program):

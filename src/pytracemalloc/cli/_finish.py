@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def finish(session: Session, figures: Figures) -> None:
     options = session.options
     if figures.problem:
-        raise MemoryError(figures.problem)
+        raise RuntimeError(figures.problem)
     output = options.get("output")
     problem = write_snapshot(output, figures) if output and figures.tracing else None
     summary = None
@@ -65,9 +65,7 @@ def file_notes(session: Session, output: str | None, problem: str | None) -> lis
     shown = _text.printable(os.path.relpath(output, session.cwd))
     shown = shown if len(shown) < len(output) else _text.printable(output)
     size = _text.size_text(os.path.getsize(output))
-    return [
-        f"Snapshot: {shown} ({size}), for Snapshot.load() or: go tool pprof {shown}"
-    ]
+    return [f"Snapshot: {shown} ({size})", "Snapshot.load() or go tool pprof opens it."]
 
 
 def file_fields(output: str | None, problem: str | None) -> dict[str, str | None]:
