@@ -362,10 +362,10 @@ def test_source_lines(children):
 
 def test_paths():
     home = os.path.expanduser("~")
-    paths = _text.Paths("/work here/app")
+    paths = _text.Paths("/srv/my app")
     stdlib = os.path.dirname(os.__file__)
     python = os.path.basename(stdlib)
-    assert paths.shorten("/work here/app/a/b.py") == "a/b.py"
+    assert paths.shorten("/srv/my app/a/b.py") == "a/b.py"
     assert paths.shorten("/v/site-packages/x/y.py") == "…/site-packages/x/y.py"
     assert paths.shorten("/u/dist-packages/x.py") == "…/dist-packages/x.py"
     assert paths.shorten(f"{stdlib}/json/decoder.py") == f"…/{python}/json/decoder.py"
