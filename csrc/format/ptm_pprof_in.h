@@ -19,8 +19,9 @@
 /* The ids of a table's messages: any numbers but 0. An index is a message's place in the file's
  * order. */
 typedef struct {
-    ptm_buf ids; /* uint64_t by index */
-    ptm_ids by_id;
+    ptm_buf ids;   /* uint64_t by index */
+    bool sparse;   /* they are not just 1, 2, 3 ...: see the table */
+    ptm_ids by_id; /* hash -> index; only when sparse */
 } ptm_pprof_ids;
 
 typedef struct {

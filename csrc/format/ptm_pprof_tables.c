@@ -18,15 +18,15 @@ ptm_pprof_ids_fini(ptm_pprof_ids *ids)
     ptm_ids_fini(&ids->by_id);
 }
 
+/* Most tools number from 1 on, which needs no table. */
 uint32_t
 ptm_pprof_index(const ptm_pprof_ids *ids, uint64_t id)
 {
     const uint64_t *known = PTM_ITEMS(ids->ids, uint64_t);
-    size_t n = PTM_N_ITEMS(ids->ids, uint64_t);
-    if (id - 1 < n && known[id - 1] == id) {
-        return (uint32_t)(id - 1); /* most tools number from 1 */
+    if (id - 1 < PTM_N_ITEMS(ids->ids, uint64_t) && known[id - 1] == id) {
+        return (uint32_t)(id - 1);
     }
-    if (n == 0) {
+    if (!ids->sparse) {
         return UINT32_MAX;
     }
     ptm_ids_probe probe = ptm_ids_find(&ids->by_id, ptm_mix64(id));
@@ -39,6 +39,22 @@ ptm_pprof_index(const ptm_pprof_ids *ids, uint64_t id)
 }
 
 static bool
+make_sparse(ptm_pprof_ids *ids)
+{
+    size_t n = PTM_N_ITEMS(ids->ids, uint64_t);
+    if (!ptm_ids_init(&ids->by_id, n)) {
+        return false;
+    }
+    ids->sparse = true;
+    for (size_t i = 0; i < n; i++) {
+        if (!ptm_ids_put(&ids->by_id, ptm_mix64(PTM_ITEMS(ids->ids, uint64_t)[i]), (uint32_t)i)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool
 add_id(ptm_pprof_in *in, ptm_pprof_ids *ids, uint64_t id, const char *what, const uint8_t *at)
 {
     size_t index = PTM_N_ITEMS(ids->ids, uint64_t);
@@ -48,8 +64,10 @@ add_id(ptm_pprof_in *in, ptm_pprof_ids *ids, uint64_t id, const char *what, cons
     if (ptm_pprof_index(ids, id) != UINT32_MAX) {
         return ptm_pprof_refuse(in, at, "%s id %llu is there twice", what, (unsigned long long)id);
     }
-    if ((index == 0 && !ptm_ids_init(&ids->by_id, 64)) || index >= UINT32_MAX - 1
-        || !ptm_ids_put(&ids->by_id, ptm_mix64(id), (uint32_t)index)) {
+    if (index >= UINT32_MAX - 1 || (!ids->sparse && id != index + 1 && !make_sparse(ids))) {
+        return false;
+    }
+    if (ids->sparse && !ptm_ids_put(&ids->by_id, ptm_mix64(id), (uint32_t)index)) {
         return false;
     }
     ptm_buf_put(&ids->ids, &id, sizeof(id));

@@ -183,6 +183,31 @@ a_profile_of_something_else_counts_its_first_type(void)
     }
 }
 
+/* Numbered from 1 on for a while, then not; then again as if. */
+static void
+ids_of_any_kind_are_found(void)
+{
+    static const char *const strings[] = {"",   "inuse_space", "bytes", "f0", "f1",
+                                          "f2", "f3",          "f4",    "f5"};
+    static const uint64_t ids[] = {1, 2, UINT64_MAX, 4, 3, 1000};
+    ptm_buf p = {0};
+    put_strings(&p, strings, PTM_ARRAY_LEN(strings));
+    put_small(&p, 1, 1, 2, 0, 0);
+    for (size_t i = 0; i < PTM_ARRAY_LEN(ids); i++) {
+        put_small(&p, 5, ids[i], 3 + i, 0, 0);
+        put_location(&p, ids[i], 0, 0, &ids[i], 1);
+        put_sample(&p, &ids[i], 1, (uint64_t[]){i + 1}, 1);
+    }
+    ptm_snap *snap = read_back(&p);
+    CHECK_EQ(snap->n_sites, PTM_ARRAY_LEN(ids));
+    for (uint32_t i = 0; i < snap->n_sites; i++) {
+        const ptm_snap_frame *frame = &snap->frames[snap->stacks[snap->sites[i].stack].frame];
+        CHECK(string_is(snap, frame->name, strings[3 + i]));
+        CHECK_EQ(snap->sites[i].size, i + 1);
+    }
+    ptm_snap_decref(snap);
+}
+
 static void
 refused_because(ptm_buf *profile, const char *words)
 {
@@ -229,6 +254,10 @@ refusals_say_what_and_where(void)
     p = start_profile();
     put_location(&p, 0, 0, 0, NULL, 0);
     refused_because(&p, "location 0 has no id");
+    p = start_profile();
+    put_small(&p, 5, 9, 0, 0, 0);
+    put_small(&p, 5, 9, 0, 0, 0);
+    refused_because(&p, "function id 9 is there twice");
     p = start_profile();
     put_small(&p, 5, 1, 70, 0, 0);
     put_location(&p, 1, 0, 0, (uint64_t[]){1}, 1);
@@ -283,6 +312,7 @@ main(int argc, char **argv)
 {
     ptm_test_seed(argc, argv);
     RUN(another_tools_heap_profile_is_read);
+    RUN(ids_of_any_kind_are_found);
     RUN(a_profile_of_something_else_counts_its_first_type);
     RUN(refusals_say_what_and_where);
     RUN(a_bomb_of_frames_is_refused);
