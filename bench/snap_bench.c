@@ -5,9 +5,9 @@
  * share their callers; "unshared": every stack has random callers of its own, five million nodes,
  * the worst a snapshot can be).
  *
- *   cc -O2 -std=c11 -D_GNU_SOURCE -Icsrc bench/snap_bench.c csrc/base/ptm_buf.c
- *   csrc/base/ptm_hash.c \
- *      csrc/snap/[star].c csrc/format/[star].c -o build/snap_bench && build/snap_bench
+ *   cc -O2 -std=c11 -D_GNU_SOURCE -Icsrc -o build/snap_bench bench/snap_bench.c \
+ *      $(find csrc/base/ptm_buf.c csrc/base/ptm_hash.c csrc/snap csrc/format -name '*.c')
+ *   build/snap_bench
  *
  * Prints milliseconds of CPU time, the least and the median of the runs.
  */
