@@ -106,7 +106,9 @@ parse_compare(grouping *g, PyObject *args, PyObject *kwargs)
 static PyObject *
 statistic_of_row(ptm_face *face, ptm_view *view, ptm_by by, const ptm_group_row *row, bool diff)
 {
-    PyObject *tb = ptm_traceback_of_view(face, view, (ptm_tb_kind)by, row->key, 0);
+    bool one_stack = by == PTM_BY_TRACEBACK && row->merged == 0;
+    ptm_tb_kind kind = one_stack ? PTM_TB_STACK : (ptm_tb_kind)by;
+    PyObject *tb = ptm_traceback_of_view(face, view, kind, row->key, 0);
     PyObject *statistic = tb == NULL ? NULL
                           : diff     ? ptm_statistic_diff_new(face, tb, row)
                                      : ptm_statistic_new(face, tb, row);
