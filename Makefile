@@ -17,6 +17,7 @@ unexport CFLAGS CPPFLAGS LDFLAGS MESONPY_EDITABLE_SKIP MESONPY_EDITABLE_VERBOSE
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 export PYTHONNOUSERSITE := 1
+export HYPOTHESIS_STORAGE_DIRECTORY := $(CURDIR)/build/hypothesis
 
 # What is missing on the machine is named before anything starts.
 ifneq ($(filter-out help clean,$(or $(MAKECMDGOALS),help)),)
