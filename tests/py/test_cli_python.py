@@ -173,7 +173,8 @@ def test_the_console_script(children):
     script = sys.executable.removesuffix("python3").removesuffix("python")
     command = [f"{script}pytracemalloc", "run", "prog.py"]
     ours = json.loads(children.finish(children.start(command)).stdout)
-    for key in ("argv", "orig_argv", "path", "flags", "depth", "fds", "environ"):
+    assert ours["orig_argv"][1:] == plain["orig_argv"][1:]
+    for key in ("argv", "path", "flags", "depth", "fds", "environ"):
         assert ours[key] == plain[key]
 
 
