@@ -96,7 +96,8 @@ STACKS = {
 CALLS = list(STACKS)
 LINES = {line_of(f) for f in (first, second, inner, twice, Method.call)}
 
-Key = tuple[tuple[tuple[str, int], ...], int]
+Stack = tuple[tuple[str, int], ...]
+Key = tuple[Stack, int]
 
 
 @dataclass
@@ -107,7 +108,7 @@ class Model:
     slots: dict[int, Key | None] = field(default_factory=dict)
     domains: dict[int, int] = field(default_factory=dict)
     live: Counter[Key] = field(default_factory=Counter)
-    allocated: Counter[Key] = field(default_factory=Counter)
+    allocated: dict[Stack, list[int]] = field(default_factory=dict)
     at_peak: Counter[Key] = field(default_factory=Counter)
     total: int = 0
     best: int = 0
@@ -134,7 +135,9 @@ class Model:
         key = STACKS[call][: self.nframe], size
         self.slots[slot] = key
         self.live[key] += 1
-        self.allocated[key] += 1
+        sums = self.allocated.setdefault(key[0], [0, 0])
+        sums[0] += 1
+        sums[1] += size
         self.total += size
 
     def judge(self) -> None:
@@ -148,6 +151,11 @@ class Model:
         self.judge()
 
 
+def known_part(traceback: Any, nframe: int) -> Stack:
+    frames = tuple((f.filename, f.lineno) for f in traceback)
+    return frames[: next(n for n, f in enumerate(frames, 1) if f == RUNNER or n == nframe)]
+
+
 FILTERS = [pytracemalloc.Filter(True, HERE, line) for line in LINES]
 
 
@@ -156,9 +164,18 @@ def blocks_in(snapshot: pytracemalloc.Snapshot, nframe: int) -> Counter[Key]:
     found: Counter[Key] = Counter()
     for trace in snapshot.filter_traces(FILTERS).traces:
         if trace.size % 2 == 1 or trace.size == 0:
-            frames = tuple((f.filename, f.lineno) for f in trace.traceback)
-            known = next(n for n, f in enumerate(frames, 1) if f == RUNNER or n == nframe)
-            found[frames[:known], trace.size] += 1
+            found[known_part(trace.traceback, nframe), trace.size] += 1
+    return found
+
+
+def allocated_in(snapshot: pytracemalloc.Snapshot, nframe: int) -> dict[Stack, list[int]]:
+    """Blocks and bytes ever allocated, by stack: sites that died are kept as such sums."""
+    found: dict[Stack, list[int]] = {}
+    view = snapshot.filter_traces(FILTERS).view(at="allocated")
+    for statistic in view.statistics("traceback"):
+        sums = found.setdefault(known_part(statistic.traceback, nframe), [0, 0])
+        sums[0] += statistic.count
+        sums[1] += statistic.size
     return found
 
 
@@ -180,6 +197,8 @@ class Tracer(RuleBasedStateMachine):
         super().__init__()
         gc.disable()
         self.model = Model()
+        steps.load([("free", 62, 0, 0, 0)] * 250)
+        run_all(bytes(250), CALLS * 50)  # nothing is specialized while it counts
         pytracemalloc.start(self.model.nframe)
 
     def teardown(self) -> None:
@@ -262,8 +281,7 @@ class Tracer(RuleBasedStateMachine):
         assert abs(sum(t.size for t in snapshot.traces) - before) < 1000
         nframe = self.model.nframe
         assert blocks_in(snapshot, nframe) == +self.model.live
-        allocated = snapshot.view(at="allocated")
-        assert blocks_in(allocated, nframe) == +self.model.allocated
+        assert allocated_in(snapshot, nframe) == self.model.allocated
         assert pytracemalloc.get_lost() == (0, 0)
 
     def check_peak(self) -> None:
