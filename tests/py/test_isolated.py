@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: MIT
+"""Runs the scripts of tests/isolated, each in a process of its own: what could crash,
+hang, or leave a tracer behind. PTM_FULL=1 runs them at full length."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("ptm_testhooks", reason="built by `make test` only")
+
+SCRIPTS = Path(__file__).resolve().parent.parent / "isolated"
+FULL = os.environ.get("PTM_FULL") == "1"
+SANITIZED = "PTM_ASAN" in os.environ
+PATIENCE = 900 if FULL or SANITIZED else 240
+
+
+def run(
+    script: str,
+    *args: Any,
+    options: tuple[str, ...] = (),
+    env: dict[str, str] | None = None,
+    before: Callable[[], None] | None = None,
+) -> str:
+    """Its output; it must have ended well and said so."""
+    paths = [os.environ.get("PTM_TEST_EXT", ""), os.environ.get("PYTHONPATH", "")]
+    own = {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
+    words = [sys.executable, *options, SCRIPTS / f"{script}.py", *args]
+    done = subprocess.run(
+        list(map(str, words)), env=os.environ | own | (env or {}), text=True,
+        capture_output=True, timeout=PATIENCE, preexec_fn=before,
+    )  # fmt: skip
+    assert done.returncode == 0, f"exit {done.returncode}\n{done.stderr[-4000:]}"
+    assert done.stdout.startswith("ok"), done.stdout + done.stderr
+    return done.stdout
+
+
+def test_start_and_stop_while_threads_allocate() -> None:
+    run("start_stop", 100 if SANITIZED else 1000)
+
+
+def test_fork_while_threads_allocate() -> None:
+    run("fork", 100 if FULL else 20)
+
+
+def test_blocks_from_before_the_start() -> None:
+    run("before_start")
+
+
+@pytest.mark.parametrize("turn", range(3))
+def test_end_with_daemon_threads(turn: int) -> None:
+    run("daemons")
+
+
+ALLOCATORS = ["malloc", "malloc_debug", "pymalloc", "pymalloc_debug", "debug"]
+
+
+@pytest.mark.parametrize("nframe", [1, 4])
+@pytest.mark.parametrize("allocator", ALLOCATORS)
+def test_under_every_allocator(allocator: str, nframe: int) -> None:
+    run("basics", nframe, env={"PYTHONMALLOC": allocator})
+
+
+def test_in_development_mode() -> None:
+    run("basics", 4, options=("-X", "dev"))
+    run("threads_without_gil", options=("-X", "dev"))
+
+
+@pytest.mark.skipif(SANITIZED, reason="the sanitizer itself needs more address space")
+@pytest.mark.parametrize("nframe", [1, 25])
+def test_where_address_space_is_scarce(nframe: int) -> None:
+    """ulimit -v 1000000"""
+    limit = 1_000_000 * 1024
+
+    def scarce() -> None:
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+
+    run("basics", nframe, before=scarce)
+
+
+@pytest.mark.parametrize("nframe", [1, 5])
+def test_code_objects_made_and_dropped(nframe: int) -> None:
+    run("codes", 100_000 if FULL else 5_000, nframe)
+
+
+def test_generators_and_coroutines() -> None:
+    run("generators")
+
+
+def test_deep_recursion_with_the_highest_limit() -> None:
+    run("deep", 2_000 if SANITIZED else 10_000)
+
+
+def test_dead_sites_are_used_again() -> None:
+    run("dead_sites", 1_000_000 if FULL else 200_000)
+
+
+def test_no_memory_for_the_tracer() -> None:
+    run("no_memory", 30)
+
+
+def test_raw_blocks_without_the_gil() -> None:
+    run("threads_without_gil")
+
+
+def test_peak_with_another_thread_in_the_raw_lane() -> None:
+    run("two_lanes")
+
+
+def test_other_hooks_before_and_after() -> None:
+    run("wrapped")
+
+
+def test_the_allocator_below_refuses() -> None:
+    run("refused")
+
+
+@pytest.mark.skipif(sys.version_info < (3, 13), reason="3.13 has reference tracers")
+def test_another_reference_tracer() -> None:
+    run("ref_tracer")
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="3.12 has GILs of their own")
+def test_interpreters_with_their_own_gil() -> None:
+    run("interpreters", 10 if FULL else 2)
