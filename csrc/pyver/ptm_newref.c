@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "pyver/ptm_newref.h"
 
-#include "base/ptm_base.h"
+ptm_newest_block ptm_newest;
 
 #if PY_VERSION_HEX >= 0x030D0000
 
@@ -9,12 +9,22 @@ static void (*call_created)(PyObject *object);
 static PyRefTracer chained;
 static void *chained_data;
 
+static PTM_ALWAYS_INLINE void
+on_created(PyObject *object)
+{
+    if (PTM_LIKELY((uintptr_t)object - ptm_newest.block < ptm_newest.bytes)) {
+        ptm_newest.bytes = 0;
+        return;
+    }
+    call_created(object);
+}
+
 static int
 on_event(PyObject *object, PyRefTracerEvent event, void *data)
 {
     (void)data;
     if (event == PyRefTracer_CREATE) {
-        call_created(object);
+        on_created(object);
     }
     return PTM_UNLIKELY(chained != NULL) ? chained(object, event, chained_data) : 0;
 }
@@ -37,6 +47,7 @@ is_wrapped(void)
     }
     reached = false;
     call_created = probe;
+    ptm_newest.bytes = 0;
     PyObject *object = PyList_New(0);
     PyErr_Clear();
     Py_XDECREF(object);

@@ -40,14 +40,14 @@ ptm_blocks_put(const void *block, uint32_t entry, uint32_t *old)
     return true;
 }
 
-/* Asks for the entry's line of cache while there is other work to do. */
-static PTM_ALWAYS_INLINE void
-ptm_blocks_prefetch(const void *block)
+/* The entry of a block, asked for while there is other work to do; NULL: not in the shadow, or not yet. */
+static PTM_ALWAYS_INLINE uint32_t *
+ptm_blocks_expect(const void *block)
 {
     uintptr_t address = (uintptr_t)block;
-    if (PTM_LIKELY(ptm_shadow_takes(address))) {
-        __builtin_prefetch(ptm_shadow_peek(address), 1);
-    }
+    uint32_t *slot = PTM_LIKELY(ptm_shadow_takes(address)) ? ptm_shadow_peek(address) : NULL;
+    __builtin_prefetch(slot, 1);
+    return slot;
 }
 
 static PTM_ALWAYS_INLINE uint32_t

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "trace/ptm_record.h"
 
+#include "pyver/ptm_newref.h"
 #include "trace/ptm_blocks.h"
 #include "trace/ptm_codes.h"
 #include "trace/ptm_walk.h"
@@ -197,12 +198,22 @@ settle(ptm_lane_id lane, uint32_t entry, const void *block)
     }
 }
 
-/* Writes the block's entry. An entry that was there is of a block that went unheard. */
+static PTM_NOINLINE bool
+put_elsewhere(void *block, ptm_site_id id, uint32_t *old)
+{
+    return id != 0 && ptm_blocks_put(block, id, old);
+}
+
+/* Writes the block's entry (`slot`, if it was expected). An entry that was there is of a block that went unheard. */
 static PTM_ALWAYS_INLINE bool
-put(ptm_lane_id lane, void *block, ptm_site_id id)
+put(ptm_lane_id lane, uint32_t *slot, void *block, ptm_site_id id)
 {
     uint32_t old = 0;
-    if (PTM_UNLIKELY(id == 0) || PTM_UNLIKELY(!ptm_blocks_put(block, id, &old))) {
+    if (PTM_LIKELY(slot != NULL) && PTM_LIKELY(id != 0)) {
+        old = *slot;
+        *slot = id;
+    }
+    else if (!put_elsewhere(block, id, &old)) {
         return false;
     }
     if (PTM_UNLIKELY(old != 0)) {
@@ -214,9 +225,9 @@ put(ptm_lane_id lane, void *block, ptm_site_id id)
 static PTM_ALWAYS_INLINE void
 alloc_in(ptm_lane_id lane, const PyThreadState *tstate, void *block, size_t size)
 {
-    ptm_blocks_prefetch(block);
+    uint32_t *slot = ptm_blocks_expect(block);
     ptm_site_id id = find_site(lane, tstate, size);
-    if (PTM_UNLIKELY(!put(lane, block, id))) {
+    if (PTM_UNLIKELY(!put(lane, slot, block, id))) {
         count_loss(&ptm_lanes[lane], size);
         return;
     }
@@ -233,8 +244,9 @@ realloc_in(ptm_lane_id lane, const PyThreadState *tstate, uint32_t old, void *bl
         alloc_in(lane, tstate, block, size);
         return;
     }
+    uint32_t *slot = ptm_blocks_expect(block);
     ptm_site_id id = find_site(lane, tstate, size);
-    if (PTM_UNLIKELY(!put(lane, block, id))) {
+    if (PTM_UNLIKELY(!put(lane, slot, block, id))) {
         count_loss(&ptm_lanes[lane], size);
         settle(lane, old_id, block);
         return;
@@ -378,8 +390,7 @@ remember_elsewhere(const void *block, size_t size)
 static PTM_ALWAYS_INLINE void
 remember(const void *block, size_t size)
 {
-    ptm_lanes[PTM_LANE_MAIN].last_block = (uintptr_t)block;
-    ptm_lanes[PTM_LANE_MAIN].last_bytes = size;
+    ptm_newest = (ptm_newest_block){(uintptr_t)block, size};
 }
 
 void
@@ -456,11 +467,6 @@ object_elsewhere(const PyThreadState *tstate, const PyObject *object)
 void
 ptm_record_object(PyObject *object)
 {
-    ptm_lane *lane = &ptm_lanes[PTM_LANE_MAIN];
-    if (PTM_LIKELY((uintptr_t)object - lane->last_block < lane->last_bytes)) {
-        lane->last_bytes = 0;
-        return;
-    }
     if (!ptm_recording.tracing) {
         return;
     }

@@ -46,7 +46,7 @@ void ptm_record_main_realloc(ptm_taken taken, void *block, size_t size);
 void ptm_record_raw_realloc(ptm_taken taken, void *block, size_t size);
 void ptm_record_realloc_failed(ptm_taken taken, const void *block);
 
-/* An object came to life, maybe on a block that waited in a free list. */
+/* An object came to life on a block that is not the newest one: it waited in a free list. */
 void ptm_record_object(PyObject *object);
 
 /* The site of an object's block; 0: not traced. By the main lane's writer. */

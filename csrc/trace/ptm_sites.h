@@ -66,8 +66,6 @@ typedef struct {
     uint32_t epoch;
     uint32_t n_sites, sweep_at;           /* sites of this lane; how many call for a sweep */
     uint64_t lost_blocks, lost_bytes;
-    uintptr_t last_block;                 /* the block last given out, for objects that come to life on it */
-    size_t last_bytes;                    /* 0: none, or an object has come already */
     ptm_recent recent[PTM_N_RECENT];
     uint32_t n_young;
     ptm_site_id young[PTM_N_YOUNG];       /* the sites made since the last sweep; guarded: intern lock */
