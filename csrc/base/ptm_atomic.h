@@ -2,8 +2,8 @@
  *
  * ptm_atomic - the only spelling of atomics and thread-local storage.
  *
- * Relaxed loads and stores compile to plain moves: they mark words that have one writer at a time and readers
- * elsewhere. Anything stronger is named by its order.
+ * Relaxed loads and stores compile to plain moves: they mark words that have one writer at a time
+ * and readers elsewhere. Anything stronger is named by its order.
  */
 #ifndef PTM_ATOMIC_H
 #define PTM_ATOMIC_H

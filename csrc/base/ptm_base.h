@@ -23,7 +23,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Results of the cold C core: 0 is fine, negative is a failure; out-parameters are written on success only. */
+/* Results of the cold C core: 0 is fine, negative is a failure; out-parameters are written on
+ * success only. */
 typedef enum {
     PTM_OK = 0,
     PTM_ENOMEM = -1,      /* our own memory could not be had */
@@ -44,11 +45,13 @@ typedef uint32_t ptm_site_id;
 #define PTM_UNLIKELY(x) __builtin_expect(!!(x), 0)
 #define PTM_ALWAYS_INLINE inline __attribute__((always_inline))
 #define PTM_NOINLINE __attribute__((noinline))
-/* Declares a variable of another file of ours. Without the attribute every access goes by the global offset table. */
+/* Declares a variable of another file of ours. Without the attribute every access goes by the
+ * global offset table. */
 #define PTM_EXTERN extern __attribute__((visibility("hidden")))
 #define PTM_ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 
-/* Two assertion levels by cost: ptm_assert costs a branch, ptm_assert_expensive walks a structure. */
+/* Two assertion levels by cost: ptm_assert costs a branch, ptm_assert_expensive walks a
+ * structure. */
 #ifdef PTM_HUNT
 #define ptm_assert(x) assert(x)
 #define ptm_assert_expensive(x) assert(x)

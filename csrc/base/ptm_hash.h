@@ -11,7 +11,8 @@
 #define PTM_HASH_SEED UINT64_C(0x9e3779b97f4a7c15)
 #define PTM_HASH_MULTIPLIER UINT64_C(0xbf58476d1ce4e5b9)
 
-/* One word more. Order matters: the rotation keeps a permuted stack from hashing alike. Five cycles of latency. */
+/* One word more. Order matters: the rotation keeps a permuted stack from hashing alike. Five cycles
+ * of latency. */
 static PTM_ALWAYS_INLINE uint64_t
 ptm_hash_step(uint64_t hash, uint64_t word)
 {

@@ -30,7 +30,8 @@ ptm_index_restart(ptm_index *index, uint32_t n)
     while (n_slots * 3 < (uint64_t)n * 4) {
         n_slots *= 2;
     }
-    ptm_slot *slots = n_slots <= UINT32_MAX ? ptm_mem_map_table(slots_bytes((uint32_t)n_slots)) : NULL;
+    ptm_slot *slots =
+        n_slots <= UINT32_MAX ? ptm_mem_map_table(slots_bytes((uint32_t)n_slots)) : NULL;
     if (slots == NULL) {
         return false;
     }

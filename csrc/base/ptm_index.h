@@ -2,11 +2,12 @@
  *
  * ptm_index - a hash index over record ids: open addressing, linear probing, eight bytes a slot.
  *
- * How       a slot is (hash, id); the hash alone gives the home slot, so growing and removing never look at the
- *           records. Equality is the caller's:
+ * How       a slot is (hash, id); the hash alone gives the home slot, so growing and removing never
+ *           look at the records. Equality is the caller's:
  *               for (ptm_probe p = ptm_probe_start(ix, hash); (id = ptm_probe_next(ix, &p)) != 0;)
  *                   if (equal(id)) ...
- *           A removal moves later slots back (Knuth, TAOCP vol. 3, 6.4, algorithm R): no tombstones.
+ *           A removal moves later slots back (Knuth, TAOCP vol. 3, 6.4, algorithm R): no
+ *           tombstones.
  * Threads   one user at a time
  * Failure   `ptm_index_put` answers false: no memory; the index is as before
  * Cost      at most 3/4 full: about two slots looked at for a hit, in one cache line
@@ -34,7 +35,8 @@ typedef struct {
 bool ptm_index_put(ptm_index *index, uint32_t hash, uint32_t id);
 void ptm_index_remove(ptm_index *index, uint32_t hash, uint32_t id); /* absent: nothing */
 void ptm_index_clear(ptm_index *index);
-/* An empty index with room for `n` ids before it grows. False: no memory, and the index is as before. */
+/* An empty index with room for `n` ids before it grows. False: no memory, and the index is as
+ * before. */
 bool ptm_index_restart(ptm_index *index, uint32_t n);
 void ptm_index_visit(const ptm_index *index, ptm_mem_visit visit, void *arg);
 

@@ -34,7 +34,8 @@ ptm_mem_map(size_t bytes)
     return told_to_fail() ? NULL : mem_ops.map(bytes);
 }
 
-/* A table that fits into few ordinary pages stays there: a small program pays a few of them, not two megabytes. */
+/* A table that fits into few ordinary pages stays there: a small program pays a few of them, not
+ * two megabytes. */
 void *
 ptm_mem_map_table(size_t bytes)
 {

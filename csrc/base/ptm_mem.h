@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * ptm_mem - where the tracer's own memory comes from: pages from a map function, never the allocators it traces.
+ * ptm_mem - where the tracer's own memory comes from: pages from a map function, never the
+ * allocators it traces.
  *
  * Threads   `ptm_mem_use` before anything else; the rest from anywhere
  * Failure   NULL
@@ -14,19 +15,21 @@
 #define PTM_MEM_LARGE_BYTES ((size_t)2 << 20) /* a huge page of x86-64 and (usually) aarch64 */
 
 typedef struct {
-    void *(*map)(size_t bytes);       /* zeroed pages, or NULL */
-    void *(*map_large)(size_t bytes); /* the same for a table of megabytes looked at all over: huge pages if it can */
+    void *(*map)(size_t bytes); /* zeroed pages, or NULL */
+    /* the same for a table of megabytes looked at all over: huge pages if it can */
+    void *(*map_large)(size_t bytes);
     void (*unmap)(void *pages, size_t bytes);
     void (*discard)(void *pages, size_t bytes); /* the pages stay mapped and read as zero */
 } ptm_mem_ops;
 
 void ptm_mem_use(ptm_mem_ops ops);
 void *ptm_mem_map(size_t bytes);
-void *ptm_mem_map_table(size_t bytes); /* large pages where the table is large */
+void *ptm_mem_map_table(size_t bytes);         /* large pages where the table is large */
 void ptm_mem_unmap(void *pages, size_t bytes); /* NULL is ignored */
 void ptm_mem_discard(void *pages, size_t bytes);
 
-/* Test-only: the n-th map from now on fails, and every one after it; a negative n turns this off. */
+/* Test-only: the n-th map from now on fails, and every one after it; a negative n turns this
+ * off. */
 void ptm_mem_fail_after(int64_t n);
 
 /* Structures that own maps tell them one by one. */

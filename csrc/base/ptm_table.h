@@ -2,8 +2,9 @@
  *
  * ptm_table - records of one size, named by small integers, that never move.
  *
- * How       chunks of 2^chunk_bits records, mapped when first needed; id 0 is never given. A record's address is
- *           one load from the chunk directory away, and no address space is reserved ahead.
+ * How       chunks of 2^chunk_bits records, mapped when first needed; id 0 is never given. A
+ *           record's address is one load from the chunk directory away, and no address space is
+ *           reserved ahead.
  * Threads   `ptm_table_new/drop` need the owner's lock; `ptm_table_at` none: a record never moves
  * Failure   id 0: no memory, or the directory is full; nothing has changed then
  */
@@ -18,12 +19,14 @@ typedef struct {
     uint32_t record_bytes; /* at least 4 */
     uint32_t chunk_bits;   /* 2^chunk_bits records a chunk */
     uint32_t used;         /* ids ever given, id 0 included */
-    uint32_t free_id;      /* head of the list of dropped ids, linked through their first word; 0: empty */
+    /* head of the list of dropped ids, linked through their first word; 0: empty */
+    uint32_t free_id;
     uint32_t n_free;
     char *chunks[PTM_TABLE_CHUNKS];
 } ptm_table;
 
-#define PTM_TABLE(record_type, bits) {.record_bytes = sizeof(record_type), .chunk_bits = (bits), .used = 1}
+#define PTM_TABLE(record_type, bits) \
+    {.record_bytes = sizeof(record_type), .chunk_bits = (bits), .used = 1}
 
 uint32_t ptm_table_new(ptm_table *table); /* a zeroed record */
 void ptm_table_drop(ptm_table *table, uint32_t id);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * ptm_lock - a lock that may be taken under an allocator hook: it never waits for a GIL and allocates nothing.
+ * ptm_lock - a lock that may be taken under an allocator hook: it never waits for a GIL and
+ * allocates nothing.
  *
  * How       a flag; a waiter spins a little, then gives its processor away
- * Threads   any; not re-entrant. Held for the time of an insertion, or while a snapshot copies the tables.
+ * Threads   any; not re-entrant. Held for the time of an insertion, or while a snapshot copies the
+ *           tables.
  * Order     lane lock before intern lock
  */
 #ifndef PTM_LOCK_H

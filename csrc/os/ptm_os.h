@@ -14,13 +14,15 @@
 
 /* Zeroed private pages, kept out of core dumps. */
 void *ptm_os_map(size_t bytes);
-/* The same on a boundary of PTM_MEM_LARGE_BYTES, with huge pages asked for; bytes are a multiple of that. */
+/* The same on a boundary of PTM_MEM_LARGE_BYTES, with huge pages asked for; bytes are a multiple of
+ * that. */
 void *ptm_os_map_large(size_t bytes);
 void ptm_os_unmap(void *pages, size_t bytes);
 void ptm_os_discard(void *pages, size_t bytes); /* stays mapped, reads as zero, holds no memory */
 size_t ptm_os_resident_bytes(const void *pages, size_t bytes);
 void ptm_os_yield(void);
-/* The calling thread, as pthread_self() names it. On x86-64 glibc that is the thread pointer itself: no call. */
+/* The calling thread, as pthread_self() names it. On x86-64 glibc that is the thread pointer
+ * itself: no call. */
 static PTM_ALWAYS_INLINE unsigned long
 ptm_os_thread(void)
 {

@@ -27,14 +27,16 @@ PTM_OFFSET_IS(PyThreadState, cframe, 56);
 PTM_OFFSET_IS(PyCodeObject, _co_firsttraceable, 168);
 PTM_OFFSET_IS(PyCodeObject, co_code_adaptive, 184);
 
-/* The interpreter's word here is process-wide, "who holds the GIL": right for a caller who holds it, and only then. */
+/* The interpreter's word here is process-wide, "who holds the GIL": right for a caller who holds
+ * it, and only then. */
 static PTM_ALWAYS_INLINE PyThreadState *
 ptm_tstate_attached(void)
 {
     return _PyThreadState_UncheckedGet();
 }
 
-/* For callers who may not hold the GIL: the thread's own state. Finalization frees other threads' states. */
+/* For callers who may not hold the GIL: the thread's own state. Finalization frees other threads'
+ * states. */
 static inline PyThreadState *
 ptm_tstate_of_thread(void)
 {
@@ -93,7 +95,8 @@ ptm_frame_is_incomplete(const ptm_pyframe *frame)
 {
     const PyCodeObject *code = ptm_frame_code(frame);
     return frame->owner != PTM_OWNED_BY_GENERATOR
-           && frame->prev_instr < code->co_code_adaptive + code->_co_firsttraceable * PTM_UNIT_BYTES;
+           && frame->prev_instr
+                  < code->co_code_adaptive + code->_co_firsttraceable * PTM_UNIT_BYTES;
 }
 
 static inline int
@@ -119,7 +122,8 @@ ptm_depth_counted(const PyThreadState *tstate, int *depth)
     return false;
 }
 
-/* Where an object's block starts: before the object lie a GC head and the words of a managed dict or weakref. */
+/* Where an object's block starts: before the object lie a GC head and the words of a managed dict
+ * or weakref. */
 static inline const void *
 ptm_object_block(const PyObject *object)
 {

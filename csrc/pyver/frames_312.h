@@ -9,7 +9,7 @@
 typedef struct ptm_pyframe {
     const PyCodeObject *code; /* the trampoline in entry frames */
     struct ptm_pyframe *previous;
-    void *others[5];       /* function, globals, builtins, locals, frame object */
+    void *others[5];        /* function, globals, builtins, locals, frame object */
     const char *prev_instr; /* the unit before the next instruction: this one, or its cache */
     int stacktop;
     uint16_t return_offset;
@@ -30,8 +30,8 @@ ptm_tstate_attached(void)
     return _PyThreadState_UncheckedGet();
 }
 
-/* For callers who may not be attached: a detached thread's frames stay as they are, since only it pushes and pops
- * them. Finalization frees other threads' states. */
+/* For callers who may not be attached: a detached thread's frames stay as they are, since only it
+ * pushes and pops them. Finalization frees other threads' states. */
 static inline PyThreadState *
 ptm_tstate_of_thread(void)
 {
@@ -90,7 +90,8 @@ ptm_frame_is_incomplete(const ptm_pyframe *frame)
     const PyCodeObject *code = ptm_frame_code(frame);
     return ptm_frame_is_entry(frame)
            || (frame->owner != PTM_OWNED_BY_GENERATOR
-               && frame->prev_instr < code->co_code_adaptive + code->_co_firsttraceable * PTM_UNIT_BYTES);
+               && frame->prev_instr
+                      < code->co_code_adaptive + code->_co_firsttraceable * PTM_UNIT_BYTES);
 }
 
 static inline int
@@ -115,12 +116,14 @@ ptm_depth_counted(const PyThreadState *tstate, int *depth)
     return true;
 }
 
-/* Where an object's block starts: before the object lie a GC head and the words of a managed dict or weakref. */
+/* Where an object's block starts: before the object lie a GC head and the words of a managed dict
+ * or weakref. */
 static inline const void *
 ptm_object_block(const PyObject *object)
 {
     unsigned long flags = Py_TYPE(object)->tp_flags;
-    size_t words = (flags & Py_TPFLAGS_HAVE_GC ? 2 : 0) + (flags & (Py_TPFLAGS_MANAGED_WEAKREF | Py_TPFLAGS_MANAGED_DICT) ? 2 : 0);
+    size_t words = (flags & Py_TPFLAGS_HAVE_GC ? 2 : 0)
+                   + (flags & (Py_TPFLAGS_MANAGED_WEAKREF | Py_TPFLAGS_MANAGED_DICT) ? 2 : 0);
     return (const char *)object - words * sizeof(void *);
 }
 

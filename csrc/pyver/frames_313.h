@@ -35,19 +35,20 @@ PTM_EXTERN PyThreadState *const *ptm_gil_holder;
 
 #define PTM_THREAD_ATTACHED 1
 
-/* The calling thread's state if it holds the main interpreter's GIL; NULL: ask ptm_tstate_attached(). Where libpython
- * is a shared library this saves two calls and a look-up of thread-local storage: 5 % of an event-heavy program. */
+/* The calling thread's state if it holds the main interpreter's GIL; NULL: ask
+ * ptm_tstate_attached(). Where libpython is a shared library this saves two calls and a look-up of
+ * thread-local storage: 5 % of an event-heavy program. */
 static PTM_ALWAYS_INLINE PyThreadState *
 ptm_tstate_main(const PyInterpreterState *main_interp)
 {
     PyThreadState *tstate = PTM_LOAD(ptm_gil_holder);
-    bool ours = tstate != NULL && tstate->thread_id == ptm_os_thread() && tstate->state == PTM_THREAD_ATTACHED
-                && tstate->interp == main_interp;
+    bool ours = tstate != NULL && tstate->thread_id == ptm_os_thread()
+                && tstate->state == PTM_THREAD_ATTACHED && tstate->interp == main_interp;
     return PTM_LIKELY(ours) ? tstate : NULL;
 }
 
-/* For callers who may not be attached: a detached thread's frames stay as they are, since only it pushes and pops
- * them. Finalization frees other threads' states. */
+/* For callers who may not be attached: a detached thread's frames stay as they are, since only it
+ * pushes and pops them. Finalization frees other threads' states. */
 static inline PyThreadState *
 ptm_tstate_of_thread(void)
 {
@@ -98,7 +99,8 @@ ptm_frame_is_incomplete(const ptm_pyframe *frame)
     const PyCodeObject *code = ptm_frame_code(frame);
     return ptm_frame_is_entry(frame)
            || (frame->owner != PTM_OWNED_BY_GENERATOR
-               && frame->instr_ptr < code->co_code_adaptive + code->_co_firsttraceable * PTM_UNIT_BYTES);
+               && frame->instr_ptr
+                      < code->co_code_adaptive + code->_co_firsttraceable * PTM_UNIT_BYTES);
 }
 
 static inline int
@@ -107,14 +109,16 @@ ptm_code_offset(const PyCodeObject *code, uintptr_t ip)
     return (int)((intptr_t)ip - (intptr_t)code->co_code_adaptive);
 }
 
-/* The interpreter's own `__init__` shim: three instructions, the first traceable one said to be behind them. */
+/* The interpreter's own `__init__` shim: three instructions, the first traceable one said to be
+ * behind them. */
 static inline bool
 ptm_code_is_shim(const PyCodeObject *code)
 {
     return code->_co_firsttraceable >= Py_SIZE(code);
 }
 
-/* Counts what is pushed by the eval loop: frames of functions, complete or not, and `__init__` shims. */
+/* Counts what is pushed by the eval loop: frames of functions, complete or not, and `__init__`
+ * shims. */
 static PTM_ALWAYS_INLINE bool
 ptm_depth_counted(const PyThreadState *tstate, int *depth)
 {
@@ -122,12 +126,14 @@ ptm_depth_counted(const PyThreadState *tstate, int *depth)
     return true;
 }
 
-/* Where an object's block starts: before the object lie a GC head and the words of a managed dict or weakref. */
+/* Where an object's block starts: before the object lie a GC head and the words of a managed dict
+ * or weakref. */
 static inline const void *
 ptm_object_block(const PyObject *object)
 {
     unsigned long flags = Py_TYPE(object)->tp_flags;
-    size_t words = (flags & Py_TPFLAGS_HAVE_GC ? 2 : 0) + (flags & (Py_TPFLAGS_MANAGED_WEAKREF | Py_TPFLAGS_MANAGED_DICT) ? 2 : 0);
+    size_t words = (flags & Py_TPFLAGS_HAVE_GC ? 2 : 0)
+                   + (flags & (Py_TPFLAGS_MANAGED_WEAKREF | Py_TPFLAGS_MANAGED_DICT) ? 2 : 0);
     return (const char *)object - words * sizeof(void *);
 }
 

@@ -1,25 +1,33 @@
 /* SPDX-License-Identifier: MIT
  *
- * ptm_frames - the contract of what differs between CPython versions, and the only door to private structs.
+ * ptm_frames - the contract of what differs between CPython versions, and the only door to private
+ * structs.
  *
- * Each frames_3XX.h is one whole layout, read against the tag it names. It gives, as static inlines that read
- * plain memory (no call into Python, no reference counted, no lock):
+ * Each frames_3XX.h is one whole layout, read against the tag it names. It gives, as static inlines
+ * that read plain memory (no call into Python, no reference counted, no lock):
  *
  *   ptm_pyframe                          the fields we rely on, at their offsets
- *   ptm_tstate_attached()                the calling thread's state if it is attached to an interpreter, else NULL
- *   ptm_tstate_main(interp)              the same, in fewer instructions, if it holds the GIL of this main interpreter
- *   ptm_tstate_of_thread()               the same for callers who may hold no GIL: also a detached thread's own state
- *   ptm_tstate_in_lane(tstate, interp)   no other thread with a state like this one runs at the same time
+ *   ptm_tstate_attached()                the calling thread's state if it is attached to an
+ *                                        interpreter, else NULL
+ *   ptm_tstate_main(interp)              the same, in fewer instructions, if it holds the GIL of
+ *                                        this main interpreter
+ *   ptm_tstate_of_thread()               the same for callers who may hold no GIL: also a detached
+ *                                        thread's own state
+ *   ptm_tstate_in_lane(tstate, interp)   no other thread with a state like this one runs at the
+ *                                        same time
  *   ptm_frame_top(tstate)                the most recent frame, complete or not; NULL: none
  *   ptm_frame_previous(frame)            the caller's
- *   ptm_frame_ip(frame)                  where it is: a pointer into the code object, unique while that lives
+ *   ptm_frame_ip(frame)                  where it is: a pointer into the code object, unique while
+ *                                        that lives
  *   ptm_frame_is_entry(frame)            a shim on the C stack: has no code object to ask
- *   ptm_frame_is_incomplete(frame)       being pushed, or a shim: no line of the program is running in it
+ *   ptm_frame_is_incomplete(frame)       being pushed, or a shim: no line of the program is running
+ *                                        in it
  *   ptm_frame_code(frame)                its code object (not for entries)
- *   ptm_code_offset(code, ip)            byte offset of the instruction, as PyCode_Addr2Line takes it
+ *   ptm_code_offset(code, ip)            byte offset of the instruction, as PyCode_Addr2Line takes
+ *                                        it
  *   ptm_code_is_shim(code)               no instruction of it is ever complete
- *   ptm_depth_counted(tstate, &depth)    pushed frames by the interpreter's own counter, entries left out;
- *                                        false: this version has no such counter
+ *   ptm_depth_counted(tstate, &depth)    pushed frames by the interpreter's own counter, entries
+ *                                        left out; false: this version has no such counter
  *   ptm_object_block(object)             where the block of an object starts
  *
  * Threads   a thread's frames may be read by that thread only, attached or not
@@ -46,8 +54,9 @@
 
 #define PTM_UNIT_BYTES 2 /* a code unit */
 
-#define PTM_OFFSET_IS(type, field, offset) \
-    _Static_assert(offsetof(type, field) == (offset), #type "." #field " moved: read this CPython's frame layout again")
+#define PTM_OFFSET_IS(type, field, offset)            \
+    _Static_assert(offsetof(type, field) == (offset), \
+                   #type "." #field " moved: read this CPython's frame layout again")
 
 #if PY_VERSION_HEX >= 0x030B0000 && PY_VERSION_HEX < 0x030C0000
 #include "pyver/frames_311.h"

@@ -81,7 +81,8 @@ long_form(cursor *c, int line)
     return (ptm_position){line, end_line, column, end_column};
 }
 
-/* The entry's position; *line is the running line number, which moves even where the position is none. */
+/* The entry's position; *line is the running line number, which moves even where the position is
+ * none. */
 static ptm_position
 next_entry(cursor *c, unsigned code, int *line)
 {

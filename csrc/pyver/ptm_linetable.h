@@ -2,8 +2,9 @@
  *
  * ptm_linetable - positions of an instruction, from the bytes of co_linetable.
  *
- * How       the format of CPython 3.11 to 3.15 (Objects/locations.md, InternalDocs/code_objects.md): one entry a run
- *           of code units, a head byte 1|code:4|length-1:3, then varints of six bits a byte
+ * How       the format of CPython 3.11 to 3.15 (Objects/locations.md,
+ *           InternalDocs/code_objects.md): one entry a run of code units, a head byte
+ *           1|code:4|length-1:3, then varints of six bits a byte
  * Threads   a pure function
  * Failure   bytes that end early, or an offset behind the last entry: everything unknown
  * Cost      linear in the entries before the offset

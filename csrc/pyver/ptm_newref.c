@@ -38,7 +38,8 @@ probe(PyObject *object)
     reached = true;
 }
 
-/* Whether a new object is told to us although another tracer lies on top: one that was set after ours and calls it. */
+/* Whether a new object is told to us although another tracer lies on top: one that was set after
+ * ours and calls it. */
 static bool
 is_wrapped(void)
 {

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * ptm_newref - be told when an object comes to life, also one whose memory was waiting in a free list.
+ * ptm_newref - be told when an object comes to life, also one whose memory was waiting in a free
+ * list.
  *
- * How       PyRefTracer on 3.13; a tracer that was there before is called after ours, and is put back on removal
- *           if nobody replaced ours since
- * Threads   install and remove: attached to the main interpreter. The callback: attached, any interpreter.
+ * How       PyRefTracer on 3.13; a tracer that was there before is called after ours, and is put
+ *           back on removal if nobody replaced ours since
+ * Threads   install and remove: attached to the main interpreter. The callback: attached, any
+ *           interpreter.
  * Failure   where the interpreter has no such hook (3.11, 3.12) nothing happens
  */
 #ifndef PTM_NEWREF_H

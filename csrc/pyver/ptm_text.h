@@ -2,7 +2,8 @@
  *
  * ptm_text - the names of a code object as UTF-8, read as plain memory.
  *
- * Threads   strings are immutable and owned by the code object: any thread that knows the code object to live
+ * Threads   strings are immutable and owned by the code object: any thread that knows the code
+ *           object to live
  * Failure   none. Lone surrogates become three bytes each ("surrogatepass").
  */
 #ifndef PTM_TEXT_H

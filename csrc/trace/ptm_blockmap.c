@@ -34,7 +34,8 @@ static uint32_t
 find(uintptr_t address)
 {
     uint32_t id;
-    for (ptm_probe probe = ptm_probe_start(&map_index, hash_of(address)); (id = ptm_probe_next(&map_index, &probe));) {
+    for (ptm_probe probe = ptm_probe_start(&map_index, hash_of(address));
+         (id = ptm_probe_next(&map_index, &probe));) {
         if (block_at(id)->address == address) {
             break;
         }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * ptm_blockmap - the hash map for blocks that cannot be in the shadow: odd addresses, addresses beyond 48 bits.
+ * ptm_blockmap - the hash map for blocks that cannot be in the shadow: odd addresses, addresses
+ * beyond 48 bits.
  *
  * Threads   its own lock: any thread
  * Failure   put answers false: no memory

@@ -2,7 +2,8 @@
  *
  * ptm_blocks - where is this block's site id? The one door to the shadow and the blockmap.
  *
- * A store below the hooks (a heap of our own, architecture §11) would put its own answer here and nowhere else.
+ * A store below the hooks (a heap of our own, architecture §11) would put its own answer here and
+ * nowhere else.
  *
  * An entry is 32 bits:
  *
@@ -11,8 +12,8 @@
  *     |code|  site id; 0: the block is not traced  |
  *     +----+---------------------------------------+
  *
- * code: the block holds a code object that the stacks know: when it is freed they must hear of it. The mark may stand
- * on a block that is not traced, since it was allocated before tracing started.
+ * code: the block holds a code object that the stacks know: when it is freed they must hear of it.
+ * The mark may stand on a block that is not traced, since it was allocated before tracing started.
  */
 #ifndef PTM_BLOCKS_H
 #define PTM_BLOCKS_H
@@ -23,7 +24,8 @@
 #define PTM_ENTRY_CODE 0x80000000u
 #define PTM_ENTRY_SITE 0x7fffffffu
 
-/* Writes the entry and gives the one that was there (not 0: the block before went without our hearing of it). */
+/* Writes the entry and gives the one that was there (not 0: the block before went without our
+ * hearing of it). */
 static PTM_ALWAYS_INLINE bool
 ptm_blocks_put(const void *block, uint32_t entry, uint32_t *old)
 {
@@ -40,7 +42,8 @@ ptm_blocks_put(const void *block, uint32_t entry, uint32_t *old)
     return true;
 }
 
-/* The entry of a block, asked for while there is other work to do; NULL: not in the shadow, or not yet. */
+/* The entry of a block, asked for while there is other work to do; NULL: not in the shadow, or not
+ * yet. */
 static PTM_ALWAYS_INLINE uint32_t *
 ptm_blocks_expect(const void *block)
 {

@@ -55,7 +55,8 @@ static uint32_t
 find_code(uintptr_t address)
 {
     uint32_t id;
-    for (ptm_probe probe = ptm_probe_start(&code_index, hash_of(address)); (id = ptm_probe_next(&code_index, &probe));) {
+    for (ptm_probe probe = ptm_probe_start(&code_index, hash_of(address));
+         (id = ptm_probe_next(&code_index, &probe));) {
         if (code_at(id)->address == address) {
             break;
         }
@@ -67,7 +68,8 @@ static uint32_t
 find_pair(uintptr_t ip)
 {
     uint32_t id;
-    for (ptm_probe probe = ptm_probe_start(&pair_index, hash_of(ip)); (id = ptm_probe_next(&pair_index, &probe));) {
+    for (ptm_probe probe = ptm_probe_start(&pair_index, hash_of(ip));
+         (id = ptm_probe_next(&pair_index, &probe));) {
         if (pair_at(id)->ip == ip) {
             break;
         }
@@ -75,7 +77,7 @@ find_pair(uintptr_t ip)
     return id;
 }
 
-/* -- names --------------------------------------------------------------------------------------------------------- */
+/* -- names ------------------------------------------------------------------------------------- */
 
 static void
 fill_str(void *arg, char *out)
@@ -106,13 +108,15 @@ ptm_codes_unknown(void)
     return frame.file == 0 ? 0 : ptm_names_frame(&frame);
 }
 
-/* -- codes --------------------------------------------------------------------------------------------------------- */
+/* -- codes ------------------------------------------------------------------------------------- */
 
 static uint32_t
 add_code(const PyCodeObject *code)
 {
     uintptr_t address = (uintptr_t)code;
-    known_code fresh = {.file = intern_str(code->co_filename), .name = intern_str(code->co_qualname), .address = address};
+    known_code fresh = {.file = intern_str(code->co_filename),
+                        .name = intern_str(code->co_qualname),
+                        .address = address};
     uint32_t id = fresh.file == 0 || fresh.name == 0 ? 0 : ptm_table_new(&codes);
     if (id == 0) {
         return 0;

@@ -2,10 +2,11 @@
  *
  * ptm_codes - from an instruction pointer to a frame, for the code objects that live now.
  *
- * How       An instruction is decoded (file, line, name, columns) when it is first seen, once per distinct one, and
- *           the result does not depend on the code object any more. No reference is held. The block of the code
- *           object is marked in the shadow, so the free hook tells when it goes (`ptm_codes_died`) - at that moment
- *           the pairs are forgotten and the code age rises, before the address can come back.
+ * How       An instruction is decoded (file, line, name, columns) when it is first seen, once per
+ *           distinct one, and the result does not depend on the code object any more. No reference
+ *           is held. The block of the code object is marked in the shadow, so the free hook tells
+ *           when it goes (`ptm_codes_died`) - at that moment the pairs are forgotten and the code
+ *           age rises, before the address can come back.
  * Threads   under the intern lock; the code object must be on the calling thread's stack
  * Failure   id 0: no memory
  */

@@ -3,10 +3,12 @@
 
 #include "trace/ptm_record.h"
 
-/* The allocators below ours; written before ours are installed, never cleared: a late caller may still need them. */
+/* The allocators below ours; written before ours are installed, never cleared: a late caller may
+ * still need them. */
 static PyMemAllocatorEx below_raw, below_mem, below_obj;
 
-/* An allocator below may come back through the raw domain (pymalloc does, above 512 bytes): one block, one event. */
+/* An allocator below may come back through the raw domain (pymalloc does, above 512 bytes): one
+ * block, one event. */
 PTM_THREAD_LOCAL bool inside;
 
 static PTM_ALWAYS_INLINE bool
@@ -56,12 +58,14 @@ traced_calloc(event_kind kind, const PyMemAllocatorEx *below, size_t n, size_t e
     return record_alloc(kind, block, n * each);
 }
 
-/* The old entry goes before the real realloc: once the old address is free, another thread may get it. */
+/* The old entry goes before the real realloc: once the old address is free, another thread may get
+ * it. */
 static PTM_ALWAYS_INLINE void *
 traced_realloc(event_kind kind, const PyMemAllocatorEx *below, void *old, size_t size)
 {
     if (is_off() || old == NULL) {
-        return old == NULL ? traced_malloc(kind, below, size) : below->realloc(below->ctx, old, size);
+        return old == NULL ? traced_malloc(kind, below, size)
+                           : below->realloc(below->ctx, old, size);
     }
     ptm_taken taken = kind == MAIN_EVENT ? ptm_record_main_take(old) : ptm_record_raw_take(old);
     inside = true;
@@ -98,19 +102,19 @@ typedef void *malloc_function(void *ctx, size_t size);
 /* A probe was met on this thread. */
 PTM_THREAD_LOCAL bool reached;
 
-/* -- trampolines: clang-format off so that the table reads as one --------------------------------------------------- */
+/* -- trampolines: clang-format off so that the table reads as one ------------------------------ */
 /* clang-format off */
-#define PTM_TRAMPOLINES(DOMAIN, KIND)                                                                                  \
-    static void *malloc_##DOMAIN(void *ctx, size_t size)                                                               \
-    { (void)ctx; return traced_malloc(KIND, &below_##DOMAIN, size); }                                                  \
-    static void *calloc_##DOMAIN(void *ctx, size_t n, size_t each)                                                     \
-    { (void)ctx; return traced_calloc(KIND, &below_##DOMAIN, n, each); }                                               \
-    static void *realloc_##DOMAIN(void *ctx, void *old, size_t size)                                                   \
-    { (void)ctx; return traced_realloc(KIND, &below_##DOMAIN, old, size); }                                            \
-    static void free_##DOMAIN(void *ctx, void *block)                                                                  \
-    { (void)ctx; traced_free(KIND, &below_##DOMAIN, block); }                                                          \
-    static malloc_function *probed_##DOMAIN;                                                                           \
-    static void *probe_##DOMAIN(void *ctx, size_t size)                                                                \
+#define PTM_TRAMPOLINES(DOMAIN, KIND)                                                              \
+    static void *malloc_##DOMAIN(void *ctx, size_t size)                                           \
+    { (void)ctx; return traced_malloc(KIND, &below_##DOMAIN, size); }                              \
+    static void *calloc_##DOMAIN(void *ctx, size_t n, size_t each)                                 \
+    { (void)ctx; return traced_calloc(KIND, &below_##DOMAIN, n, each); }                           \
+    static void *realloc_##DOMAIN(void *ctx, void *old, size_t size)                               \
+    { (void)ctx; return traced_realloc(KIND, &below_##DOMAIN, old, size); }                        \
+    static void free_##DOMAIN(void *ctx, void *block)                                              \
+    { (void)ctx; traced_free(KIND, &below_##DOMAIN, block); }                                      \
+    static malloc_function *probed_##DOMAIN;                                                       \
+    static void *probe_##DOMAIN(void *ctx, size_t size)                                            \
     { reached = true; return probed_##DOMAIN(ctx, size); }
 
 PTM_TRAMPOLINES(raw, RAW_EVENT)
@@ -125,19 +129,24 @@ typedef struct {
 } hook;
 
 static const hook hooks[] = {
-    {PYMEM_DOMAIN_RAW, probe_raw, &probed_raw, &below_raw, {NULL, malloc_raw, calloc_raw, realloc_raw, free_raw}},
-    {PYMEM_DOMAIN_MEM, probe_mem, &probed_mem, &below_mem, {NULL, malloc_mem, calloc_mem, realloc_mem, free_mem}},
-    {PYMEM_DOMAIN_OBJ, probe_obj, &probed_obj, &below_obj, {NULL, malloc_obj, calloc_obj, realloc_obj, free_obj}},
+    {PYMEM_DOMAIN_RAW, probe_raw, &probed_raw, &below_raw,
+     {NULL, malloc_raw, calloc_raw, realloc_raw, free_raw}},
+    {PYMEM_DOMAIN_MEM, probe_mem, &probed_mem, &below_mem,
+     {NULL, malloc_mem, calloc_mem, realloc_mem, free_mem}},
+    {PYMEM_DOMAIN_OBJ, probe_obj, &probed_obj, &below_obj,
+     {NULL, malloc_obj, calloc_obj, realloc_obj, free_obj}},
 };
 /* clang-format on */
 
-/* -- in and out ---------------------------------------------------------------------------------------------------- */
+/* -- in and out -------------------------------------------------------------------------------- */
 
-/* Somebody on top of us may keep a few small blocks of his own: one that he must ask for is large and odd. */
+/* Somebody on top of us may keep a few small blocks of his own: one that he must ask for is large
+ * and odd. */
 #define PROBE_BYTES 100001
 
-/* Whether a call in this domain comes through our trampoline although somebody else's lies on top. Ours asks, for a
- * moment, `probe` in the place of the allocator below; other threads go through it as well and get what they asked for. */
+/* Whether a call in this domain comes through our trampoline although somebody else's lies on top.
+ * Ours asks, for a moment, `probe` in the place of the allocator below; other threads go through it
+ * as well and get what they asked for. */
 static bool
 is_wrapped(const hook *h)
 {

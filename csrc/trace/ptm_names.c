@@ -7,7 +7,7 @@
 #include "base/ptm_index.h"
 #include "base/ptm_table.h"
 
-/* -- strings: bytes in pieces that never move, named by records ----------------------------------------------------*/
+/* -- strings: bytes in pieces that never move, named by records -------------------------------- */
 
 typedef struct {
     uint64_t len;
@@ -55,7 +55,8 @@ static ptm_str_id
 find_string(uint32_t hash, const char *bytes, size_t len)
 {
     ptm_str_id id;
-    for (ptm_probe probe = ptm_probe_start(&string_index, hash); (id = ptm_probe_next(&string_index, &probe));) {
+    for (ptm_probe probe = ptm_probe_start(&string_index, hash);
+         (id = ptm_probe_next(&string_index, &probe));) {
         if (string_at(id)->len == len && memcmp(string_at(id)->bytes, bytes, len) == 0) {
             break;
         }
@@ -103,7 +104,7 @@ clear_pieces(void)
     }
 }
 
-/* -- frames -------------------------------------------------------------------------------------------------------- */
+/* -- frames ------------------------------------------------------------------------------------ */
 
 static ptm_table frames = PTM_TABLE(ptm_frame, FRAME_CHUNK_BITS);
 static ptm_index frame_index;
@@ -137,9 +138,11 @@ merge_positions(ptm_frame *into, const ptm_frame *from)
 ptm_frame_id
 ptm_names_frame(const ptm_frame *frame)
 {
-    uint32_t hash = ptm_hash_pair((uint64_t)frame->file << 32 | frame->name, (uint32_t)frame->lineno);
+    uint32_t hash =
+        ptm_hash_pair((uint64_t)frame->file << 32 | frame->name, (uint32_t)frame->lineno);
     ptm_frame_id id;
-    for (ptm_probe probe = ptm_probe_start(&frame_index, hash); (id = ptm_probe_next(&frame_index, &probe));) {
+    for (ptm_probe probe = ptm_probe_start(&frame_index, hash);
+         (id = ptm_probe_next(&frame_index, &probe));) {
         if (same_frame(frame_at(id), frame)) {
             merge_positions(frame_at(id), frame);
             return id;

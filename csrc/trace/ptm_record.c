@@ -11,7 +11,7 @@ ptm_lock ptm_intern_lock;
 
 #define UNKNOWN_HASH UINT64_C(0x756e6b6e6f776e00)
 
-/* -- from a stack to a site ---------------------------------------------------------------------------------------- */
+/* -- from a stack to a site -------------------------------------------------------------------- */
 
 static void
 mark_nodes(void)
@@ -45,12 +45,14 @@ tidy(ptm_lane_id lane)
     }
 }
 
-/* The site that a hash found before some code object died: it is right if the same window still leads to its stack. */
+/* The site that a hash found before some code object died: it is right if the same window still
+ * leads to its stack. */
 static bool
 is_still_right(ptm_site_id id, const ptm_site *like)
 {
     ptm_site *site = ptm_site_at(id);
-    if (site->depth != like->depth || !ptm_stacks_same(site->node, like->node, ptm_recording.limit)) {
+    if (site->depth != like->depth
+        || !ptm_stacks_same(site->node, like->node, ptm_recording.limit)) {
         ptm_sites_unindex(id);
         return false;
     }
@@ -59,7 +61,8 @@ is_still_right(ptm_site_id id, const ptm_site *like)
 }
 
 static PTM_NOINLINE ptm_site_id
-intern_site(ptm_lane_id lane, const PyThreadState *tstate, size_t size, ptm_window window, ptm_site_id old)
+intern_site(ptm_lane_id lane, const PyThreadState *tstate, size_t size, ptm_window window,
+            ptm_site_id old)
 {
     ptm_walked walked;
     ptm_site_id id = 0;
@@ -124,7 +127,7 @@ find_site(ptm_lane_id lane, const PyThreadState *tstate, size_t size)
     return find_site_of(lane, tstate, size, look_at(tstate, size));
 }
 
-/* -- books --------------------------------------------------------------------------------------------------------- */
+/* -- books ------------------------------------------------------------------------------------- */
 
 static PTM_NOINLINE void
 count_loss(ptm_lane *lane, size_t size)
@@ -204,7 +207,8 @@ put_elsewhere(void *block, ptm_site_id id, uint32_t *old)
     return id != 0 && ptm_blocks_put(block, id, old);
 }
 
-/* Writes the block's entry (`slot`, if it was expected). An entry that was there is of a block that went unheard. */
+/* Writes the block's entry (`slot`, if it was expected). An entry that was there is of a block that
+ * went unheard. */
 static PTM_ALWAYS_INLINE bool
 put(ptm_lane_id lane, uint32_t *slot, void *block, ptm_site_id id)
 {
@@ -260,7 +264,8 @@ realloc_in(ptm_lane_id lane, const PyThreadState *tstate, uint32_t old, void *bl
 static PTM_ALWAYS_INLINE bool
 is_of(const ptm_site *site, ptm_lane_id lane, ptm_window window)
 {
-    return site->hash == window.hash && site->code_age == PTM_LOAD(&ptm_code_age) && site->lane == lane;
+    return site->hash == window.hash && site->code_age == PTM_LOAD(&ptm_code_age)
+           && site->lane == lane;
 }
 
 /* A new life for a block that was not given back: nothing but the stack may be another one. */
@@ -274,7 +279,8 @@ object_in(ptm_lane_id lane, const PyThreadState *tstate, const PyObject *object)
     }
     size_t size = ptm_site_at(old)->size;
     ptm_window window = look_at(tstate, size);
-    ptm_site_id id = is_of(ptm_site_at(old), lane, window) ? old : find_site_of(lane, tstate, size, window);
+    ptm_site_id id =
+        is_of(ptm_site_at(old), lane, window) ? old : find_site_of(lane, tstate, size, window);
     if (PTM_UNLIKELY(id == 0)) {
         count_loss(&ptm_lanes[lane], 0);
         return;
@@ -287,7 +293,7 @@ object_in(ptm_lane_id lane, const PyThreadState *tstate, const PyObject *object)
     }
 }
 
-/* -- the raw lane -------------------------------------------------------------------------------------------------- */
+/* -- the raw lane ------------------------------------------------------------------------------ */
 
 static void
 raw_alloc(const PyThreadState *tstate, void *block, size_t size)
@@ -353,7 +359,7 @@ ptm_record_realloc_failed(ptm_taken taken, const void *block)
     }
 }
 
-/* -- the main lane ------------------------------------------------------------------------------------------------- */
+/* -- the main lane ----------------------------------------------------------------------------- */
 
 /* True: the event goes to the raw lane. *tstate is the calling thread's in any case. */
 static PTM_NOINLINE bool
@@ -450,7 +456,7 @@ ptm_record_main_realloc(ptm_taken taken, void *block, size_t size)
     remember(block, size);
 }
 
-/* -- objects ------------------------------------------------------------------------------------------------------- */
+/* -- objects ----------------------------------------------------------------------------------- */
 
 static PTM_NOINLINE void
 object_elsewhere(const PyThreadState *tstate, const PyObject *object)

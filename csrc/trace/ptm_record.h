@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * ptm_record - an event comes in, the books change: a block was allocated, moved, freed, or given a new life.
+ * ptm_record - an event comes in, the books change: a block was allocated, moved, freed, or given a
+ * new life.
  *
- * Threads   `main` events: by the holder of the main interpreter's GIL. `raw` events: by anybody; they take the raw
- *           lane's lock. Which of the two an event is, the caller (ptm_hooks) says; a main event on a thread of another
- *           interpreter goes to the raw lane by itself.
- * Failure   what cannot be recorded is counted in the lane's losses; the block is the program's in any case
+ * Threads   `main` events: by the holder of the main interpreter's GIL. `raw` events: by anybody;
+ *           they take the raw lane's lock. Which of the two an event is, the caller (ptm_hooks)
+ *           says; a main event on a thread of another interpreter goes to the raw lane by itself.
+ * Failure   what cannot be recorded is counted in the lane's losses; the block is the program's in
+ *           any case
  * Cost      main lane, known window: walk + one slot + one site + one shadow entry
  */
 #ifndef PTM_RECORD_H
@@ -17,9 +19,11 @@
 /* Read by every hook; written by the tracer while nobody else is in a lane. */
 typedef struct {
     bool tracing;
-    uint32_t limit;                /* frames of a window */
-    bool other_interps;            /* an interpreter beside the main one has allocated; never goes back */
-    uint32_t session;              /* rises with each start and clear: site ids of before mean nothing */
+    uint32_t limit; /* frames of a window */
+    /* an interpreter beside the main one has allocated; never goes back */
+    bool other_interps;
+    /* rises with each start and clear: site ids of before mean nothing */
+    uint32_t session;
     PyInterpreterState *main_interp;
 } ptm_record_state;
 

@@ -3,7 +3,8 @@
 
 ptm_shadow_wing *ptm_shadow_root[1 << PTM_SHADOW_ROOT_BITS];
 
-/* What *place points to, mapped and published if it is not there; the loser of a race gives its pages back. */
+/* What *place points to, mapped and published if it is not there; the loser of a race gives its
+ * pages back. */
 static void *
 mapped_at(void **place, size_t bytes)
 {
@@ -12,7 +13,9 @@ mapped_at(void **place, size_t bytes)
         return there;
     }
     void *fresh = ptm_mem_map(bytes);
-    if (fresh != NULL && !__atomic_compare_exchange_n(place, &there, fresh, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+    if (fresh != NULL
+        && !__atomic_compare_exchange_n(place, &there, fresh, false, __ATOMIC_ACQ_REL,
+                                        __ATOMIC_ACQUIRE)) {
         ptm_mem_unmap(fresh, bytes);
         return there;
     }
@@ -22,11 +25,13 @@ mapped_at(void **place, size_t bytes)
 uint32_t *
 ptm_shadow_slot_slow(uintptr_t address)
 {
-    ptm_shadow_wing *wing = mapped_at((void **)&ptm_shadow_root[PTM_SHADOW_ROOT_OF(address)], sizeof(ptm_shadow_wing));
+    ptm_shadow_wing *wing =
+        mapped_at((void **)&ptm_shadow_root[PTM_SHADOW_ROOT_OF(address)], sizeof(ptm_shadow_wing));
     if (wing == NULL) {
         return NULL;
     }
-    ptm_shadow_leaf *leaf = mapped_at((void **)&wing->leaves[PTM_SHADOW_WING_OF(address)], sizeof(ptm_shadow_leaf));
+    ptm_shadow_leaf *leaf =
+        mapped_at((void **)&wing->leaves[PTM_SHADOW_WING_OF(address)], sizeof(ptm_shadow_leaf));
     return leaf == NULL ? NULL : &leaf->entries[PTM_SHADOW_LEAF_OF(address)];
 }
 

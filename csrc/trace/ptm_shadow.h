@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * ptm_shadow - the table parallel to the heap: the address of a block -> 32 bits (a site id and a mark).
+ * ptm_shadow - the table parallel to the heap: the address of a block -> 32 bits (a site id and a
+ * mark).
  *
  * How       an address of 48 bits, a granule of 16 bytes:
  *
@@ -9,13 +10,15 @@
  *              |  root (16384)|  wing (16384)| leaf (65536) |  0   |
  *              +--------------+--------------+--------------+------+
  *
- *           The root is static, wings (128 kB) and leaves (256 kB, one for each MiB of heap) are mapped when first
- *           written, so nothing large is reserved and it starts where address space is scarce. Three loads, of which
- *           two are nearly always cached.
- * Threads   No lock on entries: two live blocks never share an address, and an entry is removed before the real free.
- *           A new wing or leaf is published by compare-and-swap and stays mapped for good: `clear` gives its memory
- *           back but not its address, so a thread that looks at the same moment reads zero.
- * Failure   `slot` answers NULL: no memory, or an address that cannot be here (odd, or beyond 48 bits)
+ *           The root is static, wings (128 kB) and leaves (256 kB, one for each MiB of heap) are
+ *           mapped when first written, so nothing large is reserved and it starts where address
+ *           space is scarce. Three loads, of which two are nearly always cached.
+ * Threads   No lock on entries: two live blocks never share an address, and an entry is removed
+ *           before the real free. A new wing or leaf is published by compare-and-swap and stays
+ *           mapped for good: `clear` gives its memory back but not its address, so a thread that
+ *           looks at the same moment reads zero.
+ * Failure   `slot` answers NULL: no memory, or an address that cannot be here (odd, or beyond 48
+ *           bits)
  */
 #ifndef PTM_SHADOW_H
 #define PTM_SHADOW_H
@@ -58,7 +61,9 @@ static PTM_ALWAYS_INLINE uint32_t *
 ptm_shadow_peek(uintptr_t address)
 {
     ptm_shadow_wing *wing = PTM_LOAD_ACQUIRE(&ptm_shadow_root[PTM_SHADOW_ROOT_OF(address)]);
-    ptm_shadow_leaf *leaf = PTM_LIKELY(wing != NULL) ? PTM_LOAD_ACQUIRE(&wing->leaves[PTM_SHADOW_WING_OF(address)]) : NULL;
+    ptm_shadow_leaf *leaf = PTM_LIKELY(wing != NULL)
+                                ? PTM_LOAD_ACQUIRE(&wing->leaves[PTM_SHADOW_WING_OF(address)])
+                                : NULL;
     return PTM_LIKELY(leaf != NULL) ? &leaf->entries[PTM_SHADOW_LEAF_OF(address)] : NULL;
 }
 

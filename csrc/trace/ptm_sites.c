@@ -44,7 +44,7 @@ ptm_sites_unindex(ptm_site_id id)
     }
 }
 
-/* -- books --------------------------------------------------------------------------------------------------------- */
+/* -- books ------------------------------------------------------------------------------------- */
 
 /* The first touch of a lane in an epoch is the first touch of one of its sites. */
 static void
@@ -65,8 +65,8 @@ ptm_site_first_touch(ptm_lane *lane, ptm_site *site, uint32_t epoch)
     site->epoch = epoch;
 }
 
-/* The same for blocks that another lane frees: a count of its own, saved at its own first touch. Rare, so beside the
- * sites. */
+/* The same for blocks that another lane frees: a count of its own, saved at its own first touch.
+ * Rare, so beside the sites. */
 typedef struct {
     ptm_site_id site; /* first: a dropped record is linked through it */
     uint32_t at_peak; /* freed_elsewhere at the peak, if epoch is the current one */
@@ -75,7 +75,8 @@ typedef struct {
 
 #define STRAYS_CHUNK_BITS 10
 
-static ptm_table stray_table = PTM_TABLE(strays, STRAYS_CHUNK_BITS); /* guarded: the raw lane's lock */
+/* guarded: the raw lane's lock */
+static ptm_table stray_table = PTM_TABLE(strays, STRAYS_CHUNK_BITS);
 static ptm_index stray_index;
 
 static strays *
@@ -89,7 +90,8 @@ static uint32_t
 find_strays(ptm_site_id id)
 {
     uint32_t record;
-    for (ptm_probe probe = ptm_probe_start(&stray_index, id); (record = ptm_probe_next(&stray_index, &probe));) {
+    for (ptm_probe probe = ptm_probe_start(&stray_index, id);
+         (record = ptm_probe_next(&stray_index, &probe));) {
         if (strays_at(record)->site == id) {
             break;
         }
@@ -147,7 +149,7 @@ ptm_site_share(ptm_site_id id)
     return share - (saved ? strays_at(record)->at_peak : site->freed_elsewhere);
 }
 
-/* -- sweeping ---------------------------------------------------------------------------------------------------- */
+/* -- sweeping ---------------------------------------------------------------------------------- */
 
 /* A site with strays stays: its share may not be asked for without the raw lane's lock. */
 static bool
@@ -222,7 +224,8 @@ ptm_sites_sweep(ptm_lane_id lane_id, void (*bury)(const ptm_site *site))
     }
     for (ptm_site_id id = 1; id < ptm_site_table.used; id++) {
         ptm_site *site = ptm_site_at(id);
-        if (site->state != PTM_SITE_FREE && site->lane == lane_id && was_idle(site) && is_dead(id, site)) {
+        if (site->state != PTM_SITE_FREE && site->lane == lane_id && was_idle(site)
+            && is_dead(id, site)) {
             bury(site);
             give_back(id, site);
         }
@@ -254,7 +257,7 @@ ptm_sites_clear(void)
     ptm_the_peak = (ptm_peak){.epoch = 1};
 }
 
-/* -- sums ---------------------------------------------------------------------------------------------------------- */
+/* -- sums -------------------------------------------------------------------------------------- */
 
 uint64_t
 ptm_lanes_bytes(void)

@@ -13,8 +13,8 @@ static ptm_index node_index;
 static uint32_t sweep_at = FIRST_SWEEP;
 
 /* While a sweep is under way. */
-static uint8_t *marks;    /* a bit a node */
-static uint32_t n_marks;  /* nodes beyond these cannot be marked */
+static uint8_t *marks;   /* a bit a node */
+static uint32_t n_marks; /* nodes beyond these cannot be marked */
 
 static ptm_node *
 node_at(ptm_node_id id)
@@ -33,7 +33,8 @@ ptm_stacks_push(ptm_node_id caller, ptm_frame_id frame)
 {
     uint32_t hash = hash_of(caller, frame);
     ptm_node_id id;
-    for (ptm_probe probe = ptm_probe_start(&node_index, hash); (id = ptm_probe_next(&node_index, &probe));) {
+    for (ptm_probe probe = ptm_probe_start(&node_index, hash);
+         (id = ptm_probe_next(&node_index, &probe));) {
         if (node_at(id)->caller == caller && node_at(id)->frame == frame) {
             return id;
         }
@@ -74,7 +75,7 @@ ptm_stacks_end(void)
     return nodes.used;
 }
 
-/* -- sweeping ------------------------------------------------------------------------------------------------------ */
+/* -- sweeping ---------------------------------------------------------------------------------- */
 
 bool
 ptm_stacks_want_sweep(void)
@@ -104,7 +105,8 @@ ptm_stacks_bury(ptm_node_id id, uint64_t blocks, uint64_t bytes)
     node_at(id)->dead_bytes += bytes;
 }
 
-/* Where there is no memory for the shorter stack, the allocated books lose what this one kept; live and peak do not. */
+/* Where there is no memory for the shorter stack, the allocated books lose what this one kept; live
+ * and peak do not. */
 static void
 fold(ptm_node_id id)
 {

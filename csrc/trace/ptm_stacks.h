@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * ptm_stacks - stacks as a tree: a node is (caller's node, frame), and names the stack from its frame down.
+ * ptm_stacks - stacks as a tree: a node is (caller's node, frame), and names the stack from its
+ * frame down.
  *
- * Owns      nodes (24 bytes each and their index); node 0 is the empty stack. A node also keeps what was allocated at
- *           sites of its stack that are recycled.
+ * Owns      nodes (24 bytes each and their index); node 0 is the empty stack. A node also keeps
+ *           what was allocated at sites of its stack that are recycled.
  * Threads   under the intern lock
  * Failure   node 0: no memory
  * Cost      a probe per frame
@@ -16,8 +17,8 @@
 typedef uint32_t ptm_node_id;
 
 typedef struct {
-    ptm_node_id caller; /* 0: the oldest frame of the window */
-    ptm_frame_id frame; /* 0: the record is free */
+    ptm_node_id caller;               /* 0: the oldest frame of the window */
+    ptm_frame_id frame;               /* 0: the record is free */
     uint64_t dead_blocks, dead_bytes; /* ever allocated at recycled sites */
 } ptm_node;
 
@@ -30,9 +31,9 @@ uint32_t ptm_stacks_end(void); /* ids are below this */
 /* A site of this stack goes. */
 void ptm_stacks_bury(ptm_node_id id, uint64_t blocks, uint64_t bytes);
 
-/* Gives back the nodes that nobody needs: `mark_all` calls ptm_stacks_mark for every node in use. What the dead left
- * on the others is folded into stacks of their most recent frame alone, of which a program has only so many.
- * PTM_ENOMEM: nothing was done. */
+/* Gives back the nodes that nobody needs: `mark_all` calls ptm_stacks_mark for every node in use.
+ * What the dead left on the others is folded into stacks of their most recent frame alone, of which
+ * a program has only so many. PTM_ENOMEM: nothing was done. */
 ptm_err ptm_stacks_sweep(void (*mark_all)(void));
 void ptm_stacks_mark(ptm_node_id id);
 bool ptm_stacks_want_sweep(void);

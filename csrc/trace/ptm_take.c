@@ -4,7 +4,8 @@
 #include "trace/ptm_names.h"
 #include "trace/ptm_stacks.h"
 
-/* Numbers of the tracer's tables to numbers of the snapshot, plus one, filled as they are met; 0: not met yet. */
+/* Numbers of the tracer's tables to numbers of the snapshot, plus one, filled as they are met; 0:
+ * not met yet. */
 typedef struct {
     uint32_t *numbers;
     size_t bytes;
@@ -60,7 +61,8 @@ follow(taking *t, ptm_node_id node, bool *whole)
     return n;
 }
 
-/* Nodes whose stack is whole share their callers' numbers; where the limit cuts, each window is its own. */
+/* Nodes whose stack is whole share their callers' numbers; where the limit cuts, each window is its
+ * own. */
 static ptm_stack_id
 take_stack(taking *t, ptm_node_id node)
 {
@@ -73,7 +75,8 @@ take_stack(taking *t, ptm_node_id node)
     for (uint32_t i = follow(t, node, &whole); i-- > 0;) {
         ptm_node_id at = t->chain.numbers[i];
         if (!whole || numbers[at] == 0) {
-            stack = ptm_snap_build_stack(t->builder, stack, take_frame(t, ptm_stacks_at(at)->frame));
+            stack =
+                ptm_snap_build_stack(t->builder, stack, take_frame(t, ptm_stacks_at(at)->frame));
             numbers[at] = whole || i == 0 ? stack + 1 : numbers[at];
         }
         else {
@@ -143,7 +146,8 @@ static ptm_err
 begin(taking *t, uint32_t limit)
 {
     *t = (taking){.limit = limit};
-    bool made = make(&t->frames, ptm_names_frame_end()) && make(&t->stacks, ptm_stacks_end()) && make(&t->chain, limit);
+    bool made = make(&t->frames, ptm_names_frame_end()) && make(&t->stacks, ptm_stacks_end())
+                && make(&t->chain, limit);
     t->builder = made ? ptm_snap_build_new(limit) : NULL;
     if (t->builder == NULL) {
         drop(t);

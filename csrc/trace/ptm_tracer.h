@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * ptm_tracer - the one tracer of the process: start, stop, clear, fork, and the questions one may ask it.
+ * ptm_tracer - the one tracer of the process: start, stop, clear, fork, and the questions one may
+ * ask it.
  *
- * Owns      the state of trace/ (allocator hooks are process-wide, so there is one tracer per process)
+ * Owns      the state of trace/ (allocator hooks are process-wide, so there is one tracer per
+ *           process)
  * Threads   every function here is called with the GIL of the main interpreter's lane held
  * Failure   never fails the traced program: what could not be recorded is counted as lost
- * Cost      start and stop: tens of microseconds; totals: a few loads; snapshot: linear in sites, not blocks
+ * Cost      start and stop: tens of microseconds; totals: a few loads; snapshot: linear in sites,
+ *           not blocks
  */
 #ifndef PTM_TRACER_H
 #define PTM_TRACER_H
@@ -19,8 +22,8 @@ typedef struct {
     uint64_t lost_blocks, lost_bytes; /* since start or clear */
 } ptm_totals;
 
-/* Once per process, at import: checks the layout of frames against the public API. On failure *why says in one
- * sentence what does not fit. */
+/* Once per process, at import: checks the layout of frames against the public API. On failure *why
+ * says in one sentence what does not fit. */
 ptm_err ptm_tracer_init(const char **why);
 
 ptm_err ptm_tracer_start(uint32_t nframe); /* already tracing: PTM_OK, nothing changes */
@@ -33,13 +36,16 @@ uint32_t ptm_tracer_limit(void); /* of the running trace, else of the last one, 
 ptm_totals ptm_tracer_totals(void);
 size_t ptm_tracer_memory_bytes(void); /* bytes of our own memory that are resident */
 
-/* Test-only: the n-th piece of memory the tracer asks for from now on is refused, and all after it; -1: never. */
+/* Test-only: the n-th piece of memory the tracer asks for from now on is refused, and all after it;
+ * -1: never. */
 void ptm_tracer_fail_after(int64_t n);
 
-/* Everything recorded: live, at-peak and allocated counts of every site. PTM_ESTATE when not tracing. */
+/* Everything recorded: live, at-peak and allocated counts of every site. PTM_ESTATE when not
+ * tracing. */
 ptm_err ptm_tracer_snapshot(ptm_snap **out);
 
-/* The trace of the block that holds object `obj` (a PyObject *), as a snapshot with one site; *out is NULL if there is none. */
+/* The trace of the block that holds object `obj` (a PyObject *), as a snapshot with one site; *out
+ * is NULL if there is none. */
 ptm_err ptm_tracer_find_object(const void *obj, ptm_snap **out);
 
 #endif

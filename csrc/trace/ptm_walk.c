@@ -20,10 +20,11 @@ typedef struct {
     ptm_node_id node;
 } level;
 
-/* What is known of a thread's stack: its levels from the oldest to the most recent. Levels older than the last window
- * may be out of date; they are looked at only when a window reaches them, and then every level of the window is
- * compared, the oldest first. A frame at the same address with the same instruction pointer is the same line of the
- * same code as long as no code object died; what lies below the window is not part of the stack and is not compared. */
+/* What is known of a thread's stack: its levels from the oldest to the most recent. Levels older
+ * than the last window may be out of date; they are looked at only when a window reaches them, and
+ * then every level of the window is compared, the oldest first. A frame at the same address with
+ * the same instruction pointer is the same line of the same code as long as no code object died;
+ * what lies below the window is not part of the stack and is not compared. */
 typedef struct {
     const PyThreadState *tstate;
     uint32_t code_age;
@@ -37,10 +38,10 @@ typedef struct {
 #define WINDOW_BYTES (PTM_NFRAME_MAX * sizeof(seen_frame))
 #define SHORT_WINDOW 4u /* shorter ones are quicker pushed than remembered */
 
-static seen_frame *window;           /* most recent first; guarded: intern lock */
+static seen_frame *window;          /* most recent first; guarded: intern lock */
 static memory memories[N_MEMORIES]; /* guarded: intern lock */
 
-/* -- the window ---------------------------------------------------------------------------------------------------- */
+/* -- the window -------------------------------------------------------------------------------- */
 
 static bool
 has_window(void)
@@ -51,8 +52,8 @@ has_window(void)
     return window != NULL;
 }
 
-/* An incomplete frame below a complete one: either the shim, which is learnt here, or something that only this stack
- * knows about (a finalizer run while a frame was being set up). */
+/* An incomplete frame below a complete one: either the shim, which is learnt here, or something
+ * that only this stack knows about (a finalizer run while a frame was being set up). */
 static void
 learn_shim(const ptm_pyframe *frame, ptm_walked *walked)
 {
@@ -93,7 +94,7 @@ push(ptm_node_id caller, const seen_frame *seen)
     return frame == 0 ? 0 : ptm_stacks_push(caller, frame);
 }
 
-/* -- memory -------------------------------------------------------------------------------------------------------- */
+/* -- memory ------------------------------------------------------------------------------------ */
 
 static memory *
 memory_of(const PyThreadState *tstate)
@@ -131,7 +132,8 @@ find_oldest(const memory *m, uint32_t n, bool whole)
     return m->n_levels;
 }
 
-/* How many frames of the window, from its oldest on, are as remembered; forgets what is above them. */
+/* How many frames of the window, from its oldest on, are as remembered; forgets what is above
+ * them. */
 static uint32_t
 recall(memory *m, uint32_t n, bool whole)
 {
@@ -175,7 +177,7 @@ ptm_walk_forget(void)
     }
 }
 
-/* -- walking ------------------------------------------------------------------------------------------------------- */
+/* -- walking ----------------------------------------------------------------------------------- */
 
 static ptm_node_id
 push_all(uint32_t n)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * ptm_test_mem - a map function for the tests: zeroed memory from malloc, every piece counted, refused on demand.
+ * ptm_test_mem - a map function for the tests: zeroed memory from malloc, every piece counted,
+ * refused on demand.
  */
 #ifndef PTM_TEST_MEM_H
 #define PTM_TEST_MEM_H
@@ -39,8 +40,10 @@ ptm_test_discard(void *pages, size_t bytes)
 static inline void
 ptm_test_mem_use(void)
 {
-    ptm_mem_use((ptm_mem_ops){
-        .map = ptm_test_map, .map_large = ptm_test_map, .unmap = ptm_test_unmap, .discard = ptm_test_discard});
+    ptm_mem_use((ptm_mem_ops){.map = ptm_test_map,
+                              .map_large = ptm_test_map,
+                              .unmap = ptm_test_unmap,
+                              .discard = ptm_test_discard});
 }
 
 /* What a structure says it owns. */

@@ -17,11 +17,13 @@ typedef struct {
 static block model[MOST];
 static uint32_t n_model;
 
-/* Of the shadow: a few MiB here and there up to the last of 47 bits; of the blockmap: odd, or beyond. */
+/* Of the shadow: a few MiB here and there up to the last of 47 bits; of the blockmap: odd, or
+ * beyond. */
 static uintptr_t
 some_address(void)
 {
-    static const uintptr_t bases[] = {0, (uintptr_t)1 << 20, 0x555555554000, 0x7ffffff00000, 0x3ffffff80000};
+    static const uintptr_t bases[] = {0, (uintptr_t)1 << 20, 0x555555554000, 0x7ffffff00000,
+                                      0x3ffffff80000};
     uintptr_t base = bases[ptm_test_below(PTM_ARRAY_LEN(bases))];
     uintptr_t address = base + (uintptr_t)ptm_test_below(0x3000) * 16;
     switch (ptm_test_below(8)) {
@@ -106,7 +108,8 @@ clear(void)
 static void
 one_event(void)
 {
-    uintptr_t address = n_model > 0 && ptm_test_below(2) ? model[ptm_test_below(n_model)].address : some_address();
+    uintptr_t address =
+        n_model > 0 && ptm_test_below(2) ? model[ptm_test_below(n_model)].address : some_address();
     uint32_t entry = 1 + ptm_test_below(PTM_ENTRY_SITE - 1);
     switch (ptm_test_below(8)) {
     case 0:
@@ -154,9 +157,10 @@ every_map_may_fail(void)
         uintptr_t odd = (uintptr_t)n << 30 | 1, beyond = (uintptr_t)(n + 1) << 48;
         uintptr_t fresh = (uintptr_t)(100 + n) << 34, next = fresh + 16;
         uint32_t old;
-        bool done[4] = {
-            ptm_blocks_put((const void *)fresh, 5, &old), ptm_blocks_put((const void *)next, 6, &old),
-            ptm_blocks_put((const void *)odd, 7, &old), ptm_blocks_put((const void *)beyond, 8, &old)};
+        bool done[4] = {ptm_blocks_put((const void *)fresh, 5, &old),
+                        ptm_blocks_put((const void *)next, 6, &old),
+                        ptm_blocks_put((const void *)odd, 7, &old),
+                        ptm_blocks_put((const void *)beyond, 8, &old)};
         CHECK_EQ(done[0], n >= 2);
         CHECK_EQ(ptm_blocks_get((const void *)fresh), done[0] ? 5 : 0);
         CHECK_EQ(ptm_blocks_get((const void *)next), done[1] ? 6 : 0);
@@ -185,7 +189,7 @@ tells_the_maps_it_owns(void)
     CHECK(ptm_test_discards > discards);
 }
 
-/* -- threads: each its own blocks, all the same new leaves --------------------------------------------------------- */
+/* -- threads: each its own blocks, all the same new leaves ------------------------------------- */
 
 #define N_THREADS 4
 #define N_BLOCKS 20000

@@ -13,7 +13,8 @@ static entry model[MOST];
 static uint32_t n_model;
 static ptm_index tested;
 
-/* Few hashes, so that many are equal or neighbours; some at the end of the word, where probes wrap round. */
+/* Few hashes, so that many are equal or neighbours; some at the end of the word, where probes wrap
+ * round. */
 static uint32_t
 some_hash(void)
 {
@@ -46,7 +47,8 @@ static void
 check_hash(uint32_t hash)
 {
     uint32_t id, n = 0;
-    for (ptm_probe p = ptm_probe_start(&tested, hash); (id = ptm_probe_next(&tested, &p)) != 0; n++) {
+    for (ptm_probe p = ptm_probe_start(&tested, hash); (id = ptm_probe_next(&tested, &p)) != 0;
+         n++) {
         CHECK(is_in_model(hash, id));
     }
     CHECK_EQ(n, count_in_model(hash));

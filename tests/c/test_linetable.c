@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Tables of positions are written here by the format's own rules, from rows that are known, and read back.
+ * Tables of positions are written here by the format's own rules, from rows that are known, and
+ * read back.
  */
 #include "pyver/ptm_linetable.h"
 #include "ptm_test.h"
@@ -59,7 +60,8 @@ put_row(const row *r, int *line)
         put_head(13, r->units);
         put_signed_varint(step);
     }
-    else if (one_line && step == 0 && p->colno < 80 && p->end_colno - p->colno >= 0 && p->end_colno - p->colno < 16) {
+    else if (one_line && step == 0 && p->colno < 80 && p->end_colno - p->colno >= 0
+             && p->end_colno - p->colno < 16) {
         put_head((unsigned)p->colno / 8, r->units);
         put_byte(((unsigned)p->colno & 7) << 4 | (unsigned)(p->end_colno - p->colno));
     }
@@ -105,7 +107,8 @@ some_row(int line)
 static bool
 same(ptm_position a, ptm_position b)
 {
-    return a.lineno == b.lineno && a.end_lineno == b.end_lineno && a.colno == b.colno && a.end_colno == b.end_colno;
+    return a.lineno == b.lineno && a.end_lineno == b.end_lineno && a.colno == b.colno
+           && a.end_colno == b.end_colno;
 }
 
 static const ptm_position NOWHERE = {-1, -1, -1, -1};
@@ -115,7 +118,8 @@ rows_read_back(void)
 {
     for (int turn = 0; turn < 400; turn++) {
         row rows[MOST_ROWS];
-        int n = (int)ptm_test_below(MOST_ROWS), first = 1 + (int)ptm_test_below(100000), line = first, unit = 0;
+        int n = (int)ptm_test_below(MOST_ROWS), first = 1 + (int)ptm_test_below(100000),
+            line = first, unit = 0;
         len = 0;
         for (int i = 0; i < n; i++) {
             rows[i] = some_row(line);
@@ -130,7 +134,8 @@ rows_read_back(void)
     }
 }
 
-/* Whatever the bytes: an answer, and none from behind the end (the copy has none to spare: for the sanitizers). */
+/* Whatever the bytes: an answer, and none from behind the end (the copy has none to spare: for the
+ * sanitizers). */
 static void
 any_bytes_give_an_answer(void)
 {

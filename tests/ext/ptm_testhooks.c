@@ -2,13 +2,18 @@
  *
  * ptm_testhooks - for the tests, what Python code cannot do by itself:
  *
- *   wrap(domain), unwrap(domain)    an allocator of our own on top of what is there; unwrap puts that back
- *   wrapped() -> (calls of each domain)         refuse(domain, n)  the n-th request from now on gets NULL, once
+ *   wrap(domain), unwrap(domain)    an allocator of our own on top of what is there; unwrap puts
+ *                                   that back
+ *   wrapped() -> (calls of each domain)         refuse(domain, n)  the n-th request from now on
+ *                                               gets NULL, once
  *   foreign_malloc(count, size) -> addresses    raw blocks from a thread that Python does not know
  *   foreign_free(addresses)
- *   detached_malloc(count, size), detached_free(addresses)      the same without the GIL on the calling thread
- *   hammer(size), hammered() -> pairs           a foreign thread allocates and frees until it is asked
- *   set_ref_tracer(), ref_tracer() -> (is ours in place, objects created, objects destroyed), clear_ref_tracer()
+ *   detached_malloc(count, size), detached_free(addresses)      the same without the GIL on the
+ *   calling thread
+ *   hammer(size), hammered() -> pairs           a foreign thread allocates and frees until it is
+ *                                               asked
+ *   set_ref_tracer(), ref_tracer() -> (is ours in place, objects created, objects destroyed),
+ *   clear_ref_tracer()
  *   positions(code) -> list                     as list(code.co_positions()), by ptm_linetable
  *
  * Domains: RAW 0, MEM 1, OBJ 2.
@@ -21,7 +26,7 @@
 
 #include "pyver/ptm_linetable.h"
 
-/* -- an allocator above or below the tracer's ----------------------------------------------------------------------- */
+/* -- an allocator above or below the tracer's -------------------------------------------------- */
 
 typedef struct {
     PyMemAllocatorEx below;
@@ -115,7 +120,8 @@ test_wrapped(PyObject *module, PyObject *unused)
 {
     (void)module;
     (void)unused;
-    return Py_BuildValue("KKK", (unsigned long long)wrappers[0].calls, (unsigned long long)wrappers[1].calls,
+    return Py_BuildValue("KKK", (unsigned long long)wrappers[0].calls,
+                         (unsigned long long)wrappers[1].calls,
                          (unsigned long long)wrappers[2].calls);
 }
 
@@ -137,7 +143,7 @@ test_refuse(PyObject *module, PyObject *args)
     Py_RETURN_NONE;
 }
 
-/* -- raw blocks without the GIL ------------------------------------------------------------------------------------- */
+/* -- raw blocks without the GIL ---------------------------------------------------------------- */
 
 typedef struct {
     Py_ssize_t count;
@@ -188,7 +194,8 @@ run_malloc(PyObject *args, int (*run)(job *))
 {
     Py_ssize_t count, size;
     if (!PyArg_ParseTuple(args, "nn", &count, &size) || size <= 0 || count < 0) {
-        return PyErr_Occurred() ? NULL : PyErr_Format(PyExc_ValueError, "count and size must be positive");
+        return PyErr_Occurred() ? NULL
+                                : PyErr_Format(PyExc_ValueError, "count and size must be positive");
     }
     job j = {count, (size_t)size, calloc((size_t)count + 1, sizeof(void *))};
     if (j.blocks == NULL || run(&j) != 0) {
@@ -246,7 +253,7 @@ test_detached_free(PyObject *module, PyObject *list)
     return run_free(list, detached);
 }
 
-/* -- a foreign thread that does not rest ---------------------------------------------------------------------------- */
+/* -- a foreign thread that does not rest ------------------------------------------------------- */
 
 static pthread_t hammer_thread;
 static int hammer_goes_on;
@@ -296,7 +303,7 @@ test_hammered(PyObject *module, PyObject *unused)
     return PyLong_FromUnsignedLongLong(hammer_pairs);
 }
 
-/* -- a reference tracer --------------------------------------------------------------------------------------------- */
+/* -- a reference tracer ------------------------------------------------------------------------ */
 
 #if PY_VERSION_HEX >= 0x030D0000
 
@@ -344,7 +351,7 @@ test_clear_ref_tracer(PyObject *module, PyObject *unused)
 
 #endif
 
-/* -- lines ---------------------------------------------------------------------------------------------------------- */
+/* -- lines ------------------------------------------------------------------------------------- */
 
 static PyObject *
 number_or_none(int32_t value)
@@ -363,10 +370,12 @@ test_positions(PyObject *module, PyObject *arg)
     PyObject *list = PyList_New(Py_SIZE(code));
     for (Py_ssize_t i = 0; list != NULL && i < Py_SIZE(code); i++) {
         ptm_position p = ptm_linetable_find((const uint8_t *)PyBytes_AS_STRING(code->co_linetable),
-                                            (size_t)PyBytes_GET_SIZE(code->co_linetable), code->co_firstlineno,
-                                            (int)i * 2);
-        PyList_SET_ITEM(list, i, Py_BuildValue("NNNN", number_or_none(p.lineno), number_or_none(p.end_lineno),
-                                               number_or_none(p.colno), number_or_none(p.end_colno)));
+                                            (size_t)PyBytes_GET_SIZE(code->co_linetable),
+                                            code->co_firstlineno, (int)i * 2);
+        PyList_SET_ITEM(list, i,
+                        Py_BuildValue("NNNN", number_or_none(p.lineno),
+                                      number_or_none(p.end_lineno), number_or_none(p.colno),
+                                      number_or_none(p.end_colno)));
     }
     return list;
 }
@@ -376,9 +385,11 @@ static PyMethodDef methods[] = {
     {"unwrap", test_unwrap, METH_O, "unwrap(domain)"},
     {"wrapped", test_wrapped, METH_NOARGS, "wrapped() -> calls of each domain"},
     {"refuse", test_refuse, METH_VARARGS, "refuse(domain, n)"},
-    {"foreign_malloc", test_foreign_malloc, METH_VARARGS, "foreign_malloc(count, size) -> addresses"},
+    {"foreign_malloc", test_foreign_malloc, METH_VARARGS,
+     "foreign_malloc(count, size) -> addresses"},
     {"foreign_free", test_foreign_free, METH_O, "foreign_free(addresses)"},
-    {"detached_malloc", test_detached_malloc, METH_VARARGS, "detached_malloc(count, size) -> addresses"},
+    {"detached_malloc", test_detached_malloc, METH_VARARGS,
+     "detached_malloc(count, size) -> addresses"},
     {"detached_free", test_detached_free, METH_O, "detached_free(addresses)"},
     {"hammer", test_hammer, METH_O, "hammer(size)"},
     {"hammered", test_hammered, METH_NOARGS, "hammered() -> pairs done"},

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * ptm_teststeps - a program of allocator calls, run step by step from Python without one allocation of Python's own.
+ * ptm_teststeps - a program of allocator calls, run step by step from Python without one allocation
+ * of Python's own.
  *
  *   load([(what, slot, domain, a, b), ...])    at most 250 steps
  *   step(i) -> None                            i is an int that Python keeps ready (below 257)
  *   what: 'malloc' a = size, 'calloc' a = count, b = size, 'realloc' a = size, 'free'
  *
- * Blocks live in 64 slots that stay from one program to the next; realloc of an empty slot is a malloc, and free of one
- * is free(NULL). Domains: RAW 0, MEM 1, OBJ 2.
+ * Blocks live in 64 slots that stay from one program to the next; realloc of an empty slot is a
+ * malloc, and free of one is free(NULL). Domains: RAW 0, MEM 1, OBJ 2.
  */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -32,7 +33,9 @@ static void *slots[N_SLOTS];
 static void *
 do_malloc(unsigned domain, size_t size)
 {
-    return domain == 0 ? PyMem_RawMalloc(size) : domain == 1 ? PyMem_Malloc(size) : PyObject_Malloc(size);
+    return domain == 0   ? PyMem_RawMalloc(size)
+           : domain == 1 ? PyMem_Malloc(size)
+                         : PyObject_Malloc(size);
 }
 
 static void *
