@@ -4,6 +4,7 @@
 import sys
 
 import ptm_testalloc as alloc
+
 import pytracemalloc
 
 
@@ -13,7 +14,11 @@ def make():
 
 def places(size):
     snapshot = pytracemalloc.take_snapshot()
-    return [(t.traceback[0].filename, t.traceback[0].lineno) for t in snapshot.traces if t.size == size]
+    return [
+        (t.traceback[0].filename, t.traceback[0].lineno)
+        for t in snapshot.traces
+        if t.size == size
+    ]
 
 
 pytracemalloc.start(int(sys.argv[1]))

@@ -2,6 +2,7 @@
 """Blocks from before the start are freed and moved after it, and after a stop."""
 
 import ptm_testalloc as alloc
+
 import pytracemalloc
 
 BIG = 3_000_001

@@ -5,6 +5,7 @@ import threading
 import time
 
 import ptm_testhooks as hooks
+
 import pytracemalloc
 
 

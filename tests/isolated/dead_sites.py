@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Sites whose blocks are gone are used again: a program may have millions in its life."""
+"""Sites whose blocks are gone are used again: a program may have millions of them."""
 
 import sys
 

@@ -7,6 +7,7 @@ import threading
 import warnings
 
 import ptm_testhooks as hooks
+
 import pytracemalloc
 
 warnings.simplefilter("ignore")

@@ -58,7 +58,9 @@ for turn in range(TURNS):
         mine.append([bytes(5000) for _ in range(20)])
         if len(mine) > 50:
             del mine[:25]
-            files |= {t.traceback[0].filename for t in pytracemalloc.take_snapshot().traces}
+            files |= {
+                t.traceback[0].filename for t in pytracemalloc.take_snapshot().traces
+            }
             pytracemalloc.take_snapshot(at="peak")
         if len(mine) == 49 and turn % 2:
             pytracemalloc.reset_peak()

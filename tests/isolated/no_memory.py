@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""The tracer is refused its memory after n pieces, n = 0, 1, 2, ...: the program goes on,
-what is lost is counted, and a later start is whole again."""
+"""The tracer is refused its memory after n pieces, n = 0, 1, 2, ...: the program goes
+on, what is lost is counted, and a later start is whole again."""
 
 import sys
 
 import ptm_testalloc as alloc
+
 import pytracemalloc
 from pytracemalloc import _core
 
@@ -16,7 +17,12 @@ def program(depth):
     for n in range(60):
         kept.append([bytes(n * 9), {n: str(n)}, (n,) * 5])
     space = {}
-    exec(compile("def f(k): return [bytes(i) for i in range(k)]", f"made{depth}", "exec"), space)
+    exec(
+        compile(
+            "def f(k): return [bytes(i) for i in range(k)]", f"made{depth}", "exec"
+        ),
+        space,
+    )
     kept.append(space["f"](300))
     for domain in (0, 1, 2):
         block = alloc.malloc(domain, 77)

@@ -2,6 +2,7 @@
 """A reference tracer that was there before goes on hearing everything (3.13)."""
 
 import ptm_testhooks as hooks
+
 import pytracemalloc
 
 

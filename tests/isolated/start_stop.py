@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Starts and stops 1,000 times while eight threads, and one without Python, allocate."""
+"""Starts and stops 1,000 times while eight threads and one without Python allocate."""
 
 import json
 import random
@@ -7,6 +7,7 @@ import sys
 import threading
 
 import ptm_testhooks as hooks
+
 import pytracemalloc
 
 TIMES = int(sys.argv[1])
@@ -17,7 +18,12 @@ def churn(seed):
     pick = random.Random(seed)
     kept = []
     while not stopping:
-        kept.append([bytes(pick.randrange(2000)), {i: str(i) for i in range(pick.randrange(20))}])
+        kept.append(
+            [
+                bytes(pick.randrange(2000)),
+                {i: str(i) for i in range(pick.randrange(20))},
+            ]
+        )
         kept.append(hooks.detached_malloc(3, pick.randrange(1, 3000)))
         json.loads(json.dumps(kept[-2][1]))
         if len(kept) > 40:

@@ -2,6 +2,7 @@
 """Raw blocks from a thread that Python does not know, and from one without the GIL."""
 
 import ptm_testhooks as hooks
+
 import pytracemalloc
 
 

@@ -3,12 +3,13 @@
 what it consists of, and it is exact up to the event in flight."""
 
 import ptm_testhooks as hooks
+
 import pytracemalloc
 
 BLOCK = 1000
 pytracemalloc.start()
 hooks.hammer(BLOCK)
-for turn in range(300):
+for _ in range(300):
     pytracemalloc.reset_peak()
     floor = pytracemalloc.get_traced_memory()[0]
     kept = [bytes(n * 10) for n in range(200)]
@@ -22,6 +23,8 @@ for turn in range(300):
     sums = {sum(t.size for t in s.traces) for s in (snapshot, again)}
     assert peak in sums, (peak, sums)
 assert hooks.hammered() > 1000
-blocks = [t for t in pytracemalloc.take_snapshot().traces if t.size in (BLOCK, 3 * BLOCK)]
+blocks = [
+    t for t in pytracemalloc.take_snapshot().traces if t.size in (BLOCK, 3 * BLOCK)
+]
 assert [t for t in blocks if t.traceback[0].filename == "<unknown>"] == []
 print("ok")

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Other allocator hooks, put on and taken off in every order with ours."""
 
-import itertools
-
 import ptm_testalloc as alloc
 import ptm_testhooks as hooks
+
 import pytracemalloc
 
 DOMAINS = (0, 1, 2)
@@ -24,8 +23,6 @@ def check(traced, asked):
             sizes = [t.size for t in pytracemalloc.take_snapshot().traces]
             assert 40_001 not in sizes and 50_001 not in sizes
         assert (hooks.wrapped()[domain] > calls) == asked, domain
-
-
 
 
 class Chain:
@@ -71,7 +68,7 @@ PAIRS = {"wrap": "unwrap", "start": "stop"}
 
 
 def orders(done, left):
-    """Every interleaving of so many wrap/unwrap and start/stop pairs, one open at a time."""
+    """Every interleaving of so many wrap/unwrap and start/stop pairs, one at a time."""
     if not any(left.values()):
         yield done
     for first, second in PAIRS.items():

@@ -7,6 +7,8 @@ Both tracers are imported in any case, so that two children differ in the tracer
 """
 
 # ruff: noqa: E402
+# Loaded here, so that no import of these is traced.
+import collections  # noqa: F401, E401, I001
 import gc
 import marshal
 import runpy
@@ -14,9 +16,6 @@ import sys
 import tracemalloc
 
 import pytracemalloc.stdlib
-
-# Loaded here, so that no import of these is traced.
-import collections, contextlib, contextvars, dataclasses, functools  # noqa: F401, E401, I001
 
 tracer, nframe, path, out = sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4]
 ENGINES = {"stdlib": [tracemalloc], "ours": [pytracemalloc.stdlib]}

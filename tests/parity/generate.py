@@ -126,7 +126,7 @@ async def gathered(n):
 
 
 def in_turns(coroutines):
-    """An event loop in four lines. (asyncio keeps weak sets: their sizes hang on addresses.)"""
+    """An event loop in four lines (asyncio keeps weak sets: sizes hang on addresses)."""
     waiting = collections.deque(coroutines)
     while waiting:
         try:
@@ -184,7 +184,9 @@ Pick = random.Random
 
 
 def call_of(pick: Pick, names: list[str]) -> str:
-    return f"{pick.choice(names)}({pick.choice(['n', 'n + 1', str(pick.randrange(9))])})"
+    return (
+        f"{pick.choice(names)}({pick.choice(['n', 'n + 1', str(pick.randrange(9))])})"
+    )
 
 
 STATEMENTS: list[Callable[[Pick, list[str]], str]] = [
@@ -218,7 +220,9 @@ STATEMENTS: list[Callable[[Pick, list[str]], str]] = [
     lambda p, f: f"keep(collections.namedtuple('T{p.randrange(9)}', 'a b')(n, [n]))",
     lambda p, f: "keep(dataclasses.make_dataclass('D', ['a', 'b'])(n, [n]))",
     lambda p, f: f"keep(type('Made{p.randrange(9)}', (Plain,), {{'x': [1]}})(n))",
-    lambda p, f: f"in_turns([gathered({p.randrange(5)}) for _ in range({p.randrange(4)})])",
+    lambda p, f: (
+        f"in_turns([gathered({p.randrange(5)}) for _ in range({p.randrange(4)})])"
+    ),
     lambda p, f: f"keep(drive(by_hand({p.randrange(9)})))",
     lambda p, f: f"keep(deep({p.randrange(60)}, lambda k: [k, str(k) * 40]))",
     lambda p, f: f"keep(deep({p.randrange(20, 50)}, {p.choice(f)}))",
@@ -234,13 +238,31 @@ STATEMENTS: list[Callable[[Pick, list[str]], str]] = [
 BLOCKS: list[list[str]] = [
     ["for i in range({k}):", "    {one}", "    {two}"],
     ["with context({k}) as c:", "    {one}", "    keep([c, n])"],
-    ["try:", "    {one}", "    raiser({k})", "except ValueError as e:", "    keep([e, n])"],
-    ["items = []", "for i in range({k} * 20):", "    items.append(str(i))", "keep(items)"],
+    [
+        "try:", "    {one}", "    raiser({k})", "except ValueError as e:",
+        "    keep([e, n])",
+    ],
+    [
+        "items = []", "for i in range({k} * 20):", "    items.append(str(i))",
+        "keep(items)",
+    ],
     ["text = ''", "for i in range({k} * 9):", "    text += chr(65 + i)", "keep(text)"],
-    ["def inner(x, more=[n]):", "    return [x, n, more]", "keep(inner({k})); keep(inner)"],
-    ["match (n, {k}):", "    case (0, x):", "        keep([x])", "    case (x, *rest):", "        keep(rest)"],
-    ["a, *b = range({k} + 2)", "keep(b)", "table = {{}}", "table.update(x=b, **{{str(a): n}})", "keep(table)"],
-    ["grown = bytearray()", "for i in range({k}):", "    grown.extend(bytes(100 * i))", "keep(grown)"],
+    [
+        "def inner(x, more=[n]):", "    return [x, n, more]",
+        "keep(inner({k})); keep(inner)",
+    ],
+    [
+        "match (n, {k}):", "    case (0, x):", "        keep([x])",
+        "    case (x, *rest):", "        keep(rest)",
+    ],
+    [
+        "a, *b = range({k} + 2)", "keep(b)", "table = {{}}",
+        "table.update(x=b, **{{str(a): n}})", "keep(table)",
+    ],
+    [
+        "grown = bytearray()", "for i in range({k}):",
+        "    grown.extend(bytes(100 * i))", "keep(grown)",
+    ],
     ["if n % 2:", "    {one}", "else:", "    {two}"],
 ]  # fmt: skip
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-NETWORKX = '''\
+NETWORKX = """\
 import networkx as nx
 
 
@@ -27,9 +27,9 @@ KEEP = []
 
 def main():
     KEEP.append(work(120))
-'''
+"""
 
-HTML5LIB = '''\
+HTML5LIB = """\
 import html5lib
 
 PARTS = ["<!doctype html><title>A page</title><body>"]
@@ -55,18 +55,20 @@ KEEP = []
 
 def main():
     KEEP.append(work(PARTS))
-'''
+"""
 
 JINJA2 = '''\
 import jinja2
 
 TEMPLATES = {
     "base": "<html>{% block body %}{% endblock %}<p>{{ site.name }}</p></html>",
-    "macros": "{% macro cell(v, kind='td') %}<{{ kind }}>{{ v }}</{{ kind }}>{% endmacro %}",
+    "macros": "{% macro cell(v, kind='td') %}"
+    "<{{ kind }}>{{ v }}</{{ kind }}>{% endmacro %}",
     "page": """{% extends 'base' %}{% import 'macros' as m %}{% block body %}
 {% for row in rows %}{{ m.cell(loop.index, 'th') }}{{ m.cell(row.name|upper) }}
 {% if row.tags %}{% for tag in row.tags|sort %}{{ tag }},{% endfor %}{% endif %}
-{% endfor %}{% for g in rows|groupby('kind') %}{{ g.grouper }}{% endfor %}{% endblock %}""",
+{% endfor %}{% for g in rows|groupby('kind') %}{{ g.grouper }}{% endfor %}
+{% endblock %}""",
 }
 
 
@@ -75,7 +77,11 @@ def work(n):
     environment = jinja2.Environment(loader=loader, autoescape=True, cache_size=0)
     template = environment.get_template("page")
     rows = [
-        {"name": f"<row {i}>", "tags": [f"t{i * k % 7}" for k in range(i % 4)], "kind": i % 5}
+        {
+            "name": f"<row {i}>",
+            "tags": [f"t{i * k % 7}" for k in range(i % 4)],
+            "kind": i % 5,
+        }
         for i in range(n)
     ]
     return [environment, template, template.render(rows=rows, site={"name": "A site"})]

@@ -34,7 +34,6 @@ FREE_LIST_TYPES = {
 }  # fmt: skip
 
 
-
 def free_list_sizes() -> set[int]:
     """Bytes of the blocks of such objects."""
     contexts = sys.getsizeof(contextvars.copy_context())
@@ -80,7 +79,8 @@ def run_child(tracer: str, limit: int, path: Path) -> tuple[Traces, list[Any]]:
     if "PYTHONPATH" in os.environ:
         env["PYTHONPATH"] = os.environ["PYTHONPATH"]
     subprocess.run(
-        [sys.executable, str(HERE / "child.py"), tracer, str(limit), str(path), str(out)],
+        [sys.executable, str(HERE / "child.py"), tracer, str(limit), str(path),
+         str(out)],
         env=env, check=True, timeout=PATIENCE,
     )  # fmt: skip
     return marshal.loads(out.read_bytes())
@@ -110,7 +110,7 @@ def listing(theirs: Counter[Any], ours: Counter[Any]) -> str:
 
 
 def check_depths(theirs: Traces, ours: Traces, limit: int) -> None:
-    """total_nframe: exact where the stack fits; beyond, too high by hidden shims at most."""
+    """total_nframe: exact where the stack fits; beyond, too high by shims at most."""
     totals: tuple[Any, Any] = defaultdict(list), defaultdict(list)
     for table, traces in zip(totals, (theirs, ours), strict=True):
         for _, size, frames, total in traces:
@@ -134,7 +134,7 @@ def test_same_traces(program: str, limit: int, tmp_path: Path) -> None:
     expected, got = counted(theirs), counted(ours)
     differing = {key for key in expected | got if expected[key] != got[key]}
     assert {size for _, size, _ in differing} <= REUSED, listing(expected, got)
-    # Where memory comes from a free list, the blocks are the same and the places differ.
+    # Where memory comes from a free list, the blocks agree and the places differ.
     assert Counter(t[1] for t in theirs) == Counter(t[1] for t in ours)
     print(listing(expected, got))
     check_depths(theirs, ours, limit)

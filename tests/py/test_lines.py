@@ -59,7 +59,9 @@ def test_every_code_object_of_the_standard_library() -> None:
 
 def test_code_without_columns_or_lines() -> None:
     source = "def f(x):\n    return [\n        g(x)\n        for g in x\n    ]\n"
-    code = next(c for c in code_objects(compile(source, "f", "exec")) if c.co_name == "f")
+    code = next(
+        c for c in code_objects(compile(source, "f", "exec")) if c.co_name == "f"
+    )
     for table in (b"", b"\xf8" * 3, code.co_linetable[:-1], code.co_linetable[:3]):
         cut = code.replace(co_linetable=table)
         lines = [p[0] for p in hooks.positions(cut)]

@@ -18,10 +18,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-import pytracemalloc
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+import pytracemalloc
 
 steps = pytest.importorskip("ptm_teststeps", reason="built by `make test` only")
 step = steps.step
@@ -144,7 +145,9 @@ class Model:
         if self.total > self.best:
             self.reset_peak()
 
-    def event(self, call: Callable[[int], None], what: str, slot: int, size: int) -> None:
+    def event(
+        self, call: Callable[[int], None], what: str, slot: int, size: int
+    ) -> None:
         self.leave(slot)
         if what != "free":
             self.enter(slot, call, size)
@@ -153,7 +156,9 @@ class Model:
 
 def known_part(traceback: Any, nframe: int) -> Stack:
     frames = tuple((f.filename, f.lineno) for f in traceback)
-    return frames[: next(n for n, f in enumerate(frames, 1) if f == RUNNER or n == nframe)]
+    return frames[
+        : next(n for n, f in enumerate(frames, 1) if f == RUNNER or n == nframe)
+    ]
 
 
 FILTERS = [pytracemalloc.Filter(True, HERE, line) for line in LINES]
@@ -168,8 +173,10 @@ def blocks_in(snapshot: pytracemalloc.Snapshot, nframe: int) -> Counter[Key]:
     return found
 
 
-def allocated_in(snapshot: pytracemalloc.Snapshot, nframe: int) -> dict[Stack, list[int]]:
-    """Blocks and bytes ever allocated, by stack: sites that died are kept as such sums."""
+def allocated_in(
+    snapshot: pytracemalloc.Snapshot, nframe: int
+) -> dict[Stack, list[int]]:
+    """Blocks and bytes ever allocated, by stack: dead sites are kept as such sums."""
     found: dict[Stack, list[int]] = {}
     view = snapshot.filter_traces(FILTERS).view(at="allocated")
     for statistic in view.statistics("traceback"):
@@ -181,7 +188,9 @@ def allocated_in(snapshot: pytracemalloc.Snapshot, nframe: int) -> dict[Stack, l
 
 KINDS = ["malloc", "malloc", "calloc", "realloc", "realloc", "free"]
 COUNTS = [0, 1, 1, 1, 3, 5]
-odd = st.integers(0, 300) | st.integers(0, 300_000) | st.sampled_from([0, 127, 255, 256])
+odd = (
+    st.integers(0, 300) | st.integers(0, 300_000) | st.sampled_from([0, 127, 255, 256])
+)
 a_step = st.tuples(
     st.sampled_from(CALLS),
     st.sampled_from(KINDS),
@@ -202,18 +211,25 @@ class Tracer(RuleBasedStateMachine):
         pytracemalloc.start(self.model.nframe)
 
     def teardown(self) -> None:
-        self.run([("free", slot, domain, 0, 0) for slot, domain in self.model.domains.items()])
+        self.run(
+            [
+                ("free", slot, domain, 0, 0)
+                for slot, domain in self.model.domains.items()
+            ]
+        )
         pytracemalloc.stop()
         gc.enable()
 
-    def run(self, program: list[tuple[Any, ...]], calls: list[Any] | None = None) -> None:
+    def run(
+        self, program: list[tuple[Any, ...]], calls: list[Any] | None = None
+    ) -> None:
         for i in range(0, len(program), 200):
             part = program[i : i + 200]
             steps.load(part)
             run_all(bytes(range(len(part))), calls or [first] * len(part))
 
     def call_for(self, planned: tuple[Any, ...]) -> tuple[Any, ...] | None:
-        """The step as C does it: its domain is the block's, a full slot takes no more."""
+        """The step as C does it: the domain is the block's, a full slot takes none."""
         call, what, slot, domain, size, count = planned
         full = slot in self.model.domains
         if full:
@@ -228,7 +244,10 @@ class Tracer(RuleBasedStateMachine):
     def run_program(self, planned: list[tuple[Any, ...]]) -> None:
         model = self.model
         calls: list[Any] = [reset, first]
-        program: list[Any] = [("free", 62, 0, 0, 0), ("malloc", BALLAST_SLOT, 0, BALLAST, 0)]
+        program: list[Any] = [
+            ("free", 62, 0, 0, 0),
+            ("malloc", BALLAST_SLOT, 0, BALLAST, 0),
+        ]
         model.reset_peak()
         model.event(first, "malloc", BALLAST_SLOT, BALLAST)
         for plan in planned:
@@ -324,7 +343,10 @@ def test_running_a_program_allocates_nothing_else() -> None:
     after = pytracemalloc.take_snapshot()
     here = [*FILTERS, pytracemalloc.Filter(True, *RUNNER)]
     counts = [
-        sum(s.count for s in x.view(at="allocated").filter_traces(here).statistics("lineno"))
+        sum(
+            s.count
+            for s in x.view(at="allocated").filter_traces(here).statistics("lineno")
+        )
         for x in (before, after)
     ]
     assert counts[0] == counts[1]
