@@ -126,7 +126,7 @@ async def gathered(n):
 
 
 def in_turns(coroutines):
-    """An event loop in four lines (asyncio keeps weak sets: sizes hang on addresses)."""
+    """An event loop in four lines (asyncio has weak sets: sizes hang on addresses)."""
     waiting = collections.deque(coroutines)
     while waiting:
         try:
