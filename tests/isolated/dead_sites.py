@@ -22,8 +22,7 @@ for n in range(1000, 1000 + SITES // 2):
     one(n)
     two(n)
 memory = pytracemalloc.get_tracemalloc_memory()
-# A sanitizer's allocator keeps what is freed, so no address and no page of the shadow comes
-# again.
+# A sanitizer's allocator keeps what is freed: no page of the shadow is used again.
 assert memory < 24 << 20 or "PTM_ASAN" in os.environ, memory
 line = one.__code__.co_firstlineno + 1
 allocated = pytracemalloc.take_snapshot().view("allocated").statistics("lineno")
