@@ -62,7 +62,7 @@ LEFT_OUT = {
         "test.test_threading",
         "ThreadingExceptionTests",
         "test_print_exception_gh_102056",
-    ): "its program takes 2**1000 calls unless an interrupt gets through after a second;"
+    ): "its program takes 2**1000 calls unless an interrupt after a second gets in;"
     " at the recursion limit one can be lost, which was seen once in some fifty runs",
 }
 
