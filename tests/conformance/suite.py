@@ -13,6 +13,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import signal
 import subprocess
 import sys
 import unittest
@@ -56,25 +57,6 @@ class Result(unittest.TextTestResult):
         self.note(test, "failed", "an expected failure of CPython's suite passes")
 
 
-# Tests left out, and why: (module, class, test).
-LEFT_OUT = {
-    (
-        "test.test_threading",
-        "ThreadingExceptionTests",
-        "test_print_exception_gh_102056",
-    ): "its program takes 2**1000 calls unless an interrupt after a second gets in;"
-    " at the recursion limit one can be lost, which was seen once in some fifty runs",
-}
-
-
-def leave_out() -> None:
-    """Make skipped tests of the tests that are left out."""
-    for (module, group, test), why in LEFT_OUT.items():
-        case = getattr(importlib.import_module(module), group, None)
-        if hasattr(case, test):
-            setattr(case, test, unittest.skip(why)(getattr(case, test)))
-
-
 def short_id(test: object) -> str:
     # a test may have an attribute `id` of its own
     case = isinstance(test, unittest.TestCase)
@@ -115,9 +97,9 @@ def main() -> None:
     out, names = sys.argv[1], list(filter(exists, sys.argv[2:]))
     if not is_ours():
         sys.exit("the suite would run against the standard library itself")
+    # A shell ignores it for what it starts in the background, and tests wait for it in vain.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     note_children()
-    if "test.test_threading" in names:
-        leave_out()
     runner = unittest.TextTestRunner(resultclass=Result)
     unittest.main(None, argv=["suite", *names], testRunner=runner, exit=False)
     if not is_ours():
