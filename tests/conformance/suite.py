@@ -97,7 +97,7 @@ def main() -> None:
     out, names = sys.argv[1], list(filter(exists, sys.argv[2:]))
     if not is_ours():
         sys.exit("the suite would run against the standard library itself")
-    # A shell ignores it for what it starts in the background, and tests wait for it in vain.
+    # Shells ignore it for what they start in the background; tests would wait in vain.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     note_children()
     runner = unittest.TextTestRunner(resultclass=Result)
