@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The books of sites in two lanes and the peak, against a row of counts that is copied at every new maximum.
+ * The books of sites in two lanes and the peak, against a row of counts that is copied at every new
+ * maximum.
  */
 #include "base/ptm_hash.h"
 #include "ptm_test_mem.h"
@@ -230,7 +231,8 @@ books_and_peak_equal_the_row(void)
     }
 }
 
-/* Without memory for strays, the composition of the peak may suffer, and nothing else: so no such frees here. */
+/* Without memory for strays, the composition of the peak may suffer, and nothing else: so no such
+ * frees here. */
 static void
 every_map_may_fail(void)
 {
