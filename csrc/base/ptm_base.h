@@ -12,7 +12,7 @@
  *   depth   how many frames the stack had before it was cut (the API's total_nframe)
  *   domain  0 for Python's three allocators, else the number given to Track
  *   site    (stack, depth, size, domain) with its books: live, allocated, at-peak counts
- *   lane    a set of counters that has one writer at a time
+ *   lane    a way from events to sites that has one writer at a time
  *   shadow  the table parallel to the heap: address -> site
  */
 #ifndef PTM_BASE_H
@@ -37,6 +37,7 @@ typedef enum {
 typedef uint32_t ptm_str_id;
 typedef uint32_t ptm_frame_id;
 typedef uint32_t ptm_stack_id;
+typedef uint32_t ptm_node_id;
 typedef uint32_t ptm_site_id;
 
 #define PTM_NFRAME_MAX 65535 /* the API's limit, and where a depth saturates */

@@ -4,23 +4,42 @@
 #ifdef PTM_HUNT
 #define FIRST_SLOTS 2u
 #else
-#define FIRST_SLOTS 512u /* one page */
+#define FIRST_SLOTS 256u /* less than a page */
 #endif
 
+#define PAGE ((size_t)4096)
+
+/* Slots and filter, in whole pages. */
 static size_t
-slots_bytes(uint32_t n_slots)
+map_bytes(uint32_t n_slots)
 {
-    return (size_t)n_slots * sizeof(ptm_slot);
+    size_t bytes = (size_t)n_slots * sizeof(ptm_slot) + n_slots / 2 + sizeof(uint32_t);
+    return (bytes + PAGE - 1) & ~(PAGE - 1);
+}
+
+/* An empty index of so many slots, a power of two. */
+static bool
+map_index(ptm_index *index, uint64_t n_slots)
+{
+    ptm_slot *slots =
+        n_slots <= UINT32_C(1) << 29 ? ptm_mem_map_table(map_bytes((uint32_t)n_slots)) : NULL;
+    if (slots == NULL) {
+        return false;
+    }
+    *index = (ptm_index){slots, (uint32_t *)(slots + n_slots), (uint32_t)n_slots - 1, 0};
+    return true;
 }
 
 static void
-place(ptm_slot *slots, uint32_t mask, ptm_slot slot)
+place(ptm_index *index, ptm_slot slot)
 {
-    uint32_t at = slot.hash & mask;
-    while (slots[at].id != 0) {
-        at = (at + 1) & mask;
+    uint32_t at = slot.hash & index->mask, bit = ptm_index_bit(index, slot.hash);
+    while (index->slots[at].id != 0) {
+        at = (at + 1) & index->mask;
     }
-    slots[at] = slot;
+    index->slots[at] = slot;
+    index->filter[bit >> 5] |= 1u << (bit & 31);
+    index->used++;
 }
 
 bool
@@ -30,13 +49,12 @@ ptm_index_restart(ptm_index *index, uint32_t n)
     while (n_slots * 3 < (uint64_t)n * 4) {
         n_slots *= 2;
     }
-    ptm_slot *slots =
-        n_slots <= UINT32_MAX ? ptm_mem_map_table(slots_bytes((uint32_t)n_slots)) : NULL;
-    if (slots == NULL) {
+    ptm_index fresh;
+    if (!map_index(&fresh, n_slots)) {
         return false;
     }
     ptm_index_clear(index);
-    *index = (ptm_index){slots, (uint32_t)n_slots - 1, 0};
+    *index = fresh;
     return true;
 }
 
@@ -44,19 +62,17 @@ static bool
 grow(ptm_index *index)
 {
     uint32_t old_n = index->slots == NULL ? 0 : index->mask + 1;
-    uint32_t n = old_n == 0 ? FIRST_SLOTS : old_n * 2;
-    ptm_slot *slots = n > old_n ? ptm_mem_map_table(slots_bytes(n)) : NULL;
-    if (slots == NULL) {
+    ptm_index grown;
+    if (!map_index(&grown, old_n == 0 ? FIRST_SLOTS : (uint64_t)old_n * 2)) {
         return false;
     }
     for (uint32_t i = 0; i < old_n; i++) {
         if (index->slots[i].id != 0) {
-            place(slots, n - 1, index->slots[i]);
+            place(&grown, index->slots[i]);
         }
     }
-    ptm_mem_unmap(index->slots, slots_bytes(old_n));
-    index->slots = slots;
-    index->mask = n - 1;
+    ptm_index_clear(index);
+    *index = grown;
     return true;
 }
 
@@ -77,8 +93,7 @@ ptm_index_put(ptm_index *index, uint32_t hash, uint32_t id)
     if (!has_room(index)) {
         return false;
     }
-    place(index->slots, index->mask, (ptm_slot){hash, id});
-    index->used++;
+    place(index, (ptm_slot){hash, id});
     return true;
 }
 
@@ -116,7 +131,7 @@ void
 ptm_index_clear(ptm_index *index)
 {
     if (index->slots != NULL) {
-        ptm_mem_unmap(index->slots, slots_bytes(index->mask + 1));
+        ptm_mem_unmap(index->slots, map_bytes(index->mask + 1));
     }
     *index = (ptm_index){0};
 }
@@ -125,6 +140,6 @@ void
 ptm_index_visit(const ptm_index *index, ptm_mem_visit visit, void *arg)
 {
     if (index->slots != NULL) {
-        visit(arg, index->slots, slots_bytes(index->mask + 1));
+        visit(arg, index->slots, map_bytes(index->mask + 1));
     }
 }

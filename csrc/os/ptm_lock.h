@@ -4,9 +4,9 @@
  * allocates nothing.
  *
  * How       a flag; a waiter spins a little, then gives its processor away
- * Threads   any; not re-entrant. Held for the time of an insertion, or while a snapshot copies the
- *           tables.
- * Order     lane lock before intern lock
+ * Threads   any; not re-entrant. Held for the time of an insertion, of a booking, of a sweep,
+ *           or while a snapshot copies the tables.
+ * Order     books lock, intern lock, blockmap's
  */
 #ifndef PTM_LOCK_H
 #define PTM_LOCK_H

@@ -14,8 +14,8 @@
 
 /* Zeroed private pages, kept out of core dumps. */
 void *ptm_os_map(size_t bytes);
-/* The same on a boundary of PTM_MEM_LARGE_BYTES, with huge pages asked for; bytes are a multiple of
- * that. */
+/* The same on a boundary of PTM_MEM_LARGE_BYTES, with huge pages asked for; bytes are whole
+ * pages. */
 void *ptm_os_map_large(size_t bytes);
 void ptm_os_unmap(void *pages, size_t bytes);
 void ptm_os_discard(void *pages, size_t bytes); /* stays mapped, reads as zero, holds no memory */

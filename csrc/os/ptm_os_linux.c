@@ -70,10 +70,12 @@ ptm_os_resident_bytes(const void *pages, size_t bytes)
 {
     unsigned char seen[1024];
     size_t page = (size_t)sysconf(_SC_PAGESIZE), resident = 0;
-    for (size_t at = 0; at < bytes; at += sizeof(seen) * page) {
-        size_t n = (bytes - at + page - 1) / page;
+    size_t within = (uintptr_t)pages % page; /* a variable of ours starts where it likes */
+    char *first = (char *)(uintptr_t)pages - within;
+    for (size_t at = 0; at < within + bytes; at += sizeof(seen) * page) {
+        size_t n = (within + bytes - at + page - 1) / page;
         n = n < sizeof(seen) ? n : sizeof(seen);
-        if (mincore((char *)(uintptr_t)pages + at, n * page, seen) != 0) {
+        if (mincore(first + at, n * page, seen) != 0) {
             return bytes;
         }
         resident += count_resident(seen, n) * page;

@@ -186,12 +186,40 @@ init_engine(void)
     return 0;
 }
 
+static PyObject *
+leave(PyObject *module, PyObject *unused)
+{
+    (void)module;
+    (void)unused;
+    ptm_tracer_leave();
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef leave_def = {"_leave", leave, METH_NOARGS, NULL};
+
+/* Of the main interpreter: its end begins with the functions that atexit has. */
+static int
+hear_of_the_end(void)
+{
+    if (PyInterpreterState_Get() != PyInterpreterState_Main()) {
+        return 0;
+    }
+    ptm_tracer_stay();
+    PyObject *atexit = PyImport_ImportModule("atexit");
+    PyObject *function = atexit == NULL ? NULL : PyCFunction_New(&leave_def, NULL);
+    PyObject *done = function == NULL ? NULL : ptm_call_method(atexit, "register", function, NULL);
+    Py_XDECREF(function);
+    Py_XDECREF(atexit);
+    Py_XDECREF(done);
+    return done == NULL ? -1 : 0;
+}
+
 static int
 main_exec(PyObject *module)
 {
     ptm_face *face = PyModule_GetState(module);
     face->kind = PTM_FACE_MAIN;
-    if (init_engine() < 0 || setup_types(module) < 0
+    if (init_engine() < 0 || hear_of_the_end() < 0 || setup_types(module) < 0
         || PyModule_AddFunctions(module, ptm_main_functions) < 0) {
         return -1;
     }

@@ -35,12 +35,19 @@ ptm_tstate_attached(void)
     return _PyThreadState_UncheckedGet();
 }
 
-/* For callers who may not hold the GIL: the thread's own state. Finalization frees other threads'
- * states. */
+/* For callers who may not hold the GIL: the thread's own state. */
 static inline PyThreadState *
 ptm_tstate_of_thread(void)
 {
-    return _Py_IsFinalizing() ? NULL : PyGILState_GetThisThreadState();
+    return PyGILState_GetThisThreadState();
+}
+
+/* Compared, not read: it may have been freed. */
+static inline PyThreadState *
+ptm_tstate_if_attached(void)
+{
+    PyThreadState *tstate = PyGILState_GetThisThreadState();
+    return tstate == ptm_tstate_attached() ? tstate : NULL;
 }
 
 /* One GIL for all interpreters: whoever runs holds the main lane. */
@@ -77,6 +84,12 @@ ptm_frame_ip(const ptm_pyframe *frame)
     return (uintptr_t)frame->prev_instr;
 }
 
+static PTM_ALWAYS_INLINE uintptr_t
+ptm_frame_mark(const ptm_pyframe *frame)
+{
+    return ptm_frame_ip(frame) << 2 | (uintptr_t)(unsigned char)frame->owner; /* ip is even */
+}
+
 static PTM_ALWAYS_INLINE const PyCodeObject *
 ptm_frame_code(const ptm_pyframe *frame)
 {
@@ -97,6 +110,13 @@ ptm_frame_is_incomplete(const ptm_pyframe *frame)
     return frame->owner != PTM_OWNED_BY_GENERATOR
            && frame->prev_instr
                   < code->co_code_adaptive + code->_co_firsttraceable * PTM_UNIT_BYTES;
+}
+
+/* About what its block holds; the object may be dead, its memory is still there. */
+static inline size_t
+ptm_code_bytes(const void *code)
+{
+    return sizeof(PyCodeObject) + (size_t)Py_SIZE((const PyObject *)code) * PTM_UNIT_BYTES;
 }
 
 static inline int

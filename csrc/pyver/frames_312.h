@@ -31,12 +31,18 @@ ptm_tstate_attached(void)
 }
 
 /* For callers who may not be attached: a detached thread's frames stay as they are, since only it
- * pushes and pops them. Finalization frees other threads' states. */
+ * pushes and pops them. */
 static inline PyThreadState *
 ptm_tstate_of_thread(void)
 {
     PyThreadState *tstate = ptm_tstate_attached();
-    return tstate != NULL || _Py_IsFinalizing() ? tstate : PyGILState_GetThisThreadState();
+    return tstate != NULL ? tstate : PyGILState_GetThisThreadState();
+}
+
+static inline PyThreadState *
+ptm_tstate_if_attached(void)
+{
+    return ptm_tstate_attached();
 }
 
 /* Other interpreters may have a GIL of their own and run beside us. */
@@ -72,6 +78,12 @@ ptm_frame_ip(const ptm_pyframe *frame)
     return (uintptr_t)frame->prev_instr;
 }
 
+static PTM_ALWAYS_INLINE uintptr_t
+ptm_frame_mark(const ptm_pyframe *frame)
+{
+    return ptm_frame_ip(frame) << 2 | (uintptr_t)(unsigned char)frame->owner; /* ip is even */
+}
+
 static PTM_ALWAYS_INLINE const PyCodeObject *
 ptm_frame_code(const ptm_pyframe *frame)
 {
@@ -92,6 +104,13 @@ ptm_frame_is_incomplete(const ptm_pyframe *frame)
            || (frame->owner != PTM_OWNED_BY_GENERATOR
                && frame->prev_instr
                       < code->co_code_adaptive + code->_co_firsttraceable * PTM_UNIT_BYTES);
+}
+
+/* About what its block holds; the object may be dead, its memory is still there. */
+static inline size_t
+ptm_code_bytes(const void *code)
+{
+    return sizeof(PyCodeObject) + (size_t)Py_SIZE((const PyObject *)code) * PTM_UNIT_BYTES;
 }
 
 static inline int

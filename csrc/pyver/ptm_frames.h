@@ -13,18 +13,23 @@
  *                                        this main interpreter
  *   ptm_tstate_of_thread()               the same for callers who may hold no GIL: also a detached
  *                                        thread's own state
+ *   ptm_tstate_if_attached()             for the same callers; NULL if the thread is detached, even
+ *                                        if its state has been freed
  *   ptm_tstate_in_lane(tstate, interp)   no other thread with a state like this one runs at the
  *                                        same time
  *   ptm_frame_top(tstate)                the most recent frame, complete or not; NULL: none
  *   ptm_frame_previous(frame)            the caller's
  *   ptm_frame_ip(frame)                  where it is: a pointer into the code object, unique while
  *                                        that lives
+ *   ptm_frame_mark(frame)                the same with the kind of frame in it: two frames with one
+ *                                        mark are both complete, or both incomplete
  *   ptm_frame_is_entry(frame)            a shim on the C stack: has no code object to ask
  *   ptm_frame_is_incomplete(frame)       being pushed, or a shim: no line of the program is running
  *                                        in it
  *   ptm_frame_code(frame)                its code object (not for entries)
  *   ptm_code_offset(code, ip)            byte offset of the instruction, as PyCode_Addr2Line takes
  *                                        it
+ *   ptm_code_bytes(code)                 the size of its block, roughly
  *   ptm_code_is_shim(code)               no instruction of it is ever complete
  *   ptm_depth_counted(tstate, &depth)    pushed frames by the interpreter's own counter, entries
  *                                        left out; false: this version has no such counter

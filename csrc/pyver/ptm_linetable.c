@@ -105,17 +105,26 @@ next_entry(cursor *c, unsigned code, int *line)
 }
 
 ptm_position
-ptm_linetable_find(const uint8_t *table, size_t len, int firstlineno, int offset)
+ptm_linetable_find_on(const uint8_t *table, size_t len, ptm_linetable_place *place, int offset)
 {
-    cursor c = {table, table + len, false};
-    int line = firstlineno, end = 0;
+    cursor c = {table + place->at, table + len, false};
+    int line = place->line, end = place->from;
     while (c.at < c.end && !c.truncated) {
+        ptm_linetable_place here = {(uint32_t)(c.at - table), end, line};
         uint8_t head = next_byte(&c);
         end += ((head & 7) + 1) * UNIT_BYTES;
         ptm_position position = next_entry(&c, head >> 3 & 15, &line);
         if (offset < end && !c.truncated) {
+            *place = here;
             return position;
         }
     }
     return NOWHERE;
+}
+
+ptm_position
+ptm_linetable_find(const uint8_t *table, size_t len, int firstlineno, int offset)
+{
+    ptm_linetable_place start = {0, 0, firstlineno};
+    return ptm_linetable_find_on(table, len, &start, offset);
 }

@@ -19,7 +19,18 @@ typedef struct {
     int32_t colno, end_colno;   /* UTF-8 bytes from the start of the line; -1: none */
 } ptm_position;
 
+/* Where an entry begins. {0, 0, firstlineno}: the first one. */
+typedef struct {
+    uint32_t at;  /* byte of the table */
+    int32_t from; /* offset of the first instruction that it is about */
+    int32_t line; /* the running line number */
+} ptm_linetable_place;
+
 /* offset: in bytes from the first instruction. */
 ptm_position ptm_linetable_find(const uint8_t *table, size_t len, int firstlineno, int offset);
+/* The same for an offset at or behind place->from; *place becomes the entry it was found in. Code
+ * runs forward, mostly: so a table is read once, not once for every instruction. */
+ptm_position ptm_linetable_find_on(const uint8_t *table, size_t len, ptm_linetable_place *place,
+                                   int offset);
 
 #endif

@@ -15,7 +15,7 @@
 typedef struct {
     uint32_t first_pair; /* list through pair.next; first: a dropped record is linked through it */
     ptm_str_id file, name;
-    uint32_t unused;
+    ptm_linetable_place last; /* where the last instruction was found */
     uintptr_t address;
 } known_code;
 
@@ -116,6 +116,7 @@ add_code(const PyCodeObject *code)
     uintptr_t address = (uintptr_t)code;
     known_code fresh = {.file = intern_str(code->co_filename),
                         .name = intern_str(code->co_qualname),
+                        .last = {0, 0, code->co_firstlineno},
                         .address = address};
     uint32_t id = fresh.file == 0 || fresh.name == 0 ? 0 : ptm_table_new(&codes);
     if (id == 0) {
@@ -129,15 +130,24 @@ add_code(const PyCodeObject *code)
     return id;
 }
 
-static ptm_frame_id
-decode(const PyCodeObject *code, const known_code *known, uintptr_t ip)
+static ptm_position
+find_position(const PyCodeObject *code, known_code *known, int offset)
 {
     const uint8_t *table = (const uint8_t *)PyBytes_AS_STRING(code->co_linetable);
     size_t len = (size_t)PyBytes_GET_SIZE(code->co_linetable);
+    if (offset < known->last.from) {
+        known->last = (ptm_linetable_place){0, 0, code->co_firstlineno};
+    }
+    return ptm_linetable_find_on(table, len, &known->last, offset);
+}
+
+static ptm_frame_id
+decode(const PyCodeObject *code, known_code *known, uintptr_t ip)
+{
     int offset = ptm_code_offset(code, ip);
     ptm_position at = {code->co_firstlineno, -1, -1, -1};
     if (offset >= 0) {
-        at = ptm_linetable_find(table, len, code->co_firstlineno, offset);
+        at = find_position(code, known, offset);
     }
     ptm_frame frame = {.file = known->file,
                        .name = known->name,
@@ -185,16 +195,17 @@ forget_pairs(uint32_t id)
     }
 }
 
-void
+bool
 ptm_codes_died(const void *code)
 {
     uint32_t id = find_code((uintptr_t)code);
-    if (id != 0) {
-        forget_pairs(code_at(id)->first_pair);
-        ptm_index_remove(&code_index, hash_of((uintptr_t)code), id);
-        ptm_table_drop(&codes, id);
-        PTM_FETCH_ADD(&ptm_code_age, 1u);
+    if (id == 0) {
+        return false;
     }
+    forget_pairs(code_at(id)->first_pair);
+    ptm_index_remove(&code_index, hash_of((uintptr_t)code), id);
+    ptm_table_drop(&codes, id);
+    return true;
 }
 
 void

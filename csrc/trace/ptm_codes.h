@@ -5,8 +5,8 @@
  * How       An instruction is decoded (file, line, name, columns) when it is first seen, once per
  *           distinct one, and the result does not depend on the code object any more. No reference
  *           is held. The block of the code object is marked in the shadow, so the free hook tells
- *           when it goes (`ptm_codes_died`) - at that moment the pairs are forgotten and the code
- *           age rises, before the address can come back.
+ *           when it goes (`ptm_codes_died`): the pairs are forgotten, and before the address can
+ *           come back the code age must rise (ptm_parked).
  * Threads   under the intern lock; the code object must be on the calling thread's stack
  * Failure   id 0: no memory
  */
@@ -19,7 +19,8 @@
 ptm_frame_id ptm_codes_frame(const PyCodeObject *code, uintptr_t ip);
 /* The frame "<unknown>":0. */
 ptm_frame_id ptm_codes_unknown(void);
-void ptm_codes_died(const void *code);
+/* Whether this code object was known. */
+bool ptm_codes_died(const void *code);
 
 void ptm_codes_clear(void);
 void ptm_codes_visit(ptm_mem_visit visit, void *arg);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "trace/ptm_hooks.h"
 
+#include "trace/ptm_parked.h"
 #include "trace/ptm_record.h"
 
 /* The allocators below ours; written before ours are installed, never cleared: a late caller may
@@ -87,11 +88,12 @@ static PTM_ALWAYS_INLINE void
 traced_free(event_kind kind, const PyMemAllocatorEx *below, void *block)
 {
     if (PTM_LIKELY(PTM_LOAD(&ptm_recording.tracing)) && PTM_LIKELY(block != NULL)) {
-        if (kind == MAIN_EVENT) {
-            ptm_record_main_free(block);
-        }
-        else {
+        if (kind != MAIN_EVENT) {
             ptm_record_raw_free(block);
+        }
+        else if (PTM_UNLIKELY(ptm_record_main_free(block))) {
+            ptm_parked_add(below, block);
+            return;
         }
     }
     below->free(below->ctx, block);

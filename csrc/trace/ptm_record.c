@@ -4,14 +4,15 @@
 #include "pyver/ptm_newref.h"
 #include "trace/ptm_blocks.h"
 #include "trace/ptm_codes.h"
+#include "trace/ptm_journal.h"
+#include "trace/ptm_parked.h"
+#include "trace/ptm_tails.h"
 #include "trace/ptm_walk.h"
 
 ptm_record_state ptm_recording = {.limit = 1};
 ptm_lock ptm_intern_lock;
 
-#define UNKNOWN_HASH UINT64_C(0x756e6b6e6f776e00)
-
-/* -- from a stack to a site -------------------------------------------------------------------- */
+/* -- tidying ----------------------------------------------------------------------------------- */
 
 static void
 mark_nodes(void)
@@ -23,168 +24,218 @@ mark_nodes(void)
     }
 }
 
-static void
-bury(const ptm_site *site)
-{
-    ptm_stacks_bury(site->node, site->allocated, site->allocated * site->size);
-}
+static const ptm_sweep sweep = {ptm_tails_bury, ptm_tails_join};
 
-/* Keeps what is dead in bounds. Before a window is interned: its nodes are nobody's yet. */
+/* Keeps what is dead in bounds. Under both locks, before a window is interned: its nodes are
+ * nobody's yet. */
 static void
-tidy(ptm_lane_id lane)
+tidy_locked(ptm_lane_id lane)
 {
-    if (ptm_lanes[lane].n_young == PTM_N_YOUNG) {
-        ptm_sites_sweep_young(lane, bury);
-        if (ptm_lanes[lane].n_sites >= ptm_lanes[lane].sweep_at) {
-            (void)ptm_sites_sweep(lane, bury);
-        }
-        if (ptm_stacks_want_sweep()) {
-            ptm_walk_forget();
-            (void)ptm_stacks_sweep(mark_nodes);
-        }
+    ptm_journal_drain();
+    ptm_sites_sweep_young(lane, &sweep);
+    if (ptm_lanes[lane].n_sites >= ptm_lanes[lane].sweep_at) {
+        (void)ptm_sites_sweep(lane, &sweep);
+    }
+    if (ptm_stacks_want_sweep()) {
+        ptm_walk_forget();
+        (void)ptm_stacks_sweep(mark_nodes);
     }
 }
 
-/* The site that a hash found before some code object died: it is right if the same window still
+/* The raw lane's writer has the books lock already. */
+static void
+tidy(ptm_lane_id lane)
+{
+    if (lane == PTM_LANE_MAIN) {
+        ptm_lock_take(&ptm_books_lock);
+    }
+    ptm_lock_take(&ptm_intern_lock);
+    tidy_locked(lane);
+    ptm_lock_release(&ptm_intern_lock);
+    if (lane == PTM_LANE_MAIN) {
+        ptm_lock_release(&ptm_books_lock);
+    }
+}
+
+/* -- from a stack to a site -------------------------------------------------------------------- */
+
+/* An event on its way to a site. */
+typedef struct {
+    ptm_lane_id lane;
+    const PyThreadState *tstate; /* NULL: no stack to be had */
+    size_t size;
+    uint64_t key;
+    ptm_window window;
+    ptm_walk_manner manner;
+} search;
+
+#define UNKNOWN_HASH UINT64_C(0x756e6b6e6f776e00)
+
+static PTM_ALWAYS_INLINE ptm_window
+look_at(const PyThreadState *tstate, ptm_walk_manner manner)
+{
+    if (PTM_UNLIKELY(tstate == NULL)) {
+        return (ptm_window){UNKNOWN_HASH, 1, true};
+    }
+    uint32_t limit = ptm_recording.limit;
+    return limit == 1 ? ptm_walk_hash(tstate, 1, manner) : ptm_walk_hash(tstate, limit, manner);
+}
+
+static void
+make_recent(const search *s, ptm_site_id id)
+{
+    *ptm_sites_recent(&ptm_lanes[s->lane], s->key) =
+        (ptm_recent){s->key, id, PTM_LOAD(&ptm_code_age)};
+}
+
+/* The site that a key found before some code object died: it is right if the same window still
  * leads to its stack. */
 static bool
 is_still_right(ptm_site_id id, const ptm_site *like)
 {
     ptm_site *site = ptm_site_at(id);
-    if (site->depth != like->depth
+    if (site->depth != like->depth || !ptm_tails_join(site)
         || !ptm_stacks_same(site->node, like->node, ptm_recording.limit)) {
-        ptm_sites_unindex(id);
+        ptm_sites_forget(id);
         return false;
     }
     site->code_age = like->code_age;
     return true;
 }
 
-static PTM_NOINLINE ptm_site_id
-intern_site(ptm_lane_id lane, const PyThreadState *tstate, size_t size, ptm_window window,
-            ptm_site_id old)
+/* The new site of a walked window, or `old` if that is it; 0: no memory. */
+static ptm_site_id
+site_of(const search *s, const ptm_walked *walked, ptm_site_id old)
 {
-    ptm_walked walked;
-    ptm_site_id id = 0;
+    uint32_t depth = walked->n_whole != 0 ? walked->n_whole : s->window.depth;
+    ptm_site like = {.hash = s->key,
+                     .size = s->size,
+                     .node = walked->node,
+                     .n_tail = (uint8_t)walked->n_tail,
+                     .depth = (uint16_t)(depth < PTM_NFRAME_MAX ? depth : PTM_NFRAME_MAX),
+                     .code_age = PTM_LOAD(&ptm_code_age)};
+    if (old != 0 || ptm_sites_want_sweep(s->lane)) {
+        like.node = ptm_tails_push(like.node, &walked->tail, walked->n_tail);
+        like.n_tail = 0;
+    }
+    if (like.node == 0 && like.n_tail == 0) {
+        return 0;
+    }
+    return old != 0 && is_still_right(old, &like) ? old
+                                                  : ptm_sites_new(s->lane, &like, &walked->tail);
+}
+
+static ptm_site_id
+intern(const search *s, ptm_site_id old, ptm_walked *walked)
+{
+    if (old == 0 && ptm_sites_want_sweep(s->lane)) {
+        tidy(s->lane);
+    }
     ptm_lock_take(&ptm_intern_lock);
-    if (old == 0) {
-        tidy(lane);
-    }
-    if (ptm_walk_exact(tstate, ptm_recording.limit, &walked)) {
-        uint32_t depth = walked.n_whole != 0 ? walked.n_whole : window.depth;
-        depth = depth < PTM_NFRAME_MAX ? depth : PTM_NFRAME_MAX;
-        ptm_site like = {.hash = window.hash,
-                         .size = size,
-                         .node = walked.node,
-                         .depth = (uint16_t)depth,
-                         .code_age = PTM_LOAD(&ptm_code_age)};
-        bool right = old != 0 && is_still_right(old, &like);
-        id = right ? old : ptm_sites_new(lane, &like, !walked.irregular);
-    }
+    bool known = ptm_walk_exact(s->tstate, ptm_recording.limit, s->manner, walked);
+    ptm_site_id id = known ? site_of(s, walked, old) : 0;
     ptm_lock_release(&ptm_intern_lock);
     return id;
 }
 
-/* Not among the recent ones. */
-static PTM_NOINLINE ptm_site_id
-find_older(ptm_lane_id lane, const PyThreadState *tstate, size_t size, ptm_window window)
+static ptm_site_id find_older(const search *s);
+
+/* A window that the manner is wrong for is taken in the next one. */
+static ptm_site_id
+find_otherwise(const search *before)
 {
-    uint32_t age = PTM_LOAD(&ptm_code_age);
-    ptm_site_id id = ptm_sites_find(&ptm_lanes[lane], window.hash);
-    if (id == 0 || ptm_site_at(id)->code_age != age) {
-        id = intern_site(lane, tstate, size, window, id);
-    }
-    if (PTM_LIKELY(id != 0 && ptm_site_at(id)->state == PTM_SITE_INDEXED)) {
-        *ptm_sites_recent(&ptm_lanes[lane], window.hash) = (ptm_recent){window.hash, id, age};
-    }
-    return id;
+    search s = *before;
+    s.manner = before->manner + 1;
+    s.window = look_at(s.tstate, s.manner);
+    s.key = ptm_walk_key(s.window, s.size);
+    const ptm_recent *recent = ptm_sites_recent(&ptm_lanes[s.lane], s.key);
+    bool known = recent->hash == s.key && recent->code_age == PTM_LOAD(&ptm_code_age);
+    return known && recent->site != 0 ? recent->site : find_older(&s);
 }
 
-static PTM_ALWAYS_INLINE ptm_window
-look_at(const PyThreadState *tstate, size_t size)
+/* Not among the recent ones, or there with the remark that the manner is wrong. */
+static PTM_NOINLINE ptm_site_id
+find_older(const search *s)
 {
-    if (PTM_UNLIKELY(tstate == NULL)) {
-        return (ptm_window){UNKNOWN_HASH ^ size * PTM_HASH_SEED, 1};
+    ptm_walked walked = {.verdict = PTM_WALK_RIGHT};
+    uint32_t age = PTM_LOAD(&ptm_code_age);
+    const ptm_recent *recent = ptm_sites_recent(&ptm_lanes[s->lane], s->key);
+    if (recent->hash == s->key && recent->code_age == age) {
+        return find_otherwise(s);
     }
-    return ptm_walk_hash(tstate, ptm_recording.limit, size);
+    ptm_site_id id = ptm_sites_find(&ptm_lanes[s->lane], s->key);
+    if (id == 0 || ptm_site_at(id)->code_age != age) {
+        id = intern(s, id, &walked);
+    }
+    if (id != 0 || walked.verdict == PTM_WALK_WRONG) {
+        make_recent(s, id);
+    }
+    return walked.verdict == PTM_WALK_RIGHT ? id : find_otherwise(s);
 }
 
 /* 0: no memory. */
 static PTM_ALWAYS_INLINE ptm_site_id
 find_site_of(ptm_lane_id lane, const PyThreadState *tstate, size_t size, ptm_window window)
 {
-    const ptm_recent *recent = ptm_sites_recent(&ptm_lanes[lane], window.hash);
-    if (PTM_LIKELY(recent->hash == window.hash && recent->code_age == PTM_LOAD(&ptm_code_age))
+    uint64_t key = ptm_walk_key(window, size);
+    const ptm_recent *recent = ptm_sites_recent(&ptm_lanes[lane], key);
+    if (PTM_LIKELY(recent->hash == key && recent->code_age == PTM_LOAD(&ptm_code_age))
         && PTM_LIKELY(recent->site != 0)) {
         return recent->site;
     }
-    return find_older(lane, tstate, size, window);
+    search s = {lane, tstate, size, key, window, PTM_WALK_TRUST};
+    return find_older(&s);
 }
 
 static PTM_ALWAYS_INLINE ptm_site_id
 find_site(ptm_lane_id lane, const PyThreadState *tstate, size_t size)
 {
-    return find_site_of(lane, tstate, size, look_at(tstate, size));
+    return find_site_of(lane, tstate, size, look_at(tstate, PTM_WALK_TRUST));
 }
 
-/* -- books ------------------------------------------------------------------------------------- */
+/* -- events ------------------------------------------------------------------------------------ */
 
 static PTM_NOINLINE void
-count_loss(ptm_lane *lane, size_t size)
+count_loss(ptm_lane_id lane, size_t size)
 {
-    lane->lost_blocks++;
-    lane->lost_bytes += size;
+    ptm_lanes[lane].lost_blocks++;
+    ptm_lanes[lane].lost_bytes += size;
 }
 
-static PTM_NOINLINE void
+static PTM_ALWAYS_INLINE void
+book(ptm_lane_id lane, uint32_t event)
+{
+    if (lane == PTM_LANE_MAIN) {
+        ptm_journal_add(event);
+    }
+    else {
+        ptm_journal_book(event);
+    }
+}
+
+/* Whether the block must be parked: the hook does so, or raises the age by itself. */
+static PTM_NOINLINE bool
 code_died(const void *block)
 {
     ptm_lock_take(&ptm_intern_lock);
-    ptm_codes_died(block);
+    bool known = ptm_codes_died(block);
     ptm_lock_release(&ptm_intern_lock);
+    return known;
 }
 
-/* False: tracing stopped meanwhile, and the lock is not held. */
-static bool
-enter_raw(void)
-{
-    ptm_lock_take(&ptm_lanes[PTM_LANE_RAW].lock);
-    if (!ptm_recording.tracing) {
-        ptm_lock_release(&ptm_lanes[PTM_LANE_RAW].lock);
-        return false;
-    }
-    return true;
-}
-
-static void
-leave_raw(void)
-{
-    ptm_lock_release(&ptm_lanes[PTM_LANE_RAW].lock);
-}
-
-/* The site is of the other lane. */
 static PTM_NOINLINE void
-leave_across(ptm_lane_id lane, ptm_site_id id)
+code_died_at_once(const void *block)
 {
-    if (lane == PTM_LANE_RAW) {
-        ptm_site_leave_elsewhere(id);
-    }
-    else if (enter_raw()) {
-        ptm_site_leave(&ptm_lanes[PTM_LANE_RAW], ptm_site_at(id));
-        leave_raw();
+    if (code_died(block)) {
+        ptm_parked_raise_age();
     }
 }
 
-/* Takes a block out of its site's books; the peak was judged. */
 static PTM_ALWAYS_INLINE void
-leave(ptm_lane_id lane, ptm_site_id id)
+settle_site(ptm_lane_id lane, ptm_site_id id)
 {
-    ptm_site *site = ptm_site_at(id);
-    if (PTM_LIKELY(site->lane == lane)) {
-        ptm_site_leave(&ptm_lanes[lane], site);
-    }
-    else {
-        leave_across(lane, id);
+    if (PTM_LIKELY(id != 0)) {
+        book(lane, id | PTM_EVENT_LEFT);
     }
 }
 
@@ -193,12 +244,9 @@ static PTM_ALWAYS_INLINE void
 settle(ptm_lane_id lane, uint32_t entry, const void *block)
 {
     if (PTM_UNLIKELY(entry & PTM_ENTRY_CODE)) {
-        code_died(block);
+        code_died_at_once(block);
     }
-    if (PTM_LIKELY((entry & PTM_ENTRY_SITE) != 0)) {
-        ptm_peak_fall();
-        leave(lane, entry & PTM_ENTRY_SITE);
-    }
+    settle_site(lane, entry & PTM_ENTRY_SITE);
 }
 
 static PTM_NOINLINE bool
@@ -212,13 +260,17 @@ put_elsewhere(void *block, ptm_site_id id, uint32_t *old)
 static PTM_ALWAYS_INLINE bool
 put(ptm_lane_id lane, uint32_t *slot, void *block, ptm_site_id id)
 {
-    uint32_t old = 0;
+    uint32_t old;
     if (PTM_LIKELY(slot != NULL) && PTM_LIKELY(id != 0)) {
         old = *slot;
         *slot = id;
     }
-    else if (!put_elsewhere(block, id, &old)) {
-        return false;
+    else {
+        uint32_t other = 0;
+        if (!put_elsewhere(block, id, &other)) {
+            return false;
+        }
+        old = other;
     }
     if (PTM_UNLIKELY(old != 0)) {
         settle(lane, old, block);
@@ -231,70 +283,98 @@ alloc_in(ptm_lane_id lane, const PyThreadState *tstate, void *block, size_t size
 {
     uint32_t *slot = ptm_blocks_expect(block);
     ptm_site_id id = find_site(lane, tstate, size);
-    if (PTM_UNLIKELY(!put(lane, slot, block, id))) {
-        count_loss(&ptm_lanes[lane], size);
-        return;
+    if (PTM_LIKELY(put(lane, slot, block, id))) {
+        book(lane, id);
     }
-    ptm_lane_judge(&ptm_lanes[lane], size);
-    ptm_site_enter(&ptm_lanes[lane], ptm_site_at(id));
+    else {
+        count_loss(lane, size);
+    }
 }
 
-/* One event: the old size leaves and the new one enters before the peak is judged. */
+/* The old size leaves before the new one enters: the peak never has both. */
 static PTM_ALWAYS_INLINE void
 realloc_in(ptm_lane_id lane, const PyThreadState *tstate, uint32_t old, void *block, size_t size)
 {
-    ptm_site_id old_id = old & PTM_ENTRY_SITE;
-    if (old_id == 0) {
-        alloc_in(lane, tstate, block, size);
-        return;
-    }
-    uint32_t *slot = ptm_blocks_expect(block);
-    ptm_site_id id = find_site(lane, tstate, size);
-    if (PTM_UNLIKELY(!put(lane, slot, block, id))) {
-        count_loss(&ptm_lanes[lane], size);
-        settle(lane, old_id, block);
-        return;
-    }
-    ptm_lane_judge(&ptm_lanes[lane], size - ptm_site_at(old_id)->size);
-    leave(lane, old_id);
-    ptm_site_enter(&ptm_lanes[lane], ptm_site_at(id));
+    settle_site(lane, old & PTM_ENTRY_SITE);
+    alloc_in(lane, tstate, block, size);
 }
 
-/* Whether a site is of this lane and was found by this very window. */
-static PTM_ALWAYS_INLINE bool
-is_of(const ptm_site *site, ptm_lane_id lane, ptm_window window)
+/* A new life for a block that was not given back: nothing but the stack may be another one. 0: it
+ * is not traced, or there is no memory. */
+static PTM_ALWAYS_INLINE ptm_site_id
+reattribute(ptm_lane_id lane, const PyThreadState *tstate, ptm_site_id old)
 {
-    return site->hash == window.hash && site->code_age == PTM_LOAD(&ptm_code_age)
-           && site->lane == lane;
+    if (old == 0) {
+        return 0;
+    }
+    const ptm_site *site = ptm_site_at(old);
+    ptm_window window = look_at(tstate, PTM_WALK_TRUST);
+    ptm_site_id id = find_site_of(lane, tstate, site->size, window);
+    if (PTM_UNLIKELY(id == 0)) {
+        count_loss(lane, 0);
+        return 0;
+    }
+    book(lane, old | PTM_EVENT_LEFT);
+    book(lane, id);
+    return id;
 }
 
-/* A new life for a block that was not given back: nothing but the stack may be another one. */
-static void
+static PTM_NOINLINE void
+object_elsewhere_in(ptm_lane_id lane, const PyThreadState *tstate, const void *block)
+{
+    uint32_t entry = ptm_blocks_get(block);
+    ptm_site_id id = reattribute(lane, tstate, entry & PTM_ENTRY_SITE);
+    if (id != 0) {
+        ptm_blocks_move(block, id);
+    }
+}
+
+/* Writes the entry whether it is another one or not: that cannot be foretold, and a processor that
+ * guesses wrong here has waited for all of the above. */
+static PTM_ALWAYS_INLINE void
 object_in(ptm_lane_id lane, const PyThreadState *tstate, const PyObject *object)
 {
     const void *block = ptm_object_block(object);
-    ptm_site_id old = ptm_blocks_get(block) & PTM_ENTRY_SITE;
-    if (old == 0) {
+    uint32_t *slot = ptm_blocks_expect(block);
+    if (PTM_UNLIKELY(slot == NULL)) {
+        object_elsewhere_in(lane, tstate, block);
         return;
     }
-    size_t size = ptm_site_at(old)->size;
-    ptm_window window = look_at(tstate, size);
-    ptm_site_id id =
-        is_of(ptm_site_at(old), lane, window) ? old : find_site_of(lane, tstate, size, window);
-    if (PTM_UNLIKELY(id == 0)) {
-        count_loss(&ptm_lanes[lane], 0);
-        return;
-    }
-    ptm_peak_fall();
-    leave(lane, old);
-    ptm_site_enter(&ptm_lanes[lane], ptm_site_at(id));
-    if (id != old) {
-        ptm_blocks_move(block, id);
+    uint32_t entry = *slot;
+    ptm_site_id id = reattribute(lane, tstate, entry & PTM_ENTRY_SITE);
+    if (PTM_LIKELY(id != 0)) {
+        *slot = (entry & PTM_ENTRY_CODE) | id;
     }
 }
 
 /* -- the raw lane ------------------------------------------------------------------------------ */
 
+/* False: tracing stopped meanwhile, and the lock is not held. */
+static bool
+enter_raw(void)
+{
+    ptm_lock_take(&ptm_books_lock);
+    if (!ptm_recording.tracing) {
+        ptm_lock_release(&ptm_books_lock);
+        return false;
+    }
+    return true;
+}
+
+static void
+leave_raw(void)
+{
+    ptm_lock_release(&ptm_books_lock);
+}
+
+/* Under the lock, so that who sets `leaving` waits for those who read frames. */
+static const PyThreadState *
+tstate_of_thread(void)
+{
+    return ptm_recording.leaving ? ptm_tstate_if_attached() : ptm_tstate_of_thread();
+}
+
+/* An event of another interpreter's thread. */
 static void
 raw_alloc(const PyThreadState *tstate, void *block, size_t size)
 {
@@ -304,12 +384,18 @@ raw_alloc(const PyThreadState *tstate, void *block, size_t size)
     }
 }
 
+/* What was taken, unless tracing began anew since. */
+static uint32_t
+still_taken(ptm_taken taken)
+{
+    return taken.session == ptm_recording.session ? taken.entry : 0;
+}
+
 static void
 raw_realloc(const PyThreadState *tstate, ptm_taken taken, void *block, size_t size)
 {
     if (enter_raw()) {
-        uint32_t old = taken.session == ptm_recording.session ? taken.entry : 0;
-        realloc_in(PTM_LANE_RAW, tstate, old, block, size);
+        realloc_in(PTM_LANE_RAW, tstate, still_taken(taken), block, size);
         leave_raw();
     }
 }
@@ -317,13 +403,19 @@ raw_realloc(const PyThreadState *tstate, ptm_taken taken, void *block, size_t si
 void
 ptm_record_raw_alloc(void *block, size_t size)
 {
-    raw_alloc(ptm_tstate_of_thread(), block, size);
+    if (enter_raw()) {
+        alloc_in(PTM_LANE_RAW, tstate_of_thread(), block, size);
+        leave_raw();
+    }
 }
 
 void
 ptm_record_raw_realloc(ptm_taken taken, void *block, size_t size)
 {
-    raw_realloc(ptm_tstate_of_thread(), taken, block, size);
+    if (enter_raw()) {
+        realloc_in(PTM_LANE_RAW, tstate_of_thread(), still_taken(taken), block, size);
+        leave_raw();
+    }
 }
 
 void
@@ -420,17 +512,16 @@ is_free_elsewhere(void)
     return PTM_UNLIKELY(PTM_LOAD(&ptm_recording.other_interps)) && ask_thread(&tstate);
 }
 
-void
+bool
 ptm_record_main_free(const void *block)
 {
     if (is_free_elsewhere()) {
         ptm_record_raw_free(block);
-        return;
+        return false;
     }
     uint32_t entry = ptm_blocks_take(block);
-    if (PTM_LIKELY(entry != 0)) {
-        settle(PTM_LANE_MAIN, entry, block);
-    }
+    settle_site(PTM_LANE_MAIN, entry & PTM_ENTRY_SITE);
+    return PTM_UNLIKELY((entry & PTM_ENTRY_CODE) != 0) && code_died(block);
 }
 
 ptm_taken
@@ -451,8 +542,7 @@ ptm_record_main_realloc(ptm_taken taken, void *block, size_t size)
         remember_elsewhere(block, size);
         return;
     }
-    uint32_t old = taken.session == ptm_recording.session ? taken.entry : 0;
-    realloc_in(PTM_LANE_MAIN, tstate, old, block, size);
+    realloc_in(PTM_LANE_MAIN, tstate, still_taken(taken), block, size);
     remember(block, size);
 }
 

@@ -4,11 +4,12 @@
  * new life.
  *
  * Threads   `main` events: by the holder of the main interpreter's GIL. `raw` events: by anybody;
- *           they take the raw lane's lock. Which of the two an event is, the caller (ptm_hooks)
+ *           they take the books lock. Which of the two an event is, the caller (ptm_hooks)
  *           says; a main event on a thread of another interpreter goes to the raw lane by itself.
  * Failure   what cannot be recorded is counted in the lane's losses; the block is the program's in
  *           any case
- * Cost      main lane, known window: walk + one slot + one site + one shadow entry
+ * Cost      main lane, known window: walk + one slot + one shadow entry + four bytes of the
+ *           journal; the site when that is booked
  */
 #ifndef PTM_RECORD_H
 #define PTM_RECORD_H
@@ -22,6 +23,8 @@ typedef struct {
     uint32_t limit; /* frames of a window */
     /* an interpreter beside the main one has allocated; never goes back */
     bool other_interps;
+    /* the interpreter ends: it frees the states of other threads; guarded: books lock */
+    bool leaving;
     /* rises with each start and clear: site ids of before mean nothing */
     uint32_t session;
     PyInterpreterState *main_interp;
@@ -39,8 +42,8 @@ typedef struct {
 void ptm_record_main_alloc(void *block, size_t size);
 void ptm_record_raw_alloc(void *block, size_t size);
 
-/* Before the real free. */
-void ptm_record_main_free(const void *block);
+/* Before the real free; true: it was a known code object's, and must be parked (ptm_parked). */
+bool ptm_record_main_free(const void *block);
 void ptm_record_raw_free(const void *block);
 
 /* Before the real realloc; after it, exactly one of the others. */

@@ -5,14 +5,17 @@
  *
  * How       an address of 48 bits, a granule of 16 bytes:
  *
- *               47          34 33          20 19           4 3    0
+ *               47          34 33          23 22           4 3    0
  *              +--------------+--------------+--------------+------+
- *              |  root (16384)|  wing (16384)| leaf (65536) |  0   |
+ *              |  root (16384)|  wing (2048) | leaf (524288)|  0   |
  *              +--------------+--------------+--------------+------+
  *
- *           The root is static, wings (128 kB) and leaves (256 kB, one for each MiB of heap) are
- *           mapped when first written, so nothing large is reserved and it starts where address
- *           space is scarce. Three loads, of which two are nearly always cached.
+ *           The root is static, wings (16 kB) and leaves (2 MB of addresses, one for each 8 MiB of
+ *           heap) are mapped when first written, so nothing large is reserved and it starts where
+ *           address space is scarce. Three loads, of which two are nearly always cached. The first
+ *           leaves are filled page by page, so that a small program pays for what it uses; later
+ *           ones ask for a large page, since with a large heap and small pages nearly every access
+ *           would miss the translation cache, too.
  * Threads   No lock on entries: two live blocks never share an address, and an entry is removed
  *           before the real free. A new wing or leaf is published by compare-and-swap and stays
  *           mapped for good: `clear` gives its memory back but not its address, so a thread that
@@ -27,8 +30,8 @@
 #include "base/ptm_mem.h"
 
 #define PTM_SHADOW_GRANULE 16u
-#define PTM_SHADOW_LEAF_BITS 16
-#define PTM_SHADOW_WING_BITS 14
+#define PTM_SHADOW_LEAF_BITS 19
+#define PTM_SHADOW_WING_BITS 11
 #define PTM_SHADOW_ROOT_BITS 14
 
 typedef struct {
@@ -42,7 +45,7 @@ typedef struct {
 PTM_EXTERN ptm_shadow_wing *ptm_shadow_root[1 << PTM_SHADOW_ROOT_BITS];
 
 #define PTM_SHADOW_LEAF_OF(a) ((a) >> 4 & ((1u << PTM_SHADOW_LEAF_BITS) - 1))
-#define PTM_SHADOW_WING_OF(a) ((a) >> 20 & ((1u << PTM_SHADOW_WING_BITS) - 1))
+#define PTM_SHADOW_WING_OF(a) ((a) >> 23 & ((1u << PTM_SHADOW_WING_BITS) - 1))
 #define PTM_SHADOW_ROOT_OF(a) ((a) >> 34)
 
 /* Whether a block at this address has its entry here, and not in the blockmap. */

@@ -83,6 +83,12 @@ ptm_stacks_want_sweep(void)
     return ptm_table_count(&nodes) >= sweep_at;
 }
 
+bool
+ptm_stacks_crowded(void)
+{
+    return ptm_table_count(&nodes) >= FIRST_SWEEP / 2;
+}
+
 static bool
 is_marked(ptm_node_id id)
 {

@@ -14,8 +14,6 @@
 
 #include "base/ptm_mem.h"
 
-typedef uint32_t ptm_node_id;
-
 typedef struct {
     ptm_node_id caller;               /* 0: the oldest frame of the window */
     ptm_frame_id frame;               /* 0: the record is free */
@@ -37,6 +35,8 @@ void ptm_stacks_bury(ptm_node_id id, uint64_t blocks, uint64_t bytes);
 ptm_err ptm_stacks_sweep(void (*mark_all)(void));
 void ptm_stacks_mark(ptm_node_id id);
 bool ptm_stacks_want_sweep(void);
+/* So many that sweeps happen. */
+bool ptm_stacks_crowded(void);
 
 void ptm_stacks_clear(void);
 void ptm_stacks_visit(ptm_mem_visit visit, void *arg);

@@ -3,6 +3,7 @@
 
 #include "trace/ptm_names.h"
 #include "trace/ptm_stacks.h"
+#include "trace/ptm_tails.h"
 
 /* Numbers of the tracer's tables to numbers of the snapshot, plus one, filled as they are met; 0:
  * not met yet. */
@@ -87,9 +88,9 @@ take_stack(taking *t, ptm_node_id node)
 }
 
 static void
-take_site(taking *t, const ptm_site *site, uint64_t live, uint64_t share)
+take_site(taking *t, const ptm_site *site, uint64_t share)
 {
-    ptm_snap_site taken = {.live = live,
+    ptm_snap_site taken = {.live = site->live,
                            .peak = share,
                            .allocated = site->allocated,
                            .allocated_bytes = site->allocated * site->size,
@@ -167,13 +168,13 @@ ptm_err
 ptm_take_all(uint32_t limit, ptm_snap **out)
 {
     taking t;
-    ptm_err err = begin(&t, limit);
+    ptm_err err = ptm_tails_join_all() ? begin(&t, limit) : PTM_ENOMEM;
     if (err != PTM_OK) {
         return err;
     }
     for (ptm_site_id id = 1; id < ptm_site_table.used; id++) {
         if (ptm_site_at(id)->state != PTM_SITE_FREE) {
-            take_site(&t, ptm_site_at(id), ptm_site_live(ptm_site_at(id)), ptm_site_share(id));
+            take_site(&t, ptm_site_at(id), ptm_site_share(ptm_site_at(id)));
         }
     }
     for (ptm_node_id id = 1; id < ptm_stacks_end(); id++) {
@@ -187,12 +188,12 @@ ptm_err
 ptm_take_one(uint32_t limit, ptm_site_id id, ptm_snap **out)
 {
     taking t;
-    ptm_err err = begin(&t, limit);
+    ptm_err err = ptm_tails_join(ptm_site_at(id)) ? begin(&t, limit) : PTM_ENOMEM;
     if (err != PTM_OK) {
         return err;
     }
     ptm_site one = *ptm_site_at(id);
-    one.allocated = 1;
-    take_site(&t, &one, 1, 1);
+    one.live = one.allocated = 1;
+    take_site(&t, &one, 1);
     return end(&t, out);
 }

@@ -2,7 +2,8 @@
  *
  * ptm_take - from the tables of the tracer to a snapshot's columns.
  *
- * Threads   by the main lane's writer, with the raw lane's and the intern lock held
+ * Threads   by the main lane's writer, with the books and the intern lock held and an
+ *           empty journal
  * Failure   PTM_ENOMEM
  * Cost      linear in sites and in the frames of their stacks, each visited once
  */

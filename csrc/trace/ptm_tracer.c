@@ -7,24 +7,27 @@
 #include "trace/ptm_blocks.h"
 #include "trace/ptm_codes.h"
 #include "trace/ptm_hooks.h"
+#include "trace/ptm_journal.h"
+#include "trace/ptm_parked.h"
 #include "trace/ptm_record.h"
 #include "trace/ptm_stacks.h"
 #include "trace/ptm_take.h"
 #include "trace/ptm_walk.h"
 
-/* The main lane is ours by the GIL; with these two nobody writes anywhere. Order: lane, intern. */
+/* The main lane is ours by the GIL; with these two nobody writes anywhere. Order: books, intern. */
 static void
 lock_all(void)
 {
-    ptm_lock_take(&ptm_lanes[PTM_LANE_RAW].lock);
+    ptm_lock_take(&ptm_books_lock);
     ptm_lock_take(&ptm_intern_lock);
+    ptm_journal_drain();
 }
 
 static void
 unlock_all(void)
 {
     ptm_lock_release(&ptm_intern_lock);
-    ptm_lock_release(&ptm_lanes[PTM_LANE_RAW].lock);
+    ptm_lock_release(&ptm_books_lock);
 }
 
 /* A child must not inherit a lock that nobody there holds. */
@@ -47,6 +50,7 @@ static void
 drop_everything(void)
 {
     ptm_recording.session++;
+    ptm_journal_clear();
     ptm_shadow_clear();
     ptm_blockmap_clear();
     ptm_sites_clear();
@@ -54,6 +58,27 @@ drop_everything(void)
     ptm_codes_clear();
     ptm_names_clear();
     ptm_walk_clear();
+}
+
+static void
+set_leaving(bool leaving)
+{
+    ptm_lock_take(&ptm_books_lock);
+    ptm_recording.leaving = leaving;
+    ptm_lock_release(&ptm_books_lock);
+}
+
+void
+ptm_tracer_stay(void)
+{
+    set_leaving(false);
+}
+
+void
+ptm_tracer_leave(void)
+{
+    ptm_parked_release();
+    set_leaving(true);
 }
 
 ptm_err
@@ -96,6 +121,7 @@ ptm_tracer_stop(void)
     if (!ptm_recording.tracing) {
         return;
     }
+    ptm_parked_release();
     lock_all();
     PTM_STORE(&ptm_recording.tracing, false);
     drop_everything();
@@ -119,7 +145,7 @@ ptm_tracer_reset_peak(void)
 {
     if (ptm_recording.tracing) {
         lock_all();
-        ptm_peak_restart(ptm_lanes_bytes());
+        ptm_peak_restart();
         unlock_all();
     }
 }
@@ -139,12 +165,17 @@ ptm_tracer_limit(void)
 ptm_totals
 ptm_tracer_totals(void)
 {
-    ptm_totals totals = {.current_bytes = ptm_lanes_bytes(), .current_blocks = ptm_lanes_blocks()};
-    ptm_lanes_peak(&totals.peak_bytes, &totals.peak_blocks);
+    ptm_lock_take(&ptm_books_lock);
+    ptm_journal_drain();
+    ptm_totals totals = {.current_bytes = ptm_the_peak.bytes,
+                         .current_blocks = ptm_the_peak.blocks,
+                         .peak_bytes = ptm_the_peak.best_bytes,
+                         .peak_blocks = ptm_peak_blocks()};
     for (int i = 0; i < PTM_N_LANES; i++) {
         totals.lost_blocks += ptm_lanes[i].lost_blocks;
         totals.lost_bytes += ptm_lanes[i].lost_bytes;
     }
+    ptm_lock_release(&ptm_books_lock);
     return totals;
 }
 
@@ -159,6 +190,8 @@ ptm_tracer_memory_bytes(void)
 {
     size_t total = 0;
     lock_all();
+    add_resident(&total, ptm_lanes, sizeof(ptm_lanes));
+    add_resident(&total, ptm_shadow_root, sizeof(ptm_shadow_root));
     ptm_shadow_visit(add_resident, &total);
     ptm_blockmap_visit(add_resident, &total);
     ptm_sites_visit(add_resident, &total);

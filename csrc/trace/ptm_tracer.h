@@ -7,8 +7,8 @@
  *           process)
  * Threads   every function here is called with the GIL of the main interpreter's lane held
  * Failure   never fails the traced program: what could not be recorded is counted as lost
- * Cost      start and stop: tens of microseconds; totals: a few loads; snapshot: linear in sites,
- *           not blocks
+ * Cost      start and stop: tens of microseconds; totals: a lock, and what the journal holds is
+ *           booked; snapshot: linear in sites, not blocks
  */
 #ifndef PTM_TRACER_H
 #define PTM_TRACER_H
@@ -30,6 +30,11 @@ ptm_err ptm_tracer_start(uint32_t nframe); /* already tracing: PTM_OK, nothing c
 void ptm_tracer_stop(void);                /* drops everything recorded; not tracing: nothing */
 void ptm_tracer_clear(void);               /* drops everything recorded, goes on tracing */
 void ptm_tracer_reset_peak(void);
+
+/* The main interpreter begins, and ends: from then on the frames of threads without the GIL are not
+ * read, since it frees their states. */
+void ptm_tracer_stay(void);
+void ptm_tracer_leave(void);
 
 bool ptm_tracer_is_tracing(void);
 uint32_t ptm_tracer_limit(void); /* of the running trace, else of the last one, else 1 */

@@ -6,18 +6,18 @@
 
 const PyCodeObject *ptm_walk_shim;
 
-/* A complete frame of the window under way. */
+/* A frame of the window under way. */
 typedef struct {
     const ptm_pyframe *frame;
-    const PyCodeObject *code;
-    uintptr_t ip;
+    uintptr_t mark;
 } seen_frame;
 
 /* A frame of the stack as it was walked last, and the node of the stack that ends with it. */
 typedef struct {
     const ptm_pyframe *frame;
-    uintptr_t ip;
-    ptm_node_id node;
+    uintptr_t mark;
+    ptm_frame_id id;
+    ptm_node_id node; /* 0: not asked for yet */
 } level;
 
 /* What is known of a thread's stack: its levels from the oldest to the most recent. Levels older
@@ -36,7 +36,7 @@ typedef struct {
 #define MOST_LEVELS (2u * PTM_NFRAME_MAX)
 #define LEVELS_BYTES (MOST_LEVELS * sizeof(level))
 #define WINDOW_BYTES (PTM_NFRAME_MAX * sizeof(seen_frame))
-#define SHORT_WINDOW 4u /* shorter ones are quicker pushed than remembered */
+#define SHORT_WINDOW PTM_TAIL /* such ones are quicker pushed than remembered */
 
 static seen_frame *window;          /* most recent first; guarded: intern lock */
 static memory memories[N_MEMORIES]; /* guarded: intern lock */
@@ -52,46 +52,43 @@ has_window(void)
     return window != NULL;
 }
 
-/* An incomplete frame below a complete one: either the shim, which is learnt here, or something
- * that only this stack knows about (a finalizer run while a frame was being set up). */
-static void
-learn_shim(const ptm_pyframe *frame, ptm_walked *walked)
+/* The number of frames; *whole: the stack does not go on behind them. */
+static uint32_t
+fill_window(const PyThreadState *tstate, uint32_t limit, ptm_walk_manner manner, bool *whole)
 {
-    if (ptm_walk_is_shim(frame)) {
-        return;
+    uint32_t n = 0;
+    const ptm_pyframe *frame =
+        tstate == NULL ? NULL : ptm_walk_start(ptm_frame_top(tstate), manner);
+    for (; frame != NULL && n < limit; frame = ptm_frame_previous(frame)) {
+        if (!ptm_walk_skips(frame, manner)) {
+            window[n++] = (seen_frame){frame, ptm_frame_mark(frame)};
+        }
     }
-    walked->irregular = true;
+    *whole = ptm_walk_next(frame, manner) == NULL;
+    return n;
+}
+
+/* A frame that was taken for a complete one: the interpreter's shim, which is learnt here, or one
+ * that has to be asked for. */
+static void
+learn(const ptm_pyframe *frame, ptm_walked *walked)
+{
+    walked->verdict = PTM_WALK_WRONG;
     if (ptm_code_is_shim(ptm_frame_code(frame))) {
+        walked->verdict = PTM_WALK_LEARNT;
         ptm_walk_shim = ptm_frame_code(frame);
     }
 }
 
-/* The number of frames; *whole: the stack does not go on behind them. */
-static uint32_t
-fill_window(const PyThreadState *tstate, uint32_t limit, ptm_walked *walked, bool *whole)
+/* 0: no memory, or the frame is not complete. */
+static ptm_frame_id
+frame_of(const seen_frame *seen, ptm_walked *walked)
 {
-    uint32_t n = 0;
-    const ptm_pyframe *frame = tstate == NULL ? NULL : ptm_frame_top(tstate);
-    for (; frame != NULL && n < limit; frame = ptm_frame_previous(frame)) {
-        if (!ptm_frame_is_incomplete(frame)) {
-            window[n++] = (seen_frame){frame, ptm_frame_code(frame), ptm_frame_ip(frame)};
-        }
-        else if (n > 0) {
-            learn_shim(frame, walked);
-        }
+    if (ptm_frame_is_incomplete(seen->frame)) {
+        learn(seen->frame, walked);
+        return 0;
     }
-    while (frame != NULL && ptm_frame_is_incomplete(frame)) {
-        frame = ptm_frame_previous(frame);
-    }
-    *whole = frame == NULL;
-    return n;
-}
-
-static ptm_node_id
-push(ptm_node_id caller, const seen_frame *seen)
-{
-    ptm_frame_id frame = ptm_codes_frame(seen->code, seen->ip);
-    return frame == 0 ? 0 : ptm_stacks_push(caller, frame);
+    return ptm_codes_frame(ptm_frame_code(seen->frame), ptm_frame_ip(seen->frame));
 }
 
 /* -- memory ------------------------------------------------------------------------------------ */
@@ -113,7 +110,7 @@ memory_of(const PyThreadState *tstate)
 static bool
 is_at(const level *l, const seen_frame *seen)
 {
-    return l->frame == seen->frame && l->ip == seen->ip;
+    return l->frame == seen->frame && l->mark == seen->mark;
 }
 
 /* The level of the oldest frame of a window of n; n_levels: it is not known. */
@@ -149,24 +146,56 @@ recall(memory *m, uint32_t n, bool whole)
     return known;
 }
 
-/* 0: no memory. */
-static ptm_node_id
-push_remembered(memory *m, uint32_t n, bool whole)
+/* The window's frames above those that are known. */
+static bool
+add_levels(memory *m, uint32_t n, uint32_t known, ptm_walked *walked)
+{
+    for (uint32_t i = n - known; i-- > 0;) {
+        ptm_frame_id id = frame_of(&window[i], walked);
+        if (id == 0) {
+            m->n_levels = 0;
+            return false;
+        }
+        m->levels[m->n_levels++] = (level){window[i].frame, window[i].mark, id, 0};
+    }
+    return true;
+}
+
+/* The node of the stack of the n oldest levels. False: no memory. */
+static bool
+node_of(memory *m, uint32_t n, ptm_node_id *node)
+{
+    uint32_t at = n;
+    while (at > 0 && m->levels[at - 1].node == 0) {
+        at--;
+    }
+    *node = at == 0 ? 0 : m->levels[at - 1].node;
+    for (; at < n; at++) {
+        *node = ptm_stacks_push(*node, m->levels[at].id);
+        if (*node == 0) {
+            return false;
+        }
+        m->levels[at].node = *node;
+    }
+    return true;
+}
+
+static bool
+walk_remembered(memory *m, uint32_t n, bool whole, ptm_walked *walked)
 {
     uint32_t known = recall(m, n, whole);
     if (m->n_levels + n > MOST_LEVELS) {
         m->n_levels = known = 0;
     }
-    ptm_node_id node = m->n_levels == 0 ? 0 : m->levels[m->n_levels - 1].node;
-    for (uint32_t i = n - known; i-- > 0;) {
-        node = push(node, &window[i]);
-        if (node == 0) {
-            m->n_levels = 0;
-            return 0;
-        }
-        m->levels[m->n_levels++] = (level){window[i].frame, window[i].ip, node};
+    if (!add_levels(m, n, known, walked)) {
+        return false;
     }
-    return node;
+    walked->n_tail = PTM_TAIL;
+    uint32_t below = m->n_levels - PTM_TAIL;
+    for (uint32_t i = 0; i < PTM_TAIL; i++) {
+        walked->tail.frames[i] = m->levels[below + i].id;
+    }
+    return node_of(m, below, &walked->node);
 }
 
 void
@@ -179,44 +208,60 @@ ptm_walk_forget(void)
 
 /* -- walking ----------------------------------------------------------------------------------- */
 
-static ptm_node_id
-push_all(uint32_t n)
+static bool
+walk_short(uint32_t n, ptm_walked *walked)
 {
-    ptm_node_id node = 0;
     for (uint32_t i = n; i-- > 0;) {
-        node = push(node, &window[i]);
-        if (node == 0) {
-            return 0;
+        ptm_frame_id id = frame_of(&window[i], walked);
+        walked->node = id == 0 ? 0 : ptm_stacks_push(walked->node, id);
+        if (walked->node == 0) {
+            return false;
         }
     }
-    return node;
+    return true;
 }
 
-static ptm_node_id
-push_unknown(void)
+static bool
+has_incomplete_top(const PyThreadState *tstate)
+{
+    const ptm_pyframe *top = ptm_frame_top(tstate);
+    return top != NULL && !ptm_walk_is_shim(top) && ptm_frame_is_incomplete(top);
+}
+
+static bool
+walk_unknown(ptm_walked *walked)
 {
     ptm_frame_id frame = ptm_codes_unknown();
-    return frame == 0 ? 0 : ptm_stacks_push(0, frame);
+    walked->node = frame == 0 ? 0 : ptm_stacks_push(0, frame);
+    return walked->node != 0;
 }
 
 bool
-ptm_walk_exact(const PyThreadState *tstate, uint32_t limit, ptm_walked *walked)
+ptm_walk_exact(const PyThreadState *tstate, uint32_t limit, ptm_walk_manner manner,
+               ptm_walked *walked)
 {
     bool whole;
-    *walked = (ptm_walked){0, 0, false};
+    *walked = (ptm_walked){.verdict = PTM_WALK_RIGHT};
+    if (manner == PTM_WALK_TOP && !has_incomplete_top(tstate)) {
+        walked->verdict = PTM_WALK_WRONG;
+        return false;
+    }
     if (!has_window()) {
         return false;
     }
-    uint32_t n = fill_window(tstate, limit, walked, &whole);
+    uint32_t n = fill_window(tstate, limit, manner, &whole);
     walked->n_whole = !whole ? 0 : n == 0 ? 1 : n;
+    if (n == 0) {
+        return walk_unknown(walked);
+    }
     memory *m = n > SHORT_WINDOW ? memory_of(tstate) : NULL;
-    walked->node = n == 0 ? push_unknown() : m == NULL ? push_all(n) : push_remembered(m, n, whole);
-    return walked->node != 0;
+    return m == NULL ? walk_short(n, walked) : walk_remembered(m, n, whole, walked);
 }
 
 void
 ptm_walk_clear(void)
 {
+    ptm_walk_forget();
     ptm_mem_unmap(window, WINDOW_BYTES);
     window = NULL;
     for (uint32_t i = 0; i < N_MEMORIES; i++) {

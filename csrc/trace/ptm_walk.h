@@ -3,20 +3,24 @@
  * ptm_walk - reading the calling thread's stack: as a hash on every event, frame by frame on a
  * miss.
  *
- * How       The hash takes the instruction pointer of every frame it meets, shims included, until
- *           the window holds `limit` complete frames. A frame in the middle of a stack is complete
- *           unless it is a shim, and shims are known by their owner or by their code
- *           (ptm_walk_shim), so only the top ones are asked in full. Where the window ends before
- *           the stack does, the depth is hashed as well.
+ * How       The hash takes the mark (instruction pointer and kind) of every frame it meets, shims
+ *           included, until the window holds `limit` frames that are no shims: shims are known by
+ *           their kind or by their code (ptm_walk_shim). Whether a frame is complete follows from
+ *           its mark, so a hit need not ask. On a miss every frame is asked; if one of the window
+ *           is not complete (a cell or a generator is being made for a call that begins, a
+ *           finalizer runs), the window reaches further down than it was hashed, and another hash
+ *           is taken that asks each frame. Where the window ends before the stack does, the depth
+ *           is part of the key, too.
  * Threads   a thread walks its own stack
  * Failure   none
- * Cost      two loads and a multiplication a frame
+ * Cost      three loads and a multiplication a frame
  */
 #ifndef PTM_WALK_H
 #define PTM_WALK_H
 
 #include "base/ptm_hash.h"
 #include "pyver/ptm_frames.h"
+#include "trace/ptm_sites.h"
 #include "trace/ptm_stacks.h"
 
 /* Code of the interpreter's own `__init__` shim, once one was met. (Code made by hand may look like
@@ -24,17 +28,28 @@
 PTM_EXTERN const PyCodeObject *ptm_walk_shim;
 
 typedef struct {
-    uint64_t hash;
+    uint64_t hash; /* of the marks */
     /* complete frames of the stack; where it was cut, by the interpreter's counter */
     uint32_t depth;
+    bool whole; /* not cut */
 } ptm_window;
+
+/* How incomplete frames are told that are no shims. The first two are right as long as the exact
+ * walk says so. */
+typedef enum {
+    PTM_WALK_TRUST, /* there are none */
+    PTM_WALK_TOP,   /* the most recent frame is one, and no other */
+    PTM_WALK_ASK    /* each frame is asked */
+} ptm_walk_manner;
 
 /* What an exact walk found. */
 typedef struct {
-    ptm_node_id node;
+    ptm_node_id node; /* of the stack less its tail */
+    ptm_tail tail;
+    uint32_t n_tail;
     uint32_t n_whole; /* frames of a stack that fits into the window; 0: it was cut */
-    /* an incomplete frame in the middle that no hash can tell: the hash must not find it again */
-    bool irregular;
+    /* the manner was wrong, for this once or always for these marks; no node then */
+    enum { PTM_WALK_RIGHT, PTM_WALK_LEARNT, PTM_WALK_WRONG } verdict;
 } ptm_walked;
 
 static PTM_ALWAYS_INLINE bool
@@ -59,53 +74,65 @@ ptm_walk_depth(const PyThreadState *tstate, const ptm_pyframe *rest, uint32_t se
     return seen;
 }
 
-/* Whether a complete frame follows: a stack that ends with shims ends before them. */
 static PTM_ALWAYS_INLINE bool
-ptm_walk_goes_on(const ptm_pyframe *frame)
+ptm_walk_skips(const ptm_pyframe *frame, ptm_walk_manner manner)
 {
-    while (frame != NULL && ptm_walk_is_shim(frame)) {
-        frame = ptm_frame_previous(frame);
-    }
-    return frame != NULL;
+    return ptm_walk_is_shim(frame) || (manner == PTM_WALK_ASK && ptm_frame_is_incomplete(frame));
 }
 
-/* Tells an incomplete frame from a complete one at the same instruction: instruction pointers are
- * even. */
-#define PTM_WALK_INCOMPLETE 1u
-
-/* The window of `limit` frames with one block of `size` bytes. */
-static PTM_ALWAYS_INLINE ptm_window
-ptm_walk_hash(const PyThreadState *tstate, uint32_t limit, uint64_t size)
+/* Where the walk starts to ask or to trust. */
+static PTM_ALWAYS_INLINE const ptm_pyframe *
+ptm_walk_start(const ptm_pyframe *top, ptm_walk_manner manner)
 {
-    const ptm_pyframe *frame = ptm_frame_top(tstate);
-    uint64_t hash = PTM_HASH_SEED ^ size;
-    uint32_t shims = 0, seen = 0;
-    while (frame != NULL && PTM_UNLIKELY(ptm_frame_is_incomplete(frame))) {
-        hash = ptm_hash_step(hash, ptm_frame_ip(frame) | PTM_WALK_INCOMPLETE);
-        shims += !ptm_frame_is_entry(frame);
+    return manner == PTM_WALK_TOP && top != NULL ? ptm_frame_previous(top) : top;
+}
+
+/* The first frame from here that counts; NULL: none. */
+static PTM_ALWAYS_INLINE const ptm_pyframe *
+ptm_walk_next(const ptm_pyframe *frame, ptm_walk_manner manner)
+{
+    while (frame != NULL && PTM_UNLIKELY(ptm_walk_skips(frame, manner))) {
         frame = ptm_frame_previous(frame);
     }
-    while (frame != NULL && seen < limit) {
-        hash = ptm_hash_step(hash, ptm_frame_ip(frame));
-        if (PTM_LIKELY(!ptm_walk_is_shim(frame))) {
-            seen++;
+    return frame;
+}
+
+static PTM_ALWAYS_INLINE ptm_window
+ptm_walk_hash(const PyThreadState *tstate, uint32_t limit, ptm_walk_manner manner)
+{
+    const ptm_pyframe *frame = ptm_walk_start(ptm_frame_top(tstate), manner);
+    ptm_window window = {PTM_HASH_SEED ^ (uint64_t)manner, 0, true};
+    uint32_t shims = manner == PTM_WALK_TOP;
+    while (frame != NULL && window.depth < limit) {
+        window.hash = ptm_hash_step(window.hash, ptm_frame_mark(frame));
+        if (PTM_LIKELY(!ptm_walk_skips(frame, manner))) {
+            window.depth++;
         }
         else {
             shims += !ptm_frame_is_entry(frame);
         }
         frame = ptm_frame_previous(frame);
     }
-    uint32_t depth = seen;
-    if (ptm_walk_goes_on(frame)) {
-        depth = ptm_walk_depth(tstate, frame, seen, shims);
-        hash ^= (uint64_t)depth << 40;
+    if (ptm_walk_next(frame, manner) != NULL) {
+        window.depth = ptm_walk_depth(tstate, frame, window.depth, shims);
+        window.whole = false;
     }
-    return (ptm_window){ptm_hash_end(hash), depth};
+    return window;
 }
 
-/* Under the intern lock: the same window, frame by frame, as a node whose `limit` most recent
- * frames are the window; its callers beyond them, if it has any, mean nothing. False: no memory. */
-bool ptm_walk_exact(const PyThreadState *tstate, uint32_t limit, ptm_walked *walked);
+/* What a site is found by. The depth of a whole stack says nothing that its marks do not. */
+static PTM_ALWAYS_INLINE uint64_t
+ptm_walk_key(ptm_window window, uint64_t size)
+{
+    uint64_t depth = (uint64_t)window.depth * PTM_HASH_SEED;
+    return ptm_hash_end(window.hash ^ size ^ (depth << 1 | !window.whole));
+}
+
+/* Under the intern lock: the same window, frame by frame, as a node and a tail (ptm_tails) whose
+ * `limit` most recent frames are the window; its callers beyond them, if it has any, mean nothing.
+ * False: no memory, or the manner was wrong. */
+bool ptm_walk_exact(const PyThreadState *tstate, uint32_t limit, ptm_walk_manner manner,
+                    ptm_walked *walked);
 /* Under the intern lock: node ids that were handed out may be gone. */
 void ptm_walk_forget(void);
 

@@ -360,6 +360,14 @@ number_or_none(int32_t value)
 }
 
 static PyObject *
+tuple_of_position(ptm_position p)
+{
+    return Py_BuildValue("NNNN", number_or_none(p.lineno), number_or_none(p.end_lineno),
+                         number_or_none(p.colno), number_or_none(p.end_colno));
+}
+
+/* Looked for from the start, and from the place where the one before was found. */
+static PyObject *
 test_positions(PyObject *module, PyObject *arg)
 {
     (void)module;
@@ -367,15 +375,18 @@ test_positions(PyObject *module, PyObject *arg)
         return PyErr_Format(PyExc_TypeError, "a code object is needed");
     }
     PyCodeObject *code = (PyCodeObject *)arg;
+    const uint8_t *table = (const uint8_t *)PyBytes_AS_STRING(code->co_linetable);
+    size_t len = (size_t)PyBytes_GET_SIZE(code->co_linetable);
+    ptm_linetable_place place = {0, 0, code->co_firstlineno};
     PyObject *list = PyList_New(Py_SIZE(code));
     for (Py_ssize_t i = 0; list != NULL && i < Py_SIZE(code); i++) {
-        ptm_position p = ptm_linetable_find((const uint8_t *)PyBytes_AS_STRING(code->co_linetable),
-                                            (size_t)PyBytes_GET_SIZE(code->co_linetable),
-                                            code->co_firstlineno, (int)i * 2);
-        PyList_SET_ITEM(list, i,
-                        Py_BuildValue("NNNN", number_or_none(p.lineno),
-                                      number_or_none(p.end_lineno), number_or_none(p.colno),
-                                      number_or_none(p.end_colno)));
+        ptm_position p = ptm_linetable_find(table, len, code->co_firstlineno, (int)i * 2);
+        ptm_position on = ptm_linetable_find_on(table, len, &place, (int)i * 2);
+        if (memcmp(&p, &on, sizeof(p)) != 0) {
+            Py_DECREF(list);
+            return PyErr_Format(PyExc_AssertionError, "unit %zd is found at two places", i);
+        }
+        PyList_SET_ITEM(list, i, tuple_of_position(p));
     }
     return list;
 }

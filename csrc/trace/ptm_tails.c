@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+#include "trace/ptm_tails.h"
+
+#include "trace/ptm_stacks.h"
+
+static const ptm_tail *
+tail_of(const ptm_site *site)
+{
+    return &ptm_lanes[site->lane].tails[site->swept];
+}
+
+ptm_node_id
+ptm_tails_push(ptm_node_id node, const ptm_tail *tail, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        node = ptm_stacks_push(node, tail->frames[i]);
+        if (node == 0) {
+            break;
+        }
+    }
+    return node;
+}
+
+bool
+ptm_tails_join(ptm_site *site)
+{
+    if (site->n_tail == 0) {
+        return true;
+    }
+    ptm_node_id node = ptm_tails_push(site->node, tail_of(site), site->n_tail);
+    if (node == 0) {
+        return false;
+    }
+    site->node = node;
+    site->n_tail = 0;
+    return true;
+}
+
+bool
+ptm_tails_join_all(void)
+{
+    for (int i = 0; i < PTM_N_LANES; i++) {
+        for (uint32_t k = 0; k < ptm_lanes[i].n_young; k++) {
+            if (!ptm_tails_join(ptm_site_at(ptm_lanes[i].young[k]))) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+/* A stack of its most recent frame alone. */
+static void
+fold(ptm_site *site)
+{
+    site->node = ptm_stacks_push(0, tail_of(site)->frames[site->n_tail - 1]);
+    site->n_tail = 0;
+}
+
+/* Where there is no memory for a stack, the allocated books lose what the site had; live and peak
+ * do not. */
+void
+ptm_tails_bury(ptm_site *site)
+{
+    if (site->n_tail != 0 && (ptm_stacks_crowded() || !ptm_tails_join(site))) {
+        fold(site);
+    }
+    if (site->node != 0) {
+        ptm_stacks_bury(site->node, site->allocated, site->allocated * site->size);
+    }
+}
