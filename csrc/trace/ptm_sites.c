@@ -201,12 +201,14 @@ ptm_sites_sweep(ptm_lane_id lane_id, const ptm_sweep *sweep)
     ptm_lane *lane = &ptm_lanes[lane_id];
     ptm_sites_sweep_young(lane_id, sweep);
     lane->sweep_at = lane->n_sites * 2;
+    lane->used = true;
     if (!ptm_index_restart(&lane->sites, lane->n_sites)) {
         return false;
     }
     for (ptm_site_id id = 1; id < ptm_site_table.used; id++) {
         ptm_site *site = ptm_site_at(id);
-        bool old = site->state == PTM_SITE_INDEXED || site->state == PTM_SITE_UNKNOWN;
+        bool old = (site->state == PTM_SITE_INDEXED || site->state == PTM_SITE_UNKNOWN)
+                   && site->n_tail == 0; /* else it is still among the young */
         if (old && site->lane == lane_id && was_idle(site) && is_dead(site)) {
             sweep->bury(site);
             give_back(id, site);

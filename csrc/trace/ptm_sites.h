@@ -129,7 +129,7 @@ typedef struct {
  * are dead and were hardly used. The rest is young no more. */
 void ptm_sites_sweep_young(ptm_lane_id lane, const ptm_sweep *sweep);
 /* Likewise, of all sites: those that are dead and were idle since the last call. False: no memory,
- * nothing was done. */
+ * and only the young ones were swept. */
 bool ptm_sites_sweep(ptm_lane_id lane, const ptm_sweep *sweep);
 void ptm_sites_clear(void);
 void ptm_sites_visit(ptm_mem_visit visit, void *arg);

@@ -52,6 +52,7 @@ check_hash(uint32_t hash)
         CHECK(is_in_model(hash, id));
     }
     CHECK_EQ(n, count_in_model(hash));
+    CHECK(n == 0 || ptm_index_may_have(&tested, hash));
 }
 
 static void
@@ -88,6 +89,19 @@ clear(void)
     n_model = 0;
 }
 
+/* Empty again, with room for some: nothing is there, and the filter knows it. */
+static void
+restart(void)
+{
+    uint32_t n = ptm_test_below(MOST);
+    CHECK(ptm_index_restart(&tested, n));
+    for (uint32_t i = 0; i < n_model; i++) {
+        CHECK(!ptm_index_may_have(&tested, model[i].hash));
+    }
+    n_model = 0;
+    CHECK((uint64_t)n * 4 <= ((uint64_t)tested.mask + 1) * 3);
+}
+
 static void
 equals_a_row_of_pairs(void)
 {
@@ -107,6 +121,9 @@ equals_a_row_of_pairs(void)
         if (ptm_test_below(8) == 0) {
             clear();
             CHECK_EQ(ptm_test_mapped_bytes, 0);
+        }
+        else if (ptm_test_below(8) == 0) {
+            restart();
         }
     }
     clear();
@@ -141,6 +158,9 @@ every_map_may_fail(void)
         }
         check_all();
         CHECK(refused > 0 || n > 0);
+        ptm_mem_fail_after(0);
+        CHECK(!ptm_index_restart(&tested, n_model));
+        check_all();
         ptm_mem_fail_after(-1);
         uint32_t before = n_model;
         put(1, MOST + 1);
@@ -148,6 +168,77 @@ every_map_may_fail(void)
         check_all();
         clear();
         CHECK_EQ(ptm_test_mapped_bytes, 0);
+    }
+}
+
+/* -- the filter -------------------------------------------------------------------------------- */
+
+#define N_ASKED 20000u
+
+static uint32_t
+any_hash(uint32_t i)
+{
+    (void)i;
+    return (uint32_t)ptm_test_random();
+}
+
+static uint32_t
+next_hash(uint32_t i)
+{
+    return i;
+}
+
+static uint32_t
+spread_hash(uint32_t i)
+{
+    return i * 2654435761u;
+}
+
+static bool
+is_there(uint32_t hash)
+{
+    ptm_probe probe = ptm_probe_start(&tested, hash);
+    return ptm_probe_next(&tested, &probe) != 0;
+}
+
+/* As many as go in before it grows: at most one of five that are absent is let through. */
+static void
+check_denials(uint32_t n_slots, uint32_t (*hash_of)(uint32_t i))
+{
+    uint32_t i = 0, asked = 0, let_through = 0;
+    while (i++ < n_slots / 4 * 3) {
+        uint32_t hash = hash_of(i);
+        CHECK(ptm_index_put(&tested, hash, i));
+        CHECK(ptm_index_may_have(&tested, hash));
+    }
+    CHECK_EQ(tested.mask + 1, n_slots);
+    for (; asked < N_ASKED; i++) {
+        uint32_t hash = hash_of(i);
+        if (!is_there(hash)) {
+            asked++;
+            let_through += ptm_index_may_have(&tested, hash);
+        }
+    }
+    CHECK(let_through * 5 <= asked);
+    CHECK(let_through > 0 || hash_of != any_hash);
+    clear();
+}
+
+static void
+the_filter_denies_most_absent_hashes(void)
+{
+    for (uint32_t n_slots = 1024; n_slots <= 65536; n_slots *= 2) {
+        check_denials(n_slots, any_hash);
+        check_denials(n_slots, next_hash);
+        check_denials(n_slots, spread_hash);
+    }
+}
+
+static void
+an_empty_index_denies_every_hash(void)
+{
+    for (int i = 0; i < 1000; i++) {
+        CHECK(!ptm_index_may_have(&tested, some_hash()));
     }
 }
 
@@ -174,6 +265,8 @@ main(int argc, char **argv)
     RUN(equals_a_row_of_pairs);
     RUN(removing_what_is_absent_is_nothing);
     RUN(every_map_may_fail);
+    RUN(an_empty_index_denies_every_hash);
+    RUN(the_filter_denies_most_absent_hashes);
     RUN(tells_the_maps_it_owns);
     return ptm_test_done();
 }

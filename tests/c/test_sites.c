@@ -1,33 +1,48 @@
 /* SPDX-License-Identifier: MIT
  *
  * The books of sites in two lanes and the peak, against a row of counts that is copied at every new
- * maximum.
+ * maximum; events come by the journal. One thread, so no locks.
  */
 #include "base/ptm_hash.h"
 #include "ptm_test_mem.h"
+#include "trace/ptm_journal.h"
 #include "trace/ptm_sites.h"
 
 #define MOST 60 /* sites that the model knows at a time */
+#define HARDLY_USED 2
 
 typedef struct {
     ptm_site_id id; /* 0: free */
     uint64_t hash, size, live, allocated, at_peak;
+    uint64_t swept; /* what it had allocated at the last sweep of all sites */
     ptm_lane_id lane;
+    bool young, was_young; /* now; before the sweep under way */
+    bool lost;             /* no event finds it again */
+    bool gone;             /* by the sweep under way */
 } known;
 
 static known model[MOST];
 static uint64_t next_hash, total, best, blocks, blocks_at_best;
 static uint64_t buried_blocks, buried_bytes, expected_blocks, expected_bytes;
+static bool memory_is_short; /* what grows up may be lost */
+
+static const ptm_tail no_tail;
+
+static void
+copy_peak(void)
+{
+    best = total;
+    blocks_at_best = blocks;
+    for (int i = 0; i < MOST; i++) {
+        model[i].at_peak = model[i].live;
+    }
+}
 
 static void
 judge(void)
 {
     if (total > best) {
-        best = total;
-        blocks_at_best = blocks;
-        for (int i = 0; i < MOST; i++) {
-            model[i].at_peak = model[i].live;
-        }
+        copy_peak();
     }
 }
 
@@ -37,23 +52,50 @@ lane_of(const known *k)
     return &ptm_lanes[k->lane];
 }
 
+/* -- events ------------------------------------------------------------------------------------ */
+
+/* How often the raw lane writes, and how often somebody wants to know: seldom enough, and the
+ * journal gets full. */
+static uint32_t raw_percent, rarely;
+
+static ptm_lane_id
+some_lane(void)
+{
+    return ptm_test_below(100) < raw_percent ? PTM_LANE_RAW : PTM_LANE_MAIN;
+}
+
+static void
+book(ptm_lane_id lane, uint32_t event)
+{
+    if (lane == PTM_LANE_MAIN) {
+        ptm_journal_add(event);
+    }
+    else {
+        ptm_journal_book(event);
+    }
+}
+
+static void
+make_like(known *k, ptm_lane_id lane, uint64_t hash)
+{
+    ptm_site like = {.hash = hash, .size = ptm_test_below(1000), .depth = 1, .node = 1};
+    ptm_site_id id = ptm_sites_new(lane, &like, &no_tail);
+    if (id != 0) {
+        *k = (known){.id = id, .hash = hash, .size = like.size, .lane = lane, .young = true};
+        *ptm_sites_recent(lane_of(k), hash) = (ptm_recent){.hash = hash, .site = id};
+    }
+}
+
 static void
 make(known *k)
 {
-    ptm_lane_id lane = ptm_test_below(2) ? PTM_LANE_MAIN : PTM_LANE_RAW;
-    ptm_site like = {
-        .hash = ++next_hash * PTM_HASH_SEED, .size = ptm_test_below(1000), .depth = 1, .node = 1};
-    ptm_site_id id = ptm_sites_new(lane, &like, true);
-    if (id != 0) {
-        *k = (known){.id = id, .hash = like.hash, .size = like.size, .lane = lane};
-    }
+    make_like(k, some_lane(), ++next_hash * PTM_HASH_SEED);
 }
 
 static void
 enter(known *k)
 {
-    ptm_lane_judge(lane_of(k), k->size);
-    ptm_site_enter(lane_of(k), ptm_site_at(k->id));
+    book(k->lane, k->id);
     k->live++;
     k->allocated++;
     blocks++;
@@ -61,33 +103,22 @@ enter(known *k)
     judge();
 }
 
+/* Any lane may free. */
 static void
 leave(known *k)
 {
-    ptm_peak_fall();
-    if (k->lane == PTM_LANE_MAIN && ptm_test_below(3) == 0) {
-        ptm_site_leave_elsewhere(k->id);
-    }
-    else {
-        ptm_site_leave(lane_of(k), ptm_site_at(k->id));
-    }
+    book(some_lane(), k->id | PTM_EVENT_LEFT);
     k->live--;
     blocks--;
     total -= k->size;
 }
 
-/* A realloc: in the lane of the new site, the old one's leaves as it can. */
+/* A realloc: in the lane of the new site; the peak is judged when both are done. */
 static void
 change(known *from, known *to)
 {
-    ptm_lane_judge(lane_of(to), to->size - from->size);
-    if (from->lane == PTM_LANE_MAIN && to->lane == PTM_LANE_RAW) {
-        ptm_site_leave_elsewhere(from->id);
-    }
-    else {
-        ptm_site_leave(lane_of(from), ptm_site_at(from->id));
-    }
-    ptm_site_enter(lane_of(to), ptm_site_at(to->id));
+    book(to->lane, from->id | PTM_EVENT_LEFT);
+    book(to->lane, to->id);
     from->live--;
     to->live++;
     to->allocated++;
@@ -95,22 +126,28 @@ change(known *from, known *to)
     judge();
 }
 
+/* Its window leads to another stack now: a site of the same hash takes its place. */
 static void
-one_event(void)
+replace(known *k, known *heir)
 {
-    known *k = &model[ptm_test_below(MOST)], *other = &model[ptm_test_below(MOST)];
-    if (k->id == 0) {
-        make(k);
-        return;
+    ptm_sites_forget(k->id);
+    k->lost = true;
+    if (heir->id == 0) {
+        make_like(heir, k->lane, k->hash);
     }
+}
+
+static void
+event_of_known(known *k, known *other)
+{
     switch (ptm_test_below(5)) {
     case 0:
     case 1:
         enter(k);
         break;
     case 2:
-        if (k->live != 0 && other->id != 0) {
-            change(k, other);
+        if (other->live != 0) {
+            change(other, k);
         }
         break;
     default:
@@ -121,80 +158,183 @@ one_event(void)
 }
 
 static void
+one_event(void)
+{
+    known *k = &model[ptm_test_below(MOST)], *other = &model[ptm_test_below(MOST)];
+    if (k->id == 0) {
+        make(k);
+    }
+    else if (!k->lost && ptm_test_below(200) == 0) {
+        replace(k, other);
+    }
+    else if (!k->lost) {
+        event_of_known(k, other);
+    }
+    else if (k->live != 0) {
+        leave(k);
+    }
+}
+
+static void
 reset_peak(void)
 {
-    ptm_peak_restart(ptm_lanes_bytes());
-    best = 0;
-    judge();
-    if (total == 0) {
-        blocks_at_best = blocks;
-        for (int i = 0; i < MOST; i++) {
-            model[i].at_peak = model[i].live;
-        }
+    ptm_journal_drain();
+    ptm_peak_restart();
+    copy_peak();
+}
+
+/* -- checks ------------------------------------------------------------------------------------ */
+
+static void
+check_site(const known *k)
+{
+    const ptm_site *site = ptm_site_at(k->id);
+    CHECK_EQ(site->live, k->live);
+    CHECK_EQ(site->allocated, k->allocated);
+    CHECK_EQ(ptm_site_share(site), k->at_peak);
+    if (k->lost) {
+        CHECK(ptm_sites_find(lane_of(k), k->hash) != k->id);
+    }
+    else {
+        CHECK_EQ(ptm_sites_find(lane_of(k), k->hash), k->id);
     }
 }
 
 static void
 check_all(void)
 {
-    uint64_t peak_bytes, peak_blocks;
-    ptm_lanes_peak(&peak_bytes, &peak_blocks);
-    CHECK_EQ(peak_bytes, best);
-    CHECK_EQ(peak_blocks, blocks_at_best);
-    CHECK_EQ(ptm_lanes_bytes(), total);
-    CHECK_EQ(ptm_lanes_blocks(), blocks);
+    uint32_t n[PTM_N_LANES] = {0};
+    ptm_journal_drain();
+    CHECK_EQ(ptm_the_peak.best_bytes, best);
+    CHECK_EQ(ptm_peak_blocks(), blocks_at_best);
+    CHECK_EQ(ptm_the_peak.bytes, total);
+    CHECK_EQ(ptm_the_peak.blocks, blocks);
     for (int i = 0; i < MOST; i++) {
-        const known *k = &model[i];
-        if (k->id != 0) {
-            CHECK_EQ(ptm_sites_find(lane_of(k), k->hash), k->id);
-            CHECK_EQ(ptm_site_live(ptm_site_at(k->id)), k->live);
-            CHECK_EQ(ptm_site_share(k->id), k->at_peak);
-            CHECK_EQ(ptm_site_at(k->id)->allocated, k->allocated);
+        if (model[i].id != 0) {
+            check_site(&model[i]);
+            n[model[i].lane]++;
         }
     }
+    CHECK_EQ(ptm_lanes[PTM_LANE_MAIN].n_sites, n[PTM_LANE_MAIN]);
+    CHECK_EQ(ptm_lanes[PTM_LANE_RAW].n_sites, n[PTM_LANE_RAW]);
+}
+
+/* -- sweeps ------------------------------------------------------------------------------------ */
+
+static known *
+known_of(const ptm_site *site)
+{
+    for (int i = 0; i < MOST; i++) {
+        if (model[i].id != 0 && ptm_site_at(model[i].id) == site) {
+            return &model[i];
+        }
+    }
+    NEED(!"a site of the model");
+    return NULL;
 }
 
 static void
-bury(const ptm_site *site)
+bury(ptm_site *site)
 {
+    known *k = known_of(site);
+    CHECK(!k->gone);
+    k->gone = true;
     buried_blocks += site->allocated;
     buried_bytes += site->allocated * site->size;
 }
 
-/* After a sweep: what is gone was dead and had no share; its allocated blocks were buried. */
-static void
-find_the_gone(void)
+static bool
+keep(ptm_site *site)
 {
+    known *k = known_of(site);
+    CHECK(k->was_young);
+    k->young = !k->lost && ptm_test_below(8) == 0;
+    return !k->young;
+}
+
+static const ptm_sweep sweeping = {bury, keep};
+
+static bool
+must_go(const known *k, bool whole)
+{
+    bool dead = k->live == 0 && k->at_peak == 0;
+    bool unused = k->was_young ? k->allocated <= HARDLY_USED : whole && k->swept == k->allocated;
+    return dead && unused;
+}
+
+/* What is gone was dead and had no share; its allocated blocks were buried. */
+static void
+let_go(known *k)
+{
+    CHECK_EQ(k->live, 0);
+    CHECK_EQ(k->at_peak, 0);
+    CHECK(ptm_sites_find(lane_of(k), k->hash) != k->id);
+    CHECK(ptm_sites_recent(lane_of(k), k->hash)->site != k->id);
+    expected_blocks += k->allocated;
+    expected_bytes += k->allocated * k->size;
+    k->id = 0;
+}
+
+/* Of what is lost nobody says how soon it goes. */
+static void
+after_sweep(known *k, bool whole)
+{
+    if (!k->lost) {
+        CHECK_EQ(k->gone, must_go(k, whole));
+    }
+    if (k->gone) {
+        let_go(k);
+        return;
+    }
+    k->lost |= memory_is_short && ptm_site_at(k->id)->state == PTM_SITE_UNKNOWN;
+    if (whole && !k->young) {
+        k->swept = k->allocated;
+    }
+}
+
+static void
+before_sweep(void)
+{
+    ptm_journal_drain();
     for (int i = 0; i < MOST; i++) {
-        known *k = &model[i];
-        if (k->id != 0 && ptm_sites_find(lane_of(k), k->hash) == 0) {
-            CHECK_EQ(k->live, 0);
-            CHECK_EQ(k->at_peak, 0);
-            expected_blocks += k->allocated;
-            expected_bytes += k->allocated * k->size;
-            k->id = 0;
+        model[i].was_young = model[i].young;
+        model[i].gone = false;
+    }
+}
+
+/* True: of all sites, and there was memory for it. */
+static bool
+sweep_lane(ptm_lane_id lane)
+{
+    if (ptm_test_below(2)) {
+        return ptm_sites_sweep(lane, &sweeping);
+    }
+    ptm_sites_sweep_young(lane, &sweeping);
+    return false;
+}
+
+/* A lane without sites is never swept. */
+static void
+sweep(void)
+{
+    ptm_lane_id lane = ptm_test_below(2) ? PTM_LANE_MAIN : PTM_LANE_RAW;
+    before_sweep();
+    bool whole = ptm_lanes[lane].n_sites != 0 && sweep_lane(lane);
+    for (int i = 0; i < MOST; i++) {
+        if (model[i].id != 0 && model[i].lane == lane) {
+            after_sweep(&model[i], whole);
         }
     }
     CHECK_EQ(buried_blocks, expected_blocks);
     CHECK_EQ(buried_bytes, expected_bytes);
 }
 
-static void
-sweep(void)
-{
-    ptm_lane_id lane = ptm_test_below(2) ? PTM_LANE_MAIN : PTM_LANE_RAW;
-    if (ptm_test_below(2)) {
-        ptm_sites_sweep_young(lane, bury);
-    }
-    else {
-        (void)ptm_sites_sweep(lane, bury);
-    }
-    find_the_gone();
-}
+/* -- tests ------------------------------------------------------------------------------------- */
 
 static void
 clear(void)
 {
+    ptm_journal_clear();
     ptm_sites_clear();
     memset(model, 0, sizeof(model));
     total = best = blocks = blocks_at_best = 0;
@@ -207,14 +347,14 @@ events_and_sweeps(int n)
 {
     for (int i = 0; i < n; i++) {
         one_event();
-        if (ptm_test_below(40) == 0) {
+        if (ptm_test_below(rarely) == 0) {
             check_all();
         }
-        if (ptm_test_below(60) == 0) {
+        if (ptm_test_below(rarely) == 0) {
             sweep();
             check_all();
         }
-        if (ptm_test_below(500) == 0) {
+        if (ptm_test_below(10 * rarely) == 0) {
             reset_peak();
             check_all();
         }
@@ -223,57 +363,167 @@ events_and_sweeps(int n)
 }
 
 static void
+set_pace(int round)
+{
+    static const uint32_t percents[] = {50, 5, 0};
+    raw_percent = percents[round % 3];
+    rarely = round % 2 == 0 ? 50 : 1000;
+}
+
+static void
 books_and_peak_equal_the_row(void)
 {
     for (int round = 0; round < 30; round++) {
+        set_pace(round);
         events_and_sweeps(3000);
         clear();
     }
 }
 
-/* Without memory for strays, the composition of the peak may suffer, and nothing else: so no such
- * frees here. */
 static void
 every_map_may_fail(void)
 {
-    for (int64_t n = 0; n < 12; n++) {
+    for (int n = 0; n < 12; n++) {
+        set_pace(n);
         ptm_mem_fail_after(n);
-        for (int i = 0; i < 2000; i++) {
-            known *k = &model[ptm_test_below(MOST)];
-            if (k->id == 0) {
-                make(k);
-            }
-            else if (ptm_test_below(2) == 0 || k->live == 0) {
-                enter(k);
-            }
-            if (ptm_test_below(50) == 0) {
-                sweep();
-            }
-        }
-        check_all();
+        memory_is_short = true;
+        events_and_sweeps(2000);
         ptm_mem_fail_after(-1);
+        memory_is_short = false;
         events_and_sweeps(2000);
         clear();
     }
 }
 
+/* -- many sites -------------------------------------------------------------------------------- */
+
+static uint32_t kept;
+
 static void
-many_sites_find_themselves(void)
+bury_nobody(ptm_site *site)
 {
-    enum { N = 100000 };
-    for (uint64_t n = 1; n <= N; n++) {
-        ptm_site like = {.hash = n * PTM_HASH_SEED, .size = n};
-        CHECK(ptm_sites_new(PTM_LANE_MAIN, &like, true) == n);
+    (void)site;
+    CHECK(!"a site that is alive goes");
+}
+
+static bool
+keep_every(ptm_site *site)
+{
+    (void)site;
+    kept++;
+    return true;
+}
+
+static bool
+keep_every_third(ptm_site *site)
+{
+    (void)site;
+    return kept++ % 3 == 0;
+}
+
+/* Site n, alive. */
+static void
+make_nth(uint64_t n)
+{
+    ptm_site like = {.hash = n * PTM_HASH_SEED, .size = n};
+    NEED(ptm_sites_new(PTM_LANE_MAIN, &like, &no_tail) == n);
+    ptm_journal_add((uint32_t)n);
+}
+
+static void
+check_first(uint64_t n)
+{
+    for (uint64_t i = 1; i <= n; i++) {
+        CHECK_EQ(ptm_sites_find(&ptm_lanes[PTM_LANE_MAIN], i * PTM_HASH_SEED), i);
     }
-    for (uint64_t n = 1; n <= N; n += 7) {
-        ptm_sites_unindex((ptm_site_id)n);
-    }
-    for (uint64_t n = 1; n <= N; n++) {
-        CHECK_EQ(ptm_sites_find(&ptm_lanes[PTM_LANE_MAIN], n * PTM_HASH_SEED), n % 7 == 1 ? 0 : n);
-    }
+    CHECK_EQ(ptm_sites_find(&ptm_lanes[PTM_LANE_MAIN], (n + 1) * PTM_HASH_SEED), 0);
+    CHECK_EQ(ptm_sites_find(&ptm_lanes[PTM_LANE_RAW], PTM_HASH_SEED), 0);
+}
+
+static void
+check_memory(void)
+{
     size_t told = 0;
     ptm_sites_visit(ptm_test_add_bytes, &told);
     CHECK_EQ(told, ptm_test_mapped_bytes);
+}
+
+/* Every seventh, from the first on. */
+static void
+forget_some(uint64_t n)
+{
+    for (uint64_t i = 1; i <= n; i += 7) {
+        ptm_sites_forget((ptm_site_id)i);
+    }
+    for (uint64_t i = 1; i <= n; i++) {
+        ptm_site_id found = ptm_sites_find(&ptm_lanes[PTM_LANE_MAIN], i * PTM_HASH_SEED);
+        CHECK_EQ(found, i % 7 == 1 ? 0 : i);
+    }
+}
+
+static void
+find_many(bool with_sweeps)
+{
+    enum { N = 100000 };
+    const ptm_sweep young = {bury_nobody, keep_every};
+    for (uint64_t n = 1; n <= N; n++) {
+        if (with_sweeps && ptm_sites_want_sweep(PTM_LANE_MAIN)) {
+            ptm_journal_drain();
+            ptm_sites_sweep_young(PTM_LANE_MAIN, &young);
+        }
+        make_nth(n);
+    }
+    check_first(N);
+    forget_some(N);
+    check_memory();
+    clear();
+}
+
+/* Without a sweep those that find no room among the young go into the index at once. */
+static void
+many_sites_find_themselves(void)
+{
+    find_many(true);
+    find_many(false);
+}
+
+static void
+a_sweep_of_many_keeps_all_that_live(void)
+{
+    enum { N = 20000 };
+    const ptm_sweep whole = {bury_nobody, keep_every};
+    for (uint64_t n = 1; n <= N; n++) {
+        make_nth(n);
+    }
+    ptm_journal_drain();
+    for (int i = 0; i < 3; i++) {
+        CHECK(ptm_sites_sweep(PTM_LANE_MAIN, &whole));
+        CHECK_EQ(ptm_lanes[PTM_LANE_MAIN].n_sites, N);
+        CHECK(ptm_lanes[PTM_LANE_MAIN].sweep_at > N);
+        check_first(N);
+    }
+    check_memory();
+    clear();
+}
+
+static void
+what_is_not_kept_stays_young(void)
+{
+    const ptm_sweep third = {bury_nobody, keep_every_third};
+    for (uint64_t n = 1; n <= PTM_N_YOUNG; n++) {
+        CHECK(!ptm_sites_want_sweep(PTM_LANE_MAIN));
+        make_nth(n);
+    }
+    CHECK(ptm_sites_want_sweep(PTM_LANE_MAIN));
+    ptm_journal_drain();
+    for (uint32_t young = PTM_N_YOUNG; young != 0;) {
+        kept = 0;
+        ptm_sites_sweep_young(PTM_LANE_MAIN, &third);
+        CHECK_EQ(kept, young);
+        young -= (young + 2) / 3;
+        CHECK_EQ(ptm_lanes[PTM_LANE_MAIN].n_young, young);
+        check_first(PTM_N_YOUNG);
+    }
     clear();
 }
 
@@ -286,5 +536,7 @@ main(int argc, char **argv)
     RUN(books_and_peak_equal_the_row);
     RUN(every_map_may_fail);
     RUN(many_sites_find_themselves);
+    RUN(a_sweep_of_many_keeps_all_that_live);
+    RUN(what_is_not_kept_stays_young);
     return ptm_test_done();
 }
