@@ -58,8 +58,18 @@ def held() -> int:
         elif "pytracemalloc/_core" in name and writable:
             total, end, module = total + used, stop, name
         elif start == end and not name:
-            total += min(used, zeroed_tail(module))  # a neighbour may be merged with it
+            total += present(start, start + zeroed_tail(module))
     return total
+
+
+def present(start: int, end: int) -> int:
+    """Bytes of the pages in this range that are in memory: a neighbour's map may be
+    merged with the one they lie in."""
+    page = os.sysconf("SC_PAGESIZE")
+    with open("/proc/self/pagemap", "rb") as pagemap:
+        pagemap.seek(start // page * 8)
+        words = struct.iter_unpack("<Q", pagemap.read((end - start) // page * 8))
+    return sum(word >> 63 for (word,) in words) * page
 
 
 def mappings() -> Iterator[tuple[list[str], dict[str, list[str]]]]:

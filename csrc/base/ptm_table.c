@@ -12,7 +12,7 @@ chunk_bytes(const ptm_table *table)
 static void *
 record(const ptm_table *table, uint32_t id)
 {
-    return ptm_table_at(table, id, table->record_bytes, table->chunk_bits);
+    return ptm_table_at(table->chunks, id, table->record_bytes, table->chunk_bits);
 }
 
 static bool

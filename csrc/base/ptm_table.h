@@ -22,11 +22,15 @@ typedef struct {
     /* head of the list of dropped ids, linked through their first word; 0: empty */
     uint32_t free_id;
     uint32_t n_free;
-    char *chunks[PTM_TABLE_CHUNKS];
+    char **chunks; /* the directory */
 } ptm_table;
 
-#define PTM_TABLE(record_type, bits) \
-    {.record_bytes = sizeof(record_type), .chunk_bits = (bits), .used = 1}
+/* A variable of its own, all zero at first: it takes no room in the file, and memory only where it
+ * is used. */
+typedef char *ptm_table_directory[PTM_TABLE_CHUNKS];
+
+#define PTM_TABLE(record_type, bits, directory) \
+    {.record_bytes = sizeof(record_type), .chunk_bits = (bits), .used = 1, .chunks = (directory)}
 
 uint32_t ptm_table_new(ptm_table *table); /* a zeroed record */
 void ptm_table_drop(ptm_table *table, uint32_t id);
@@ -34,9 +38,9 @@ void ptm_table_clear(ptm_table *table); /* gives every chunk back */
 void ptm_table_visit(const ptm_table *table, ptm_mem_visit visit, void *arg);
 
 static PTM_ALWAYS_INLINE void *
-ptm_table_at(const ptm_table *table, uint32_t id, uint32_t record_bytes, uint32_t chunk_bits)
+ptm_table_at(char *const *chunks, uint32_t id, uint32_t record_bytes, uint32_t chunk_bits)
 {
-    return table->chunks[id >> chunk_bits] + (size_t)(id & ((1u << chunk_bits) - 1)) * record_bytes;
+    return chunks[id >> chunk_bits] + (size_t)(id & ((1u << chunk_bits) - 1)) * record_bytes;
 }
 
 static inline uint32_t

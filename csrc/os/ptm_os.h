@@ -19,6 +19,8 @@ void *ptm_os_map(size_t bytes);
 void *ptm_os_map_large(size_t bytes);
 void ptm_os_unmap(void *pages, size_t bytes);
 void ptm_os_discard(void *pages, size_t bytes); /* stays mapped, reads as zero, holds no memory */
+/* Tells the pages of this module's own variables. */
+void ptm_os_visit_variables(ptm_mem_visit visit, void *arg);
 size_t ptm_os_resident_bytes(const void *pages, size_t bytes);
 void ptm_os_yield(void);
 /* The calling thread, as pthread_self() names it. On x86-64 glibc that is the thread pointer

@@ -6,6 +6,7 @@
 #error "pytracemalloc runs on Linux with glibc only"
 #endif
 
+#include <link.h>
 #include <pthread.h>
 #include <sched.h>
 #include <string.h>
@@ -81,6 +82,40 @@ ptm_os_resident_bytes(const void *pages, size_t bytes)
         resident += count_resident(seen, n) * page;
     }
     return resident;
+}
+
+typedef struct {
+    ptm_mem_visit visit;
+    void *arg;
+} visiting;
+
+/* The module that holds this very function: its writable segments. */
+static int
+visit_module(struct dl_phdr_info *info, size_t size, void *arg)
+{
+    (void)size;
+    static const char here;
+    const visiting *v = arg;
+    bool found = false;
+    for (int i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *p = &info->dlpi_phdr[i];
+        uintptr_t offset = (uintptr_t)&here - (uintptr_t)info->dlpi_addr - p->p_vaddr;
+        found = found || (p->p_type == PT_LOAD && offset < p->p_memsz);
+    }
+    for (int i = 0; found && i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *p = &info->dlpi_phdr[i];
+        if (p->p_type == PT_LOAD && (p->p_flags & PF_W) != 0) {
+            v->visit(v->arg, (const void *)(info->dlpi_addr + p->p_vaddr), p->p_memsz);
+        }
+    }
+    return found;
+}
+
+void
+ptm_os_visit_variables(ptm_mem_visit visit, void *arg)
+{
+    visiting v = {visit, arg};
+    (void)dl_iterate_phdr(visit_module, &v);
 }
 
 void

@@ -35,6 +35,12 @@ ptm_tstate_attached(void)
     return _PyThreadState_UncheckedGet();
 }
 
+static inline bool
+ptm_is_finalizing(void)
+{
+    return _Py_IsFinalizing() != 0;
+}
+
 /* For callers who may not hold the GIL: the thread's own state. */
 static inline PyThreadState *
 ptm_tstate_of_thread(void)

@@ -30,6 +30,12 @@ ptm_tstate_attached(void)
     return _PyThreadState_UncheckedGet();
 }
 
+static inline bool
+ptm_is_finalizing(void)
+{
+    return _Py_IsFinalizing() != 0;
+}
+
 /* For callers who may not be attached: a detached thread's frames stay as they are, since only it
  * pushes and pops them. */
 static inline PyThreadState *

@@ -47,6 +47,12 @@ ptm_tstate_main(const PyInterpreterState *main_interp)
     return PTM_LIKELY(ours) ? tstate : NULL;
 }
 
+static inline bool
+ptm_is_finalizing(void)
+{
+    return Py_IsFinalizing() != 0;
+}
+
 /* For callers who may not be attached: a detached thread's frames stay as they are, since only it
  * pushes and pops them. */
 static inline PyThreadState *
@@ -128,12 +134,12 @@ ptm_code_offset(const PyCodeObject *code, uintptr_t ip)
     return (int)((intptr_t)ip - (intptr_t)code->co_code_adaptive);
 }
 
-/* The interpreter's own `__init__` shim: three instructions, the first traceable one said to be
- * behind them. */
+/* The interpreter's own `__init__` shim, a constant that is never freed: three instructions, the
+ * first traceable one said to be behind them. Code made by hand may have the latter as well. */
 static inline bool
 ptm_code_is_shim(const PyCodeObject *code)
 {
-    return code->_co_firsttraceable >= Py_SIZE(code);
+    return code->_co_firsttraceable >= Py_SIZE(code) && _Py_IsImmortal((PyObject *)(uintptr_t)code);
 }
 
 /* Counts what is pushed by the eval loop: frames of functions, complete or not, and `__init__`

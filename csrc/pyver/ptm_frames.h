@@ -13,6 +13,7 @@
  *                                        this main interpreter
  *   ptm_tstate_of_thread()               the same for callers who may hold no GIL: also a detached
  *                                        thread's own state
+ *   ptm_is_finalizing()                  the interpreter frees what threads have
  *   ptm_tstate_if_attached()             for the same callers; NULL if the thread is detached, even
  *                                        if its state has been freed
  *   ptm_tstate_in_lane(tstate, interp)   no other thread with a state like this one runs at the

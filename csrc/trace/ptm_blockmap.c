@@ -15,13 +15,15 @@ typedef struct {
 #define CHUNK_BITS 12
 
 static ptm_lock map_lock;
-static ptm_table map_blocks = PTM_TABLE(mapped_block, CHUNK_BITS); /* guarded: map_lock */
-static ptm_index map_index;                                        /* guarded: map_lock */
+static ptm_table_directory map_chunks;
+static ptm_table map_blocks =
+    PTM_TABLE(mapped_block, CHUNK_BITS, map_chunks); /* guarded: map_lock */
+static ptm_index map_index;                          /* guarded: map_lock */
 
 static mapped_block *
 block_at(uint32_t id)
 {
-    return ptm_table_at(&map_blocks, id, sizeof(mapped_block), CHUNK_BITS);
+    return ptm_table_at(map_chunks, id, sizeof(mapped_block), CHUNK_BITS);
 }
 
 static uint32_t

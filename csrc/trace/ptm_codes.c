@@ -29,20 +29,22 @@ typedef struct {
 #define CODE_CHUNK_BITS 11
 #define PAIR_CHUNK_BITS 12
 
-static ptm_table codes = PTM_TABLE(known_code, CODE_CHUNK_BITS);
-static ptm_table pairs = PTM_TABLE(pair, PAIR_CHUNK_BITS);
+static ptm_table_directory code_chunks;
+static ptm_table codes = PTM_TABLE(known_code, CODE_CHUNK_BITS, code_chunks);
+static ptm_table_directory pair_chunks;
+static ptm_table pairs = PTM_TABLE(pair, PAIR_CHUNK_BITS, pair_chunks);
 static ptm_index code_index, pair_index;
 
 static known_code *
 code_at(uint32_t id)
 {
-    return ptm_table_at(&codes, id, sizeof(known_code), CODE_CHUNK_BITS);
+    return ptm_table_at(code_chunks, id, sizeof(known_code), CODE_CHUNK_BITS);
 }
 
 static pair *
 pair_at(uint32_t id)
 {
-    return ptm_table_at(&pairs, id, sizeof(pair), PAIR_CHUNK_BITS);
+    return ptm_table_at(pair_chunks, id, sizeof(pair), PAIR_CHUNK_BITS);
 }
 
 static uint32_t
@@ -158,11 +160,24 @@ decode(const PyCodeObject *code, known_code *known, uintptr_t ip)
     return ptm_names_frame(&frame);
 }
 
+/* 0: no memory. */
+static uint32_t
+know(const PyCodeObject *code)
+{
+    uint32_t id = find_code((uintptr_t)code);
+    return id != 0 ? id : add_code(code);
+}
+
+bool
+ptm_codes_know(const PyCodeObject *code)
+{
+    return know(code) != 0;
+}
+
 static ptm_frame_id
 add_pair(const PyCodeObject *code, uintptr_t ip)
 {
-    uint32_t code_id = find_code((uintptr_t)code);
-    code_id = code_id != 0 ? code_id : add_code(code);
+    uint32_t code_id = know(code);
     ptm_frame_id frame = code_id == 0 ? 0 : decode(code, code_at(code_id), ip);
     uint32_t id = frame == 0 ? 0 : ptm_table_new(&pairs);
     if (id == 0) {

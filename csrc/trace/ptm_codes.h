@@ -17,6 +17,9 @@
 #include "trace/ptm_names.h"
 
 ptm_frame_id ptm_codes_frame(const PyCodeObject *code, uintptr_t ip);
+/* Sees to it that the death of this code object will be heard: whoever remembers something of its
+ * instructions must. False: no memory. */
+bool ptm_codes_know(const PyCodeObject *code);
 /* The frame "<unknown>":0. */
 ptm_frame_id ptm_codes_unknown(void);
 /* Whether this code object was known. */

@@ -24,7 +24,8 @@ typedef struct piece {
 #define FRAME_CHUNK_BITS 12
 #define PIECE_BYTES ((size_t)256 << 10)
 
-static ptm_table strings = PTM_TABLE(string_record, STRING_CHUNK_BITS);
+static ptm_table_directory string_chunks;
+static ptm_table strings = PTM_TABLE(string_record, STRING_CHUNK_BITS, string_chunks);
 static ptm_index string_index;
 static piece *pieces;
 static size_t piece_used; /* bytes of the first piece, its head included */
@@ -32,7 +33,7 @@ static size_t piece_used; /* bytes of the first piece, its head included */
 static string_record *
 string_at(ptm_str_id id)
 {
-    return ptm_table_at(&strings, id, sizeof(string_record), STRING_CHUNK_BITS);
+    return ptm_table_at(string_chunks, id, sizeof(string_record), STRING_CHUNK_BITS);
 }
 
 static char *
@@ -106,13 +107,14 @@ clear_pieces(void)
 
 /* -- frames ------------------------------------------------------------------------------------ */
 
-static ptm_table frames = PTM_TABLE(ptm_frame, FRAME_CHUNK_BITS);
+static ptm_table_directory frame_chunks;
+static ptm_table frames = PTM_TABLE(ptm_frame, FRAME_CHUNK_BITS, frame_chunks);
 static ptm_index frame_index;
 
 static ptm_frame *
 frame_at(ptm_frame_id id)
 {
-    return ptm_table_at(&frames, id, sizeof(ptm_frame), FRAME_CHUNK_BITS);
+    return ptm_table_at(frame_chunks, id, sizeof(ptm_frame), FRAME_CHUNK_BITS);
 }
 
 static bool

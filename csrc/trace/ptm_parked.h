@@ -9,7 +9,9 @@
  *           for all of them.
  * Bounds    PTM_MOST_PARKED blocks, and about PTM_MOST_PARKED_BYTES; none while the interpreter
  *           ends
- * Threads   by the holder of the main interpreter's GIL
+ * Threads   `add` by the main lane's writer; `release` by the holder of the main interpreter's GIL.
+ *           An interpreter that shares the GIL may have small blocks of its own: called there,
+ *           `release` leaves everything for the main one
  * Failure   none
  */
 #ifndef PTM_PARKED_H
@@ -22,7 +24,7 @@
 
 /* Instead of below->free: the block is that of a code object. */
 void ptm_parked_add(const PyMemAllocatorEx *below, void *block);
-/* Gives back what waits here. */
+/* Gives back what waits here, to where each block came from. */
 void ptm_parked_release(void);
 /* By any thread: windows must be looked at again. */
 void ptm_parked_raise_age(void);

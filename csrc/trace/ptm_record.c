@@ -293,9 +293,9 @@ alloc_in(ptm_lane_id lane, const PyThreadState *tstate, void *block, size_t size
 
 /* The old size leaves before the new one enters: the peak never has both. */
 static PTM_ALWAYS_INLINE void
-realloc_in(ptm_lane_id lane, const PyThreadState *tstate, uint32_t old, void *block, size_t size)
+realloc_in(ptm_lane_id lane, const PyThreadState *tstate, ptm_site_id old, void *block, size_t size)
 {
-    settle_site(lane, old & PTM_ENTRY_SITE);
+    settle_site(lane, old);
     alloc_in(lane, tstate, block, size);
 }
 
@@ -371,7 +371,12 @@ leave_raw(void)
 static const PyThreadState *
 tstate_of_thread(void)
 {
-    return ptm_recording.leaving ? ptm_tstate_if_attached() : ptm_tstate_of_thread();
+    const PyThreadState *tstate =
+        ptm_record_is_leaving() ? ptm_tstate_if_attached() : ptm_tstate_of_thread();
+    if (tstate != NULL && !ptm_tstate_in_lane(tstate, ptm_recording.main_interp)) {
+        PTM_STORE(&ptm_recording.other_interps, true);
+    }
+    return tstate;
 }
 
 /* An event of another interpreter's thread. */
@@ -385,10 +390,10 @@ raw_alloc(const PyThreadState *tstate, void *block, size_t size)
 }
 
 /* What was taken, unless tracing began anew since. */
-static uint32_t
+static ptm_site_id
 still_taken(ptm_taken taken)
 {
-    return taken.session == ptm_recording.session ? taken.entry : 0;
+    return taken.session == ptm_recording.session ? taken.site : 0;
 }
 
 static void
@@ -427,12 +432,23 @@ ptm_record_raw_free(const void *block)
     }
 }
 
+/* Code objects are not moved: a mark is one of a block that went unheard. */
+static PTM_ALWAYS_INLINE ptm_taken
+take(const void *block)
+{
+    uint32_t entry = ptm_blocks_take(block);
+    if (PTM_UNLIKELY(entry & PTM_ENTRY_CODE)) {
+        code_died_at_once(block);
+    }
+    return (ptm_taken){entry & PTM_ENTRY_SITE, ptm_recording.session};
+}
+
 ptm_taken
 ptm_record_raw_take(const void *block)
 {
     ptm_taken taken = {0, 0};
     if (ptm_blocks_get(block) != 0 && enter_raw()) {
-        taken = (ptm_taken){ptm_blocks_take(block), ptm_recording.session};
+        taken = take(block);
         leave_raw();
     }
     return taken;
@@ -443,9 +459,9 @@ void
 ptm_record_realloc_failed(ptm_taken taken, const void *block)
 {
     uint32_t old;
-    if (taken.entry != 0 && enter_raw()) {
+    if (taken.site != 0 && enter_raw()) {
         if (taken.session == ptm_recording.session) {
-            (void)ptm_blocks_put(block, taken.entry, &old);
+            (void)ptm_blocks_put(block, taken.site, &old);
         }
         leave_raw();
     }
@@ -530,7 +546,7 @@ ptm_record_main_take(const void *block)
     if (is_free_elsewhere()) {
         return ptm_record_raw_take(block);
     }
-    return (ptm_taken){ptm_blocks_take(block), ptm_recording.session};
+    return take(block);
 }
 
 void

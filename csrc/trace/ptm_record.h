@@ -25,17 +25,25 @@ typedef struct {
     bool other_interps;
     /* the interpreter ends: it frees the states of other threads; guarded: books lock */
     bool leaving;
-    /* rises with each start and clear: site ids of before mean nothing */
+    /* rises with each clear and stop: site ids of before mean nothing */
     uint32_t session;
     PyInterpreterState *main_interp;
 } ptm_record_state;
 
 PTM_EXTERN ptm_record_state ptm_recording;
+
+/* The second net: for an end that did not call the functions of atexit. */
+static inline bool
+ptm_record_is_leaving(void)
+{
+    return ptm_recording.leaving || ptm_is_finalizing();
+}
+
 PTM_EXTERN ptm_lock ptm_intern_lock;
 
 /* What a realloc took away, to be settled when its outcome is known. */
 typedef struct {
-    uint32_t entry;   /* 0: the block was not traced */
+    ptm_site_id site; /* 0: the block was not traced */
     uint32_t session; /* in which the entry was taken */
 } ptm_taken;
 

@@ -3,34 +3,16 @@
 
 ptm_shadow_wing *ptm_shadow_root[1 << PTM_SHADOW_ROOT_BITS];
 
-#define SMALL_LEAVES 16u /* filled page by page: 128 MiB of heap */
-
-static uint32_t n_leaves; /* ever mapped; relaxed */
-
-static void *
-map_wing(void)
-{
-    return ptm_mem_map(sizeof(ptm_shadow_wing));
-}
-
-static void *
-map_leaf(void)
-{
-    bool small = PTM_FETCH_ADD(&n_leaves, 1u) < SMALL_LEAVES;
-    return small ? ptm_mem_map(sizeof(ptm_shadow_leaf))
-                 : ptm_mem_map_table(sizeof(ptm_shadow_leaf));
-}
-
 /* What *place points to, mapped and published if it is not there; the loser of a race gives its
  * pages back. */
 static void *
-mapped_at(void **place, void *(*map)(void), size_t bytes)
+mapped_at(void **place, size_t bytes)
 {
     void *there = PTM_LOAD_ACQUIRE(place);
     if (there != NULL) {
         return there;
     }
-    void *fresh = map();
+    void *fresh = ptm_mem_map(bytes);
     if (fresh != NULL
         && !__atomic_compare_exchange_n(place, &there, fresh, false, __ATOMIC_ACQ_REL,
                                         __ATOMIC_ACQUIRE)) {
@@ -43,13 +25,13 @@ mapped_at(void **place, void *(*map)(void), size_t bytes)
 uint32_t *
 ptm_shadow_slot_slow(uintptr_t address)
 {
-    ptm_shadow_wing *wing = mapped_at((void **)&ptm_shadow_root[PTM_SHADOW_ROOT_OF(address)],
-                                      map_wing, sizeof(ptm_shadow_wing));
+    ptm_shadow_wing *wing =
+        mapped_at((void **)&ptm_shadow_root[PTM_SHADOW_ROOT_OF(address)], sizeof(ptm_shadow_wing));
     if (wing == NULL) {
         return NULL;
     }
-    ptm_shadow_leaf *leaf = mapped_at((void **)&wing->leaves[PTM_SHADOW_WING_OF(address)], map_leaf,
-                                      sizeof(ptm_shadow_leaf));
+    ptm_shadow_leaf *leaf =
+        mapped_at((void **)&wing->leaves[PTM_SHADOW_WING_OF(address)], sizeof(ptm_shadow_leaf));
     return leaf == NULL ? NULL : &leaf->entries[PTM_SHADOW_LEAF_OF(address)];
 }
 

@@ -12,10 +12,7 @@
  *
  *           The root is static, wings (16 kB) and leaves (2 MB of addresses, one for each 8 MiB of
  *           heap) are mapped when first written, so nothing large is reserved and it starts where
- *           address space is scarce. Three loads, of which two are nearly always cached. The first
- *           leaves are filled page by page, so that a small program pays for what it uses; later
- *           ones ask for a large page, since with a large heap and small pages nearly every access
- *           would miss the translation cache, too.
+ *           address space is scarce. Three loads, of which two are nearly always cached.
  * Threads   No lock on entries: two live blocks never share an address, and an entry is removed
  *           before the real free. A new wing or leaf is published by compare-and-swap and stays
  *           mapped for good: `clear` gives its memory back but not its address, so a thread that

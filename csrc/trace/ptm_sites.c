@@ -5,7 +5,8 @@
 
 ptm_peak ptm_the_peak = {.epoch = 1};
 ptm_lane ptm_lanes[PTM_N_LANES];
-ptm_table ptm_site_table = PTM_TABLE(ptm_site, PTM_SITE_CHUNK_BITS);
+ptm_table_directory ptm_site_chunks;
+ptm_table ptm_site_table = PTM_TABLE(ptm_site, PTM_SITE_CHUNK_BITS, ptm_site_chunks);
 ptm_lock ptm_books_lock;
 uint32_t ptm_code_age = 1;
 
@@ -68,7 +69,6 @@ grow_up(ptm_lane *lane, ptm_site_id id)
     ptm_site *site = ptm_site_at(id);
     bool put = ptm_index_put(&lane->sites, INDEX_HASH(site->hash), id);
     site->state = put ? PTM_SITE_INDEXED : PTM_SITE_UNKNOWN;
-    site->swept = 0;
 }
 
 ptm_site_id
@@ -164,6 +164,7 @@ settle_young(ptm_lane *lane, ptm_site_id id, const ptm_sweep *sweep)
     if (!sweep->keep(site)) {
         return false;
     }
+    site->swept = 0;
     if (site->state == PTM_SITE_YOUNG) {
         grow_up(lane, id);
     }

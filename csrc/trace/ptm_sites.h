@@ -92,6 +92,7 @@ typedef struct {
 
 PTM_EXTERN ptm_lane ptm_lanes[PTM_N_LANES];
 PTM_EXTERN ptm_table ptm_site_table;
+PTM_EXTERN ptm_table_directory ptm_site_chunks;
 PTM_EXTERN ptm_lock ptm_books_lock; /* before the intern lock */
 /* Rises before an address at which a code object died can come back; relaxed. */
 PTM_EXTERN uint32_t ptm_code_age;
@@ -102,7 +103,7 @@ PTM_EXTERN uint32_t ptm_code_age;
 static PTM_ALWAYS_INLINE ptm_site *
 ptm_site_at(ptm_site_id id)
 {
-    return ptm_table_at(&ptm_site_table, id, sizeof(ptm_site), PTM_SITE_CHUNK_BITS);
+    return ptm_table_at(ptm_site_chunks, id, sizeof(ptm_site), PTM_SITE_CHUNK_BITS);
 }
 
 /* By the lane's writer; 0: not there. */

@@ -8,7 +8,8 @@
 #define NODE_CHUNK_BITS 14
 #define FIRST_SWEEP 65536u /* nodes before the first sweep */
 
-static ptm_table nodes = PTM_TABLE(ptm_node, NODE_CHUNK_BITS);
+static ptm_table_directory node_chunks;
+static ptm_table nodes = PTM_TABLE(ptm_node, NODE_CHUNK_BITS, node_chunks);
 static ptm_index node_index;
 static uint32_t sweep_at = FIRST_SWEEP;
 
@@ -19,7 +20,7 @@ static uint32_t n_marks; /* nodes beyond these cannot be marked */
 static ptm_node *
 node_at(ptm_node_id id)
 {
-    return ptm_table_at(&nodes, id, sizeof(ptm_node), NODE_CHUNK_BITS);
+    return ptm_table_at(node_chunks, id, sizeof(ptm_node), NODE_CHUNK_BITS);
 }
 
 static uint32_t
@@ -122,6 +123,7 @@ fold(ptm_node_id id)
         ptm_stacks_mark(shorter);
         if (shorter != id) {
             ptm_stacks_bury(shorter, node->dead_blocks, node->dead_bytes);
+            node->dead_blocks = node->dead_bytes = 0;
         }
     }
 }

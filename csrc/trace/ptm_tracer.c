@@ -71,7 +71,9 @@ set_leaving(bool leaving)
 void
 ptm_tracer_stay(void)
 {
-    set_leaving(false);
+    if (!ptm_is_finalizing()) {
+        set_leaving(false);
+    }
 }
 
 void
@@ -190,8 +192,7 @@ ptm_tracer_memory_bytes(void)
 {
     size_t total = 0;
     lock_all();
-    add_resident(&total, ptm_lanes, sizeof(ptm_lanes));
-    add_resident(&total, ptm_shadow_root, sizeof(ptm_shadow_root));
+    ptm_os_visit_variables(add_resident, &total);
     ptm_shadow_visit(add_resident, &total);
     ptm_blockmap_visit(add_resident, &total);
     ptm_sites_visit(add_resident, &total);

@@ -52,20 +52,30 @@ has_window(void)
     return window != NULL;
 }
 
-/* The number of frames; *whole: the stack does not go on behind them. */
-static uint32_t
-fill_window(const PyThreadState *tstate, uint32_t limit, ptm_walk_manner manner, bool *whole)
+/* An incomplete frame's instruction is part of what is remembered as well. */
+static bool
+know_incomplete(const ptm_pyframe *frame)
 {
-    uint32_t n = 0;
+    return ptm_frame_is_entry(frame) || ptm_codes_know(ptm_frame_code(frame));
+}
+
+/* The number of frames, *whole: the stack does not go on behind them. False: no memory. */
+static bool
+fill_window(const PyThreadState *tstate, uint32_t limit, ptm_walk_manner manner, uint32_t *n,
+            bool *whole)
+{
     const ptm_pyframe *frame =
         tstate == NULL ? NULL : ptm_walk_start(ptm_frame_top(tstate), manner);
-    for (; frame != NULL && n < limit; frame = ptm_frame_previous(frame)) {
+    for (*n = 0; frame != NULL && *n < limit; frame = ptm_frame_previous(frame)) {
         if (!ptm_walk_skips(frame, manner)) {
-            window[n++] = (seen_frame){frame, ptm_frame_mark(frame)};
+            window[(*n)++] = (seen_frame){frame, ptm_frame_mark(frame)};
+        }
+        else if (!know_incomplete(frame)) {
+            return false;
         }
     }
     *whole = ptm_walk_next(frame, manner) == NULL;
-    return n;
+    return true;
 }
 
 /* A frame that was taken for a complete one: the interpreter's shim, which is learnt here, or one
@@ -73,10 +83,12 @@ fill_window(const PyThreadState *tstate, uint32_t limit, ptm_walk_manner manner,
 static void
 learn(const ptm_pyframe *frame, ptm_walked *walked)
 {
-    walked->verdict = PTM_WALK_WRONG;
     if (ptm_code_is_shim(ptm_frame_code(frame))) {
         walked->verdict = PTM_WALK_LEARNT;
         ptm_walk_shim = ptm_frame_code(frame);
+    }
+    else if (know_incomplete(frame)) {
+        walked->verdict = PTM_WALK_WRONG;
     }
 }
 
@@ -221,11 +233,16 @@ walk_short(uint32_t n, ptm_walked *walked)
     return true;
 }
 
+/* PTM_WALK_TOP leaves out the most recent frame. */
 static bool
-has_incomplete_top(const PyThreadState *tstate)
+leaves_out_rightly(const PyThreadState *tstate, ptm_walked *walked)
 {
     const ptm_pyframe *top = ptm_frame_top(tstate);
-    return top != NULL && !ptm_walk_is_shim(top) && ptm_frame_is_incomplete(top);
+    if (top == NULL || ptm_walk_is_shim(top) || !ptm_frame_is_incomplete(top)) {
+        walked->verdict = PTM_WALK_WRONG;
+        return false;
+    }
+    return know_incomplete(top);
 }
 
 static bool
@@ -242,14 +259,13 @@ ptm_walk_exact(const PyThreadState *tstate, uint32_t limit, ptm_walk_manner mann
 {
     bool whole;
     *walked = (ptm_walked){.verdict = PTM_WALK_RIGHT};
-    if (manner == PTM_WALK_TOP && !has_incomplete_top(tstate)) {
-        walked->verdict = PTM_WALK_WRONG;
+    if (manner == PTM_WALK_TOP && !leaves_out_rightly(tstate, walked)) {
         return false;
     }
-    if (!has_window()) {
+    uint32_t n;
+    if (!has_window() || !fill_window(tstate, limit, manner, &n, &whole)) {
         return false;
     }
-    uint32_t n = fill_window(tstate, limit, manner, &whole);
     walked->n_whole = !whole ? 0 : n == 0 ? 1 : n;
     if (n == 0) {
         return walk_unknown(walked);

@@ -23,8 +23,7 @@
 #include "trace/ptm_sites.h"
 #include "trace/ptm_stacks.h"
 
-/* Code of the interpreter's own `__init__` shim, once one was met. (Code made by hand may look like
- * it, and die: then a depth beyond the limit may be off by one, no more.) */
+/* Code of the interpreter's own `__init__` shim, once one was met: a constant of it. */
 PTM_EXTERN const PyCodeObject *ptm_walk_shim;
 
 typedef struct {

@@ -11,7 +11,8 @@ typedef struct {
 #define MOST ((1u << BITS) * PTM_TABLE_CHUNKS)
 #define SOME 2000
 
-static ptm_table table = PTM_TABLE(record, BITS);
+static ptm_table_directory table_chunks;
+static ptm_table table = PTM_TABLE(record, BITS, table_chunks);
 static uint32_t model[SOME]; /* value of a live id */
 static record *place[SOME];
 static bool lives[SOME];
@@ -20,7 +21,7 @@ static uint32_t n_live;
 static record *
 at(uint32_t id)
 {
-    return ptm_table_at(&table, id, sizeof(record), BITS);
+    return ptm_table_at(table_chunks, id, sizeof(record), BITS);
 }
 
 static void

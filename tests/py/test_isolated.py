@@ -108,6 +108,17 @@ def test_dead_sites_are_used_again() -> None:
     run("dead_sites", 1_000_000 if FULL else 200_000, env=REUSE)
 
 
+def test_code_that_is_never_seen_complete() -> None:
+    run("incomplete_code", env=REUSE)
+
+
+@pytest.mark.skipif(
+    sys.version_info < (3, 13), reason="Python code cannot make such an interpreter"
+)
+def test_stop_by_an_interpreter_that_shares_the_gil() -> None:
+    run("shared_gil")
+
+
 def test_no_memory_for_the_tracer() -> None:
     run("no_memory", 30)
 

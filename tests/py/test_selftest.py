@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""An interpreter whose frames do not read as expected is not traced: the import says so."""
+"""An interpreter whose frames do not read as expected is not traced: no import."""
 
 from __future__ import annotations
 
