@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "trace/ptm_walk.h"
 
+#include <string.h>
+
 #include "trace/ptm_codes.h"
 #include "trace/ptm_sites.h"
 
@@ -92,15 +94,38 @@ learn(const ptm_pyframe *frame, ptm_walked *walked)
     }
 }
 
+/* The frames met last, one for each value of a few bits of a hash: the code object of such a one
+ * need not be looked at. */
+typedef struct {
+    uintptr_t mark;
+    ptm_frame_id id;   /* 0: empty */
+    uint32_t code_age; /* valid only in this age */
+} met_frame;
+
+#define N_MET 4096u
+
+static met_frame met_frames[N_MET]; /* guarded: intern lock */
+
 /* 0: no memory, or the frame is not complete. */
 static ptm_frame_id
-frame_of(const seen_frame *seen, ptm_walked *walked)
+look_up(const seen_frame *seen, ptm_walked *walked)
 {
     if (ptm_frame_is_incomplete(seen->frame)) {
         learn(seen->frame, walked);
         return 0;
     }
     return ptm_codes_frame(ptm_frame_code(seen->frame), ptm_frame_ip(seen->frame));
+}
+
+static ptm_frame_id
+frame_of(const seen_frame *seen, ptm_walked *walked)
+{
+    met_frame *met = &met_frames[ptm_hash_pair(seen->mark, 0) % N_MET];
+    uint32_t age = PTM_LOAD(&ptm_code_age);
+    if (met->mark != seen->mark || met->code_age != age || met->id == 0) {
+        *met = (met_frame){seen->mark, look_up(seen, walked), age};
+    }
+    return met->id;
 }
 
 /* -- memory ------------------------------------------------------------------------------------ */
@@ -278,6 +303,9 @@ void
 ptm_walk_clear(void)
 {
     ptm_walk_forget();
+    if (window != NULL) {
+        memset(met_frames, 0, sizeof(met_frames));
+    }
     ptm_mem_unmap(window, WINDOW_BYTES);
     window = NULL;
     for (uint32_t i = 0; i < N_MEMORIES; i++) {
