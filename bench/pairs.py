@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import statistics
 import subprocess
 import sys
@@ -83,14 +82,24 @@ def child_path() -> Path:
     info = path / "ptm_bench_child-1.dist-info"
     info.mkdir(parents=True, exist_ok=True)
     for source in (HERE / "child").glob("*.py"):
-        shutil.copy(source, path / source.name)
-    (info / "METADATA").write_text(
-        "Metadata-Version: 2.1\nName: ptm-bench-child\nVersion: 1\n"
+        put(path / source.name, source.read_text())
+    put(
+        info / "METADATA",
+        "Metadata-Version: 2.1\nName: ptm-bench-child\nVersion: 1\n",
     )
-    (info / "entry_points.txt").write_text(
-        "[pyperf.hook]\nptm_bench = ptm_bench_child:PyperfHook\n"
+    put(
+        info / "entry_points.txt",
+        "[pyperf.hook]\nptm_bench = ptm_bench_child:PyperfHook\n",
     )
     return path
+
+
+def put(path: Path, text: str) -> None:
+    """Write a file once: another benchmark may be reading it."""
+    if not path.exists() or path.read_text() != text:
+        scratch = path.with_suffix(f".{os.getpid()}")
+        scratch.write_text(text)
+        scratch.replace(path)
 
 
 def child_environment(path: Path, seed: int) -> dict[str, str]:
