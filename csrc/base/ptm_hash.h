@@ -11,12 +11,13 @@
 #define PTM_HASH_SEED UINT64_C(0x9e3779b97f4a7c15)
 #define PTM_HASH_MULTIPLIER UINT64_C(0xbf58476d1ce4e5b9)
 
-/* One word more. Order matters: the rotation keeps a permuted stack from hashing alike. Five cycles
- * of latency. */
+/* One word more. Each step is one to one in the hash, so two chains that differ in one word never
+ * meet again. Order matters, since exclusive or and multiplication do not commute. Four cycles of
+ * latency. */
 static PTM_ALWAYS_INLINE uint64_t
 ptm_hash_step(uint64_t hash, uint64_t word)
 {
-    return ((hash << 29 | hash >> 35) ^ word) * PTM_HASH_MULTIPLIER;
+    return (hash ^ word) * PTM_HASH_MULTIPLIER;
 }
 
 /* Spreads every bit of a chain of steps over the whole word. */

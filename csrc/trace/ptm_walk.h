@@ -100,18 +100,19 @@ static PTM_ALWAYS_INLINE ptm_window
 ptm_walk_hash(const PyThreadState *tstate, uint32_t limit, ptm_walk_manner manner)
 {
     const ptm_pyframe *frame = ptm_walk_start(ptm_frame_top(tstate), manner);
-    ptm_window window = {PTM_HASH_SEED ^ (uint64_t)manner, 0, true};
-    uint32_t shims = manner == PTM_WALK_TOP;
-    while (frame != NULL && window.depth < limit) {
-        window.hash = ptm_hash_step(window.hash, ptm_frame_mark(frame));
-        if (PTM_LIKELY(!ptm_walk_skips(frame, manner))) {
-            window.depth++;
+    uint64_t hash = PTM_HASH_SEED ^ (uint64_t)manner;
+    uint32_t shims = manner == PTM_WALK_TOP, left = limit;
+    while (frame != NULL) {
+        const ptm_pyframe *caller = ptm_frame_previous(frame);
+        hash = ptm_hash_step(hash, ptm_frame_mark(frame));
+        bool skipped = ptm_walk_skips(frame, manner);
+        shims += PTM_UNLIKELY(skipped) && !ptm_frame_is_entry(frame);
+        frame = caller;
+        if (PTM_LIKELY(!skipped) && --left == 0) {
+            break;
         }
-        else {
-            shims += !ptm_frame_is_entry(frame);
-        }
-        frame = ptm_frame_previous(frame);
     }
+    ptm_window window = {hash, limit - left, true};
     if (ptm_walk_next(frame, manner) != NULL) {
         window.depth = ptm_walk_depth(tstate, frame, window.depth, shims);
         window.whole = false;
