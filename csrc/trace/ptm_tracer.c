@@ -191,8 +191,8 @@ size_t
 ptm_tracer_memory_bytes(void)
 {
     size_t total = 0;
+    ptm_os_visit_variables(add_resident, &total); /* the loader has a lock: before ours */
     lock_all();
-    ptm_os_visit_variables(add_resident, &total);
     ptm_shadow_visit(add_resident, &total);
     ptm_blockmap_visit(add_resident, &total);
     ptm_sites_visit(add_resident, &total);

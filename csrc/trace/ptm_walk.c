@@ -54,11 +54,11 @@ has_window(void)
     return window != NULL;
 }
 
-/* An incomplete frame's instruction is part of what is remembered as well. */
+/* An incomplete frame's instruction is part of what is remembered as well; shims never die. */
 static bool
 know_incomplete(const ptm_pyframe *frame)
 {
-    return ptm_frame_is_entry(frame) || ptm_codes_know(ptm_frame_code(frame));
+    return ptm_walk_is_shim(frame) || ptm_codes_know(ptm_frame_code(frame));
 }
 
 /* The number of frames, *whole: the stack does not go on behind them. False: no memory. */

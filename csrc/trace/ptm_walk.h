@@ -9,7 +9,8 @@
  *           its mark, so a hit need not ask. On a miss every frame is asked; if one of the window
  *           is not complete (a cell or a generator is being made for a call that begins, a
  *           finalizer runs), the window reaches further down than it was hashed, and another hash
- *           is taken that asks each frame. Where the window ends before the stack does, the depth
+ *           is taken: one that leaves out the most recent frame, or if that is not it, one that
+ *           asks each frame. Where the window ends before the stack does, the depth
  *           is part of the key, too.
  * Threads   a thread walks its own stack
  * Failure   none
