@@ -26,6 +26,53 @@
 
 #include "pyver/ptm_linetable.h"
 
+/* -- the sanitizer's allocator and fork -------------------------------------------------------- */
+
+/* The address sanitizer's allocator does not mind forks: a lock of its own that another thread held
+ * is held in the child for ever (gcc up to 13). So under it a fork waits until the threads without a
+ * GIL are out of it. Registered after the tracer's handler, hence called before it:
+ * at the first use, since an import may come first. */
+#ifdef __SANITIZE_ADDRESS__
+
+static pthread_rwlock_t out_of_malloc = PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP;
+
+static void
+keep_out(void)
+{
+    pthread_rwlock_wrlock(&out_of_malloc);
+}
+
+static void
+let_in(void)
+{
+    pthread_rwlock_unlock(&out_of_malloc);
+}
+
+/* Who waited for the lock stayed in the parent. */
+static void
+begin_again(void)
+{
+    out_of_malloc = (pthread_rwlock_t)PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP;
+}
+
+static int
+mind_forks(void)
+{
+    static int minded;
+    if (!minded) {
+        minded = pthread_atfork(keep_out, let_in, begin_again) == 0;
+    }
+    return minded;
+}
+
+#define ENTER_MALLOC() pthread_rwlock_rdlock(&out_of_malloc)
+#define LEAVE_MALLOC() pthread_rwlock_unlock(&out_of_malloc)
+#else
+#define mind_forks() 1
+#define ENTER_MALLOC() ((void)0)
+#define LEAVE_MALLOC() ((void)0)
+#endif
+
 /* -- an allocator above or below the tracer's -------------------------------------------------- */
 
 typedef struct {
@@ -156,12 +203,14 @@ do_job(void *arg)
 {
     job *j = arg;
     for (Py_ssize_t i = 0; i < j->count; i++) {
+        ENTER_MALLOC();
         if (j->size != 0) {
             j->blocks[i] = PyMem_RawMalloc(j->size);
         }
         else {
             PyMem_RawFree(j->blocks[i]);
         }
+        LEAVE_MALLOC();
     }
     return NULL;
 }
@@ -193,7 +242,7 @@ static PyObject *
 run_malloc(PyObject *args, int (*run)(job *))
 {
     Py_ssize_t count, size;
-    if (!PyArg_ParseTuple(args, "nn", &count, &size) || size <= 0 || count < 0) {
+    if (!mind_forks() || !PyArg_ParseTuple(args, "nn", &count, &size) || size <= 0 || count < 0) {
         return PyErr_Occurred() ? NULL
                                 : PyErr_Format(PyExc_ValueError, "count and size must be positive");
     }
@@ -264,9 +313,11 @@ hammer(void *arg)
 {
     size_t size = (size_t)(uintptr_t)arg;
     while (__atomic_load_n(&hammer_goes_on, __ATOMIC_RELAXED)) {
+        ENTER_MALLOC();
         void *block = PyMem_RawMalloc(size);
         block = PyMem_RawRealloc(block, size * 3);
         PyMem_RawFree(block);
+        LEAVE_MALLOC();
         __atomic_fetch_add(&hammer_pairs, 1, __ATOMIC_RELAXED);
     }
     return NULL;
@@ -277,7 +328,7 @@ test_hammer(PyObject *module, PyObject *arg)
 {
     (void)module;
     size_t size = PyLong_AsSize_t(arg);
-    if (PyErr_Occurred() || hammer_goes_on) {
+    if (PyErr_Occurred() || hammer_goes_on || !mind_forks()) {
         return PyErr_Occurred() ? NULL : PyErr_Format(PyExc_RuntimeError, "it runs already");
     }
     hammer_pairs = 0;
