@@ -163,4 +163,22 @@ ptm_object_block(const PyObject *object)
     return (const char *)object - words * sizeof(void *);
 }
 
+/* What the block of an object was requested with, for the types of which free lists keep many
+ * objects: a GC head, and the object; 0: not known. It is asked for before the old site of the
+ * block is at hand. */
+static PTM_ALWAYS_INLINE size_t
+ptm_object_bytes(const PyObject *object)
+{
+    const PyTypeObject *type = Py_TYPE(object);
+    const size_t word = sizeof(void *), head = 2 * word;
+    if (type == &PyTuple_Type) {
+        return head + sizeof(PyTupleObject) - word + (size_t)Py_SIZE(object) * word;
+    }
+    return type == &PyDict_Type    ? head + sizeof(PyDictObject)
+           : type == &PyList_Type  ? head + sizeof(PyListObject)
+           : type == &PySlice_Type ? head + sizeof(PySliceObject)
+           : type == &PyFloat_Type ? sizeof(PyFloatObject)
+                                   : 0;
+}
+
 #endif

@@ -35,6 +35,9 @@
  *   ptm_depth_counted(tstate, &depth)    pushed frames by the interpreter's own counter, entries
  *                                        left out; false: this version has no such counter
  *   ptm_object_block(object)             where the block of an object starts
+ *   ptm_object_bytes(object)             what the block of an object was requested with, for types
+ *                                        whose objects wait in free lists and are told when they
+ *                                        come to life; 0: not known
  *
  * Threads   a thread's frames may be read by that thread only, attached or not
  * Failure   none; the layout is checked once, at import (ptm_selftest)

@@ -2,7 +2,7 @@
 #include "trace/ptm_hooks.h"
 
 #include "trace/ptm_parked.h"
-#include "trace/ptm_record.h"
+#include "trace/ptm_quick.h"
 
 /* The allocators below ours; written before ours are installed, never cleared: a late caller may
  * still need them. */
@@ -20,19 +20,14 @@ is_off(void)
 
 typedef enum { MAIN_EVENT, RAW_EVENT } event_kind;
 
+/* The whole way is the last call, so nothing need be kept for after it. */
 static PTM_ALWAYS_INLINE void *
 record_alloc(event_kind kind, void *block, size_t size)
 {
-    if (PTM_UNLIKELY(block == NULL)) {
-        return NULL;
+    if (kind == RAW_EVENT) {
+        return ptm_record_raw_alloc(block, size);
     }
-    if (kind == MAIN_EVENT) {
-        ptm_record_main_alloc(block, size);
-    }
-    else {
-        ptm_record_raw_alloc(block, size);
-    }
-    return block;
+    return PTM_LIKELY(ptm_quick_alloc(block, size)) ? block : ptm_record_main_alloc(block, size);
 }
 
 static PTM_ALWAYS_INLINE void *
@@ -84,15 +79,26 @@ traced_realloc(event_kind kind, const PyMemAllocatorEx *below, void *old, size_t
     return block;
 }
 
+static PTM_NOINLINE void
+main_free(const PyMemAllocatorEx *below, void *block)
+{
+    if (ptm_record_main_free(block)) {
+        ptm_parked_add(below, block);
+    }
+    else {
+        below->free(below->ctx, block);
+    }
+}
+
 static PTM_ALWAYS_INLINE void
 traced_free(event_kind kind, const PyMemAllocatorEx *below, void *block)
 {
     if (PTM_LIKELY(PTM_LOAD(&ptm_recording.tracing)) && PTM_LIKELY(block != NULL)) {
-        if (kind != MAIN_EVENT) {
+        if (kind == RAW_EVENT) {
             ptm_record_raw_free(block);
         }
-        else if (PTM_UNLIKELY(ptm_record_main_free(block))) {
-            ptm_parked_add(below, block);
+        else if (PTM_UNLIKELY(!ptm_quick_free(block))) {
+            main_free(below, block);
             return;
         }
     }

@@ -19,34 +19,17 @@ touch(const ptm_peak *peak, ptm_site *site)
 #endif
 }
 
-static PTM_ALWAYS_INLINE void
-enter(ptm_peak *peak, ptm_site *site)
-{
-    ptm_peak_enter(peak, site->size);
-    touch(peak, site);
-    site->live++;
-#ifndef PTM_NO_BOOKS
-    site->allocated++;
-#endif
-}
-
-static PTM_ALWAYS_INLINE void
-leave(ptm_peak *peak, ptm_site *site)
-{
-    ptm_peak_leave(peak, site->size);
-    touch(peak, site);
-    site->live--;
-}
-
+/* One formula for both kinds, since which of them comes next cannot be foretold. */
 static PTM_ALWAYS_INLINE void
 apply(ptm_peak *peak, uint32_t event, ptm_site *site)
 {
-    if (event & PTM_EVENT_LEFT) {
-        leave(peak, site);
-    }
-    else {
-        enter(peak, site);
-    }
+    uint64_t entered = ~event >> 31, step = 2 * entered - 1; /* one more, or one less */
+    ptm_peak_move(peak, (site->size ^ (entered - 1)) + (1 - entered), step);
+    touch(peak, site);
+    site->live += step;
+#ifndef PTM_NO_BOOKS
+    site->allocated += entered;
+#endif
 }
 
 /* The peak is a local copy meanwhile: the compiler keeps it in registers. */

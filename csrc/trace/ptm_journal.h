@@ -50,15 +50,29 @@ void ptm_journal_book(uint32_t event);
 /* What is written and not booked is forgotten. */
 void ptm_journal_clear(void);
 
+/* Nothing can be written before a flush: all is booked whenever the ring has been written round. */
+static PTM_ALWAYS_INLINE bool
+ptm_journal_is_full(void)
+{
+    return ptm_the_journal.written % PTM_JOURNAL_EVENTS == 0;
+}
+
+/* It is not full. */
+static PTM_ALWAYS_INLINE void
+ptm_journal_write(uint32_t event)
+{
+    uint32_t at = ptm_the_journal.written;
+    ptm_the_journal.events[at % PTM_JOURNAL_EVENTS] = event;
+    PTM_STORE_RELEASE(&ptm_the_journal.written, at + 1);
+}
+
 static PTM_ALWAYS_INLINE void
 ptm_journal_add(uint32_t event)
 {
-    uint32_t at = ptm_the_journal.written;
-    if (PTM_UNLIKELY(at - PTM_LOAD_ACQUIRE(&ptm_the_journal.applied) == PTM_JOURNAL_EVENTS)) {
+    if (PTM_UNLIKELY(ptm_journal_is_full())) {
         ptm_journal_flush();
     }
-    ptm_the_journal.events[at % PTM_JOURNAL_EVENTS] = event;
-    PTM_STORE_RELEASE(&ptm_the_journal.written, at + 1);
+    ptm_journal_write(event);
 }
 
 #endif

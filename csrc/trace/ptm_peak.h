@@ -38,31 +38,21 @@ ptm_peak_fall(ptm_peak *peak)
     peak->epoch++;
 }
 
-/* A block of `size` bytes comes. Call before any share is touched. */
+/* A block comes (its bytes, 1) or goes (both negative, modulo 2^64). Call before any share is
+ * touched. What goes makes no maximum. */
 static PTM_ALWAYS_INLINE void
-ptm_peak_enter(ptm_peak *peak, uint64_t size)
+ptm_peak_move(ptm_peak *peak, uint64_t bytes, uint64_t blocks)
 {
-    uint64_t bytes = peak->bytes + size;
-    if (bytes > peak->best_bytes) {
-        peak->best_bytes = bytes;
+    uint64_t now = peak->bytes + bytes;
+    if (now > peak->best_bytes) {
+        peak->best_bytes = now;
         peak->at_max = true;
     }
     else if (PTM_UNLIKELY(peak->at_max)) {
         ptm_peak_fall(peak);
     }
-    peak->bytes = bytes;
-    peak->blocks++;
-}
-
-/* A block of `size` bytes goes. Call before any share is touched. */
-static PTM_ALWAYS_INLINE void
-ptm_peak_leave(ptm_peak *peak, uint64_t size)
-{
-    if (PTM_UNLIKELY(peak->at_max)) {
-        ptm_peak_fall(peak);
-    }
-    peak->bytes -= size;
-    peak->blocks--;
+    peak->bytes = now;
+    peak->blocks += blocks;
 }
 
 static inline uint64_t

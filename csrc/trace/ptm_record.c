@@ -4,194 +4,13 @@
 #include "pyver/ptm_newref.h"
 #include "trace/ptm_blocks.h"
 #include "trace/ptm_codes.h"
+#include "trace/ptm_find.h"
 #include "trace/ptm_journal.h"
 #include "trace/ptm_parked.h"
-#include "trace/ptm_tails.h"
-#include "trace/ptm_walk.h"
+#include "trace/ptm_quick.h"
 
 ptm_record_state ptm_recording = {.limit = 1};
 ptm_lock ptm_intern_lock;
-
-/* -- tidying ----------------------------------------------------------------------------------- */
-
-static void
-mark_nodes(void)
-{
-    for (ptm_site_id id = 1; id < ptm_site_table.used; id++) {
-        if (ptm_site_at(id)->state != PTM_SITE_FREE) {
-            ptm_stacks_mark(ptm_site_at(id)->node);
-        }
-    }
-}
-
-static const ptm_sweep sweep = {ptm_tails_bury, ptm_tails_join};
-
-/* Keeps what is dead in bounds. Under both locks, before a window is interned: its nodes are
- * nobody's yet. */
-static void
-tidy_locked(ptm_lane_id lane)
-{
-    ptm_journal_drain();
-    ptm_sites_sweep_young(lane, &sweep);
-    if (ptm_lanes[lane].n_sites >= ptm_lanes[lane].sweep_at) {
-        (void)ptm_sites_sweep(lane, &sweep);
-    }
-    if (ptm_stacks_want_sweep()) {
-        ptm_walk_forget();
-        (void)ptm_stacks_sweep(mark_nodes);
-    }
-}
-
-/* The raw lane's writer has the books lock already. */
-static void
-tidy(ptm_lane_id lane)
-{
-    if (lane == PTM_LANE_MAIN) {
-        ptm_lock_take(&ptm_books_lock);
-    }
-    ptm_lock_take(&ptm_intern_lock);
-    tidy_locked(lane);
-    ptm_lock_release(&ptm_intern_lock);
-    if (lane == PTM_LANE_MAIN) {
-        ptm_lock_release(&ptm_books_lock);
-    }
-}
-
-/* -- from a stack to a site -------------------------------------------------------------------- */
-
-/* An event on its way to a site. */
-typedef struct {
-    ptm_lane_id lane;
-    const PyThreadState *tstate; /* NULL: no stack to be had */
-    size_t size;
-    uint64_t key;
-    ptm_window window;
-    ptm_walk_manner manner;
-} search;
-
-#define UNKNOWN_HASH UINT64_C(0x756e6b6e6f776e00)
-
-static PTM_ALWAYS_INLINE ptm_window
-look_at(const PyThreadState *tstate, ptm_walk_manner manner)
-{
-    if (PTM_UNLIKELY(tstate == NULL)) {
-        return (ptm_window){UNKNOWN_HASH, 1, true};
-    }
-    uint32_t limit = ptm_recording.limit;
-    return limit == 1 ? ptm_walk_hash(tstate, 1, manner) : ptm_walk_hash(tstate, limit, manner);
-}
-
-static void
-make_recent(const search *s, ptm_site_id id)
-{
-    *ptm_sites_recent(&ptm_lanes[s->lane], s->key) =
-        (ptm_recent){s->key, id, PTM_LOAD(&ptm_code_age)};
-}
-
-/* The site that a key found before some code object died: it is right if the same window still
- * leads to its stack. */
-static bool
-is_still_right(ptm_site_id id, const ptm_site *like)
-{
-    ptm_site *site = ptm_site_at(id);
-    if (site->depth != like->depth || !ptm_tails_join(site)
-        || !ptm_stacks_same(site->node, like->node, ptm_recording.limit)) {
-        ptm_sites_forget(id);
-        return false;
-    }
-    site->code_age = like->code_age;
-    return true;
-}
-
-/* The new site of a walked window, or `old` if that is it; 0: no memory. */
-static ptm_site_id
-site_of(const search *s, const ptm_walked *walked, ptm_site_id old)
-{
-    uint32_t depth = walked->n_whole != 0 ? walked->n_whole : s->window.depth;
-    ptm_site like = {.hash = s->key,
-                     .size = s->size,
-                     .node = walked->node,
-                     .n_tail = (uint8_t)walked->n_tail,
-                     .depth = (uint16_t)(depth < PTM_NFRAME_MAX ? depth : PTM_NFRAME_MAX),
-                     .code_age = PTM_LOAD(&ptm_code_age)};
-    if (old != 0 || ptm_sites_want_sweep(s->lane)) {
-        like.node = ptm_tails_push(like.node, &walked->tail, walked->n_tail);
-        like.n_tail = 0;
-    }
-    if (like.node == 0 && like.n_tail == 0) {
-        return 0;
-    }
-    return old != 0 && is_still_right(old, &like) ? old
-                                                  : ptm_sites_new(s->lane, &like, &walked->tail);
-}
-
-static ptm_site_id
-intern(const search *s, ptm_site_id old, ptm_walked *walked)
-{
-    if (old == 0 && ptm_sites_want_sweep(s->lane)) {
-        tidy(s->lane);
-    }
-    ptm_lock_take(&ptm_intern_lock);
-    bool known = ptm_walk_exact(s->tstate, ptm_recording.limit, s->manner, walked);
-    ptm_site_id id = known ? site_of(s, walked, old) : 0;
-    ptm_lock_release(&ptm_intern_lock);
-    return id;
-}
-
-static ptm_site_id find_older(const search *s);
-
-/* A window that the manner is wrong for is taken in the next one. */
-static ptm_site_id
-find_otherwise(const search *before)
-{
-    search s = *before;
-    s.manner = before->manner + 1;
-    s.window = look_at(s.tstate, s.manner);
-    s.key = ptm_walk_key(s.window, s.size);
-    const ptm_recent *recent = ptm_sites_recent(&ptm_lanes[s.lane], s.key);
-    bool known = recent->hash == s.key && recent->code_age == PTM_LOAD(&ptm_code_age);
-    return known && recent->site != 0 ? recent->site : find_older(&s);
-}
-
-/* Not among the recent ones, or there with the remark that the manner is wrong. */
-static PTM_NOINLINE ptm_site_id
-find_older(const search *s)
-{
-    ptm_walked walked = {.verdict = PTM_WALK_RIGHT};
-    uint32_t age = PTM_LOAD(&ptm_code_age);
-    const ptm_recent *recent = ptm_sites_recent(&ptm_lanes[s->lane], s->key);
-    if (recent->hash == s->key && recent->code_age == age) {
-        return find_otherwise(s);
-    }
-    ptm_site_id id = ptm_sites_find(&ptm_lanes[s->lane], s->key);
-    if (id == 0 || ptm_site_at(id)->code_age != age) {
-        id = intern(s, id, &walked);
-    }
-    if (id != 0 || walked.verdict == PTM_WALK_WRONG) {
-        make_recent(s, id);
-    }
-    return walked.verdict == PTM_WALK_RIGHT ? id : find_otherwise(s);
-}
-
-/* 0: no memory. */
-static PTM_ALWAYS_INLINE ptm_site_id
-find_site_of(ptm_lane_id lane, const PyThreadState *tstate, size_t size, ptm_window window)
-{
-    uint64_t key = ptm_walk_key(window, size);
-    const ptm_recent *recent = ptm_sites_recent(&ptm_lanes[lane], key);
-    if (PTM_LIKELY(recent->hash == key && recent->code_age == PTM_LOAD(&ptm_code_age))
-        && PTM_LIKELY(recent->site != 0)) {
-        return recent->site;
-    }
-    search s = {lane, tstate, size, key, window, PTM_WALK_TRUST};
-    return find_older(&s);
-}
-
-static PTM_ALWAYS_INLINE ptm_site_id
-find_site(ptm_lane_id lane, const PyThreadState *tstate, size_t size)
-{
-    return find_site_of(lane, tstate, size, look_at(tstate, PTM_WALK_TRUST));
-}
 
 /* -- events ------------------------------------------------------------------------------------ */
 
@@ -282,7 +101,7 @@ static PTM_ALWAYS_INLINE void
 alloc_in(ptm_lane_id lane, const PyThreadState *tstate, void *block, size_t size)
 {
     uint32_t *slot = ptm_blocks_expect(block);
-    ptm_site_id id = find_site(lane, tstate, size);
+    ptm_site_id id = ptm_find_site(lane, tstate, size);
     if (PTM_LIKELY(put(lane, slot, block, id))) {
         book(lane, id);
     }
@@ -302,14 +121,13 @@ realloc_in(ptm_lane_id lane, const PyThreadState *tstate, ptm_site_id old, void 
 /* A new life for a block that was not given back: nothing but the stack may be another one. 0: it
  * is not traced, or there is no memory. */
 static PTM_ALWAYS_INLINE ptm_site_id
-reattribute(ptm_lane_id lane, const PyThreadState *tstate, ptm_site_id old)
+reattribute(ptm_lane_id lane, const PyThreadState *tstate, ptm_site_id old, size_t bytes)
 {
     if (old == 0) {
         return 0;
     }
-    const ptm_site *site = ptm_site_at(old);
-    ptm_window window = look_at(tstate, PTM_WALK_TRUST);
-    ptm_site_id id = find_site_of(lane, tstate, site->size, window);
+    ptm_site_id id =
+        ptm_find_site(lane, tstate, PTM_LIKELY(bytes != 0) ? bytes : ptm_site_at(old)->size);
     if (PTM_UNLIKELY(id == 0)) {
         count_loss(lane, 0);
         return 0;
@@ -323,7 +141,7 @@ static PTM_NOINLINE void
 object_elsewhere_in(ptm_lane_id lane, const PyThreadState *tstate, const void *block)
 {
     uint32_t entry = ptm_blocks_get(block);
-    ptm_site_id id = reattribute(lane, tstate, entry & PTM_ENTRY_SITE);
+    ptm_site_id id = reattribute(lane, tstate, entry & PTM_ENTRY_SITE, 0);
     if (id != 0) {
         ptm_blocks_move(block, id);
     }
@@ -341,7 +159,7 @@ object_in(ptm_lane_id lane, const PyThreadState *tstate, const PyObject *object)
         return;
     }
     uint32_t entry = *slot;
-    ptm_site_id id = reattribute(lane, tstate, entry & PTM_ENTRY_SITE);
+    ptm_site_id id = reattribute(lane, tstate, entry & PTM_ENTRY_SITE, ptm_object_bytes(object));
     if (PTM_LIKELY(id != 0)) {
         *slot = (entry & PTM_ENTRY_CODE) | id;
     }
@@ -405,13 +223,14 @@ raw_realloc(const PyThreadState *tstate, ptm_taken taken, void *block, size_t si
     }
 }
 
-void
+void *
 ptm_record_raw_alloc(void *block, size_t size)
 {
-    if (enter_raw()) {
+    if (block != NULL && enter_raw()) {
         alloc_in(PTM_LANE_RAW, tstate_of_thread(), block, size);
         leave_raw();
     }
+    return block;
 }
 
 void
@@ -507,17 +326,22 @@ remember(const void *block, size_t size)
     ptm_newest = (ptm_newest_block){(uintptr_t)block, size};
 }
 
-void
+void *
 ptm_record_main_alloc(void *block, size_t size)
 {
     PyThreadState *tstate;
+    if (PTM_UNLIKELY(block == NULL)) {
+        return NULL;
+    }
     if (is_elsewhere(&tstate)) {
         raw_alloc(tstate, block, size);
         remember_elsewhere(block, size);
-        return;
     }
-    alloc_in(PTM_LANE_MAIN, tstate, block, size);
-    remember(block, size);
+    else {
+        alloc_in(PTM_LANE_MAIN, tstate, block, size);
+        remember(block, size);
+    }
+    return block;
 }
 
 /* Frees do not ask for the thread unless another interpreter was ever seen. */
@@ -576,18 +400,23 @@ object_elsewhere(const PyThreadState *tstate, const PyObject *object)
     }
 }
 
-void
-ptm_record_object(PyObject *object)
+static PTM_NOINLINE void
+object_whole_way(PyObject *object)
 {
-    if (!ptm_recording.tracing) {
-        return;
-    }
     PyThreadState *tstate;
     if (!is_elsewhere(&tstate)) {
         object_in(PTM_LANE_MAIN, tstate, object);
     }
     else {
         object_elsewhere(tstate, object);
+    }
+}
+
+void
+ptm_record_object(PyObject *object)
+{
+    if (ptm_recording.tracing && PTM_UNLIKELY(!ptm_quick_object(object))) {
+        object_whole_way(object);
     }
 }
 

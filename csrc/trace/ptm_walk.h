@@ -31,7 +31,6 @@ typedef struct {
     uint64_t hash; /* of the marks */
     /* complete frames of the stack; where it was cut, by the interpreter's counter */
     uint32_t depth;
-    bool whole; /* not cut */
 } ptm_window;
 
 /* How incomplete frames are told that are no shims. The first two are right as long as the exact
@@ -58,15 +57,15 @@ ptm_walk_is_shim(const ptm_pyframe *frame)
     return ptm_frame_is_entry(frame) || ptm_frame_code(frame) == ptm_walk_shim;
 }
 
-/* The depth of a stack that goes on at `rest` after `seen` complete frames and `shims` counted
+/* The depth of a stack that may go on at `rest` after `seen` complete frames and `shims` counted
  * incomplete ones. */
 static PTM_ALWAYS_INLINE uint32_t
 ptm_walk_depth(const PyThreadState *tstate, const ptm_pyframe *rest, uint32_t seen, uint32_t shims)
 {
     int counted;
     if (ptm_depth_counted(tstate, &counted)) {
-        uint32_t depth = (uint32_t)counted - shims;
-        return depth > seen ? depth : seen + 1;
+        int depth = counted - (int)shims;
+        return depth > (int)seen ? (uint32_t)depth : seen;
     }
     for (; rest != NULL; rest = ptm_frame_previous(rest)) {
         seen++;
@@ -113,20 +112,16 @@ ptm_walk_hash(const PyThreadState *tstate, uint32_t limit, ptm_walk_manner manne
             break;
         }
     }
-    ptm_window window = {hash, limit - left, true};
-    if (ptm_walk_next(frame, manner) != NULL) {
-        window.depth = ptm_walk_depth(tstate, frame, window.depth, shims);
-        window.whole = false;
-    }
-    return window;
+    uint32_t seen = limit - left;
+    return (ptm_window){hash, left != 0 ? seen : ptm_walk_depth(tstate, frame, seen, shims)};
 }
 
-/* What a site is found by. The depth of a whole stack says nothing that its marks do not. */
+/* What a site is found by: sizes below 2^40, depths above. The depth of a whole stack says nothing
+ * that its marks do not. */
 static PTM_ALWAYS_INLINE uint64_t
 ptm_walk_key(ptm_window window, uint64_t size)
 {
-    uint64_t depth = (uint64_t)window.depth * PTM_HASH_SEED;
-    return ptm_hash_end(window.hash ^ size ^ (depth << 1 | !window.whole));
+    return ptm_hash_end(window.hash ^ size ^ (uint64_t)window.depth << 40);
 }
 
 /* Under the intern lock: the same window, frame by frame, as a node and a tail (ptm_tails) whose

@@ -22,6 +22,7 @@
 #include <Python.h>
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdint.h>
 
 #include "pyver/ptm_linetable.h"
@@ -29,9 +30,9 @@
 /* -- the sanitizer's allocator and fork -------------------------------------------------------- */
 
 /* The address sanitizer's allocator does not mind forks: a lock of its own that another thread held
- * is held in the child for ever (gcc up to 13). So under it a fork waits until the threads without a
- * GIL are out of it. Registered after the tracer's handler, hence called before it:
- * at the first use, since an import may come first. */
+ * is held in the child for ever (seen with gcc 12). So under it a fork waits until the threads
+ * without a GIL are out of it. Registered after the tracer's handler, hence called before it: at
+ * the first use, since an import may come first. */
 #ifdef __SANITIZE_ADDRESS__
 
 static pthread_rwlock_t out_of_malloc = PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP;
@@ -336,6 +337,9 @@ test_hammer(PyObject *module, PyObject *arg)
     if (pthread_create(&hammer_thread, NULL, hammer, (void *)(uintptr_t)size) != 0) {
         hammer_goes_on = 0;
         return PyErr_NoMemory();
+    }
+    while (__atomic_load_n(&hammer_pairs, __ATOMIC_RELAXED) == 0) {
+        sched_yield(); /* its start is behind it */
     }
     Py_RETURN_NONE;
 }
