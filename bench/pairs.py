@@ -21,7 +21,7 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
-BUILD = Path(os.environ.get("PTM_BENCH_DIR", ROOT / "build" / "bench"))
+BUILD = Path(os.environ.get("PTM_BENCH_DIR", ROOT / "build" / "bench")).absolute()
 
 CONTESTANTS = ("ours:1", "stdlib:1", "ours:25", "stdlib:25")
 TIMEOUT_S = 1800
