@@ -4,8 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define VARINT_MAX_BYTES 10
-
 void
 ptm_buf_init(ptm_buf *buf)
 {
@@ -19,10 +17,13 @@ ptm_buf_fini(ptm_buf *buf)
     *buf = (ptm_buf){0};
 }
 
-static bool
-grow(ptm_buf *buf, size_t more)
+bool
+ptm_buf_grow(ptm_buf *buf, size_t more)
 {
     size_t needed, capacity;
+    if (buf->failed) {
+        return false;
+    }
     if (__builtin_add_overflow(buf->len, more, &needed) || needed > PTRDIFF_MAX) {
         buf->failed = true;
         return false;
@@ -41,15 +42,6 @@ grow(ptm_buf *buf, size_t more)
     return true;
 }
 
-bool
-ptm_buf_reserve(ptm_buf *buf, size_t more)
-{
-    if (PTM_UNLIKELY(buf->failed)) {
-        return false;
-    }
-    return PTM_LIKELY(more <= buf->capacity - buf->len) || grow(buf, more);
-}
-
 void
 ptm_buf_put(ptm_buf *buf, const void *bytes, size_t len)
 {
@@ -65,19 +57,4 @@ ptm_buf_put_byte(ptm_buf *buf, uint8_t byte)
     if (ptm_buf_reserve(buf, 1)) {
         buf->data[buf->len++] = byte;
     }
-}
-
-void
-ptm_buf_put_varint(ptm_buf *buf, uint64_t value)
-{
-    if (!ptm_buf_reserve(buf, VARINT_MAX_BYTES)) {
-        return;
-    }
-    uint8_t *at = buf->data + buf->len;
-    while (value >= 0x80) {
-        *at++ = (uint8_t)(value | 0x80);
-        value >>= 7;
-    }
-    *at++ = (uint8_t)value;
-    buf->len = (size_t)(at - buf->data);
 }

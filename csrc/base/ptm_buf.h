@@ -20,9 +20,32 @@ typedef struct {
 
 void ptm_buf_init(ptm_buf *buf);
 void ptm_buf_fini(ptm_buf *buf);
-bool ptm_buf_reserve(ptm_buf *buf, size_t more);
 void ptm_buf_put(ptm_buf *buf, const void *bytes, size_t len);
 void ptm_buf_put_byte(ptm_buf *buf, uint8_t byte);
-void ptm_buf_put_varint(ptm_buf *buf, uint64_t value);
+/* Slowly: room for `more` bytes, or false. */
+bool ptm_buf_grow(ptm_buf *buf, size_t more);
+
+static inline bool
+ptm_buf_reserve(ptm_buf *buf, size_t more)
+{
+    return PTM_LIKELY(more <= buf->capacity - buf->len && !buf->failed) || ptm_buf_grow(buf, more);
+}
+
+#define PTM_VARINT_BYTES 10 /* the longest */
+
+static inline void
+ptm_buf_put_varint(ptm_buf *buf, uint64_t value)
+{
+    if (!ptm_buf_reserve(buf, PTM_VARINT_BYTES)) {
+        return;
+    }
+    uint8_t *at = buf->data + buf->len;
+    while (value >= 0x80) {
+        *at++ = (uint8_t)(value | 0x80);
+        value >>= 7;
+    }
+    *at++ = (uint8_t)value;
+    buf->len = (size_t)(at - buf->data);
+}
 
 #endif

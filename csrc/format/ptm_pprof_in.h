@@ -80,9 +80,20 @@ bool ptm_pprof_text_is(ptm_wire text, const char *word);
 bool ptm_pprof_note_function(ptm_pprof_in *in, const ptm_wire_field *field);
 bool ptm_pprof_note_mapping(ptm_pprof_in *in, const ptm_wire_field *field);
 bool ptm_pprof_make_frames(ptm_pprof_in *in);
-uint32_t ptm_pprof_index(const ptm_pprof_ids *ids, uint64_t id); /* UINT32_MAX: there is none */
+uint32_t ptm_pprof_sparse_index(const ptm_pprof_ids *ids, uint64_t id);
 ptm_frame_id ptm_pprof_unknown_frame(ptm_pprof_in *in);
 void ptm_pprof_ids_fini(ptm_pprof_ids *ids);
+
+/* UINT32_MAX: there is none. */
+static inline uint32_t
+ptm_pprof_index(const ptm_pprof_ids *ids, uint64_t id)
+{
+    if (PTM_LIKELY(id - 1 < PTM_N_ITEMS(ids->ids, uint64_t)
+                   && PTM_ITEMS(ids->ids, uint64_t)[id - 1] == id)) {
+        return (uint32_t)(id - 1);
+    }
+    return ids->sparse ? ptm_pprof_sparse_index(ids, id) : UINT32_MAX;
+}
 
 /* ptm_pprof_samples.c */
 bool ptm_pprof_choose_columns(ptm_pprof_in *in);

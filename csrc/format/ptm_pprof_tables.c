@@ -20,15 +20,9 @@ ptm_pprof_ids_fini(ptm_pprof_ids *ids)
 
 /* Most tools number from 1 on, which needs no table. */
 uint32_t
-ptm_pprof_index(const ptm_pprof_ids *ids, uint64_t id)
+ptm_pprof_sparse_index(const ptm_pprof_ids *ids, uint64_t id)
 {
     const uint64_t *known = PTM_ITEMS(ids->ids, uint64_t);
-    if (id - 1 < PTM_N_ITEMS(ids->ids, uint64_t) && known[id - 1] == id) {
-        return (uint32_t)(id - 1);
-    }
-    if (!ids->sparse) {
-        return UINT32_MAX;
-    }
     ptm_ids_probe probe = ptm_ids_find(&ids->by_id, ptm_mix64(id));
     while (ptm_ids_next(&ids->by_id, &probe)) {
         if (known[probe.id] == id) {

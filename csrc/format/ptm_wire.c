@@ -15,7 +15,7 @@ refuse(ptm_wire *wire, const char *error)
 }
 
 bool
-ptm_wire_varint(ptm_wire *wire, uint64_t *value)
+ptm_wire_long_varint(ptm_wire *wire, uint64_t *value)
 {
     uint64_t result = 0;
     const uint8_t *at = wire->at;

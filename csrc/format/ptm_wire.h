@@ -33,7 +33,17 @@ ptm_wire_of(const uint8_t *bytes, size_t len)
 
 /* False at the end, and on an error. */
 bool ptm_wire_next(ptm_wire *wire, ptm_wire_field *field);
-bool ptm_wire_varint(ptm_wire *wire, uint64_t *value);
+bool ptm_wire_long_varint(ptm_wire *wire, uint64_t *value); /* of any length */
+
+static inline bool
+ptm_wire_varint(ptm_wire *wire, uint64_t *value)
+{
+    if (PTM_LIKELY(wire->at < wire->end) && *wire->at < 0x80) {
+        *value = *wire->at++;
+        return true;
+    }
+    return ptm_wire_long_varint(wire, value);
+}
 
 /* The next number of a repeated field that comes packed or one by one; used on a field it consumes:
  *     while (ptm_wire_repeated(&field, &value)) ...
