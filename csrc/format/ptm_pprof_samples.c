@@ -16,17 +16,20 @@ typedef struct {
     uint64_t columns[N_COLUMNS + 1]; /* the last is for values that nobody asks for */
     uint64_t n_values;
     int64_t bytes, depth, domain, folded; /* labels */
-    bool has_bytes, has_depth;
+    bool has_bytes, has_depth, is_full;
     const uint8_t *at;
-    uint64_t number; /* of the sample in the file */
+    uint64_t number;    /* of the sample in the file */
+    size_t first_frame; /* in the batch's frames */
+    uint32_t n_frames;
 } sample;
 
-/* The stack of the sample before: samples next to each other share callers. */
+/* Samples whose stacks are made at once. */
 typedef struct {
-    ptm_buf locations; /* uint32_t: of the sample under work, most recent first */
-    ptm_buf before;    /* uint32_t: of the one before */
-    ptm_buf stacks;    /* ptm_stack_id: `before`'s stack after the i-th location from the oldest */
-} path;
+    sample samples[PTM_SNAP_PATHS];
+    size_t n;
+    ptm_buf frames;       /* ptm_frame_id: of each sample, most recent first */
+    uint32_t most_frames; /* of a sample so far */
+} batch;
 
 /* -- columns ----------------------------------------------------------------------------------- */
 
@@ -109,9 +112,29 @@ ptm_pprof_choose_columns(ptm_pprof_in *in)
 
 /* -- the parts of a sample --------------------------------------------------------------------- */
 
+/* A stack of the API's greatest length loses the locations that do not fit. */
 static bool
-read_locations(ptm_pprof_in *in, sample *s, ptm_wire_field field, path *p)
+add_location(ptm_pprof_in *in, sample *s, const ptm_pprof_location *location, ptm_buf *frames)
 {
+    if (location->n > in->frames_left) {
+        return ptm_pprof_refuse(
+            in, s->at, "sample %llu: the stacks have more frames than a file of this size can mean",
+            (unsigned long long)s->number);
+    }
+    in->frames_left -= location->n;
+    s->is_full |= location->n > PTM_NFRAME_MAX - s->n_frames;
+    if (!s->is_full) {
+        const ptm_frame_id *first = PTM_ITEMS(in->location_frames, ptm_frame_id) + location->first;
+        ptm_buf_put(frames, first, location->n * sizeof(*first));
+        s->n_frames += location->n;
+    }
+    return !frames->failed;
+}
+
+static bool
+read_locations(ptm_pprof_in *in, sample *s, ptm_wire_field field, ptm_buf *frames)
+{
+    const ptm_pprof_location *locations = PTM_ITEMS(in->locations, ptm_pprof_location);
     uint64_t id;
     while (ptm_wire_repeated(&field, &id)) {
         uint32_t index = ptm_pprof_index(&in->location_ids, id);
@@ -119,7 +142,9 @@ read_locations(ptm_pprof_in *in, sample *s, ptm_wire_field field, path *p)
             return ptm_pprof_refuse(in, s->at, "sample %llu: location id %llu is not in the file",
                                     (unsigned long long)s->number, (unsigned long long)id);
         }
-        ptm_buf_put(&p->locations, &index, sizeof(index));
+        if (!add_location(in, s, &locations[index], frames)) {
+            return false;
+        }
     }
     return ptm_pprof_ended(in, &field.bytes);
 }
@@ -186,16 +211,15 @@ read_label(ptm_pprof_in *in, sample *s, const ptm_wire_field *field)
 }
 
 static bool
-read_sample(ptm_pprof_in *in, const ptm_wire_field *field, sample *s, path *p)
+read_sample(ptm_pprof_in *in, const ptm_wire_field *field, sample *s, ptm_buf *frames)
 {
     ptm_wire message;
     ptm_wire_field part;
     bool ok = ptm_pprof_message(in, field, &message);
-    p->locations.len = 0;
     while (ok && ptm_wire_next(&message, &part)) {
         switch (part.number) {
         case SAMPLE_LOCATION:
-            ok = read_locations(in, s, part, p);
+            ok = read_locations(in, s, part, frames);
             break;
         case SAMPLE_VALUE:
             ok = read_values(in, s, part);
@@ -215,88 +239,7 @@ read_sample(ptm_pprof_in *in, const ptm_wire_field *field, sample *s, path *p)
             in, s->at, "sample %llu has %llu values where there are %zu sample types",
             (unsigned long long)s->number, (unsigned long long)s->n_values, in->columns.len);
     }
-    return !p->locations.failed;
-}
-
-/* -- stacks ------------------------------------------------------------------------------------ */
-
-static const ptm_pprof_location *
-location_at(const ptm_pprof_in *in, uint32_t index)
-{
-    return &PTM_ITEMS(in->locations, ptm_pprof_location)[index];
-}
-
-/* How many of the locations, from the most recent one, a stack of the API's greatest length takes;
- * *n_frames: how many frames these are. */
-static size_t
-locations_that_fit(const ptm_pprof_in *in, const path *p, uint32_t *n_frames)
-{
-    const uint32_t *locations = PTM_ITEMS(p->locations, uint32_t);
-    size_t n = PTM_N_ITEMS(p->locations, uint32_t), fit = 0;
-    for (*n_frames = 0; fit < n; fit++) {
-        uint32_t more = location_at(in, locations[fit])->n;
-        if (more > PTM_NFRAME_MAX - *n_frames) {
-            break;
-        }
-        *n_frames += more;
-    }
-    return fit;
-}
-
-static ptm_stack_id
-add_frames(ptm_pprof_in *in, ptm_stack_id stack, const ptm_pprof_location *location)
-{
-    const ptm_frame_id *frames = PTM_ITEMS(in->location_frames, ptm_frame_id) + location->first;
-    for (uint32_t i = location->n; i > 0; i--) {
-        stack = ptm_snap_build_stack(in->builder, stack, frames[i - 1]);
-    }
-    return stack;
-}
-
-/* How many locations from the oldest on are those of the sample before; their stacks are known. */
-static size_t
-shared_locations(const path *p, size_t n)
-{
-    const uint32_t *now = PTM_ITEMS(p->locations, uint32_t),
-                   *before = PTM_ITEMS(p->before, uint32_t);
-    size_t n_before = PTM_N_ITEMS(p->before, uint32_t), shared = 0;
-    while (shared < n && shared < n_before
-           && now[n - 1 - shared] == before[n_before - 1 - shared]) {
-        shared++;
-    }
-    return shared;
-}
-
-static bool
-make_stack(ptm_pprof_in *in, const sample *s, path *p, ptm_stack_id *stack, uint32_t *n_frames)
-{
-    size_t n = locations_that_fit(in, p, n_frames);
-    p->locations.len = n * sizeof(uint32_t);
-    if (n == 0) {
-        *n_frames = 1;
-        *stack = ptm_snap_build_stack(in->builder, 0, ptm_pprof_unknown_frame(in));
-        return true;
-    }
-    size_t shared = shared_locations(p, n);
-    p->stacks.len = shared * sizeof(ptm_stack_id);
-    *stack = shared == 0 ? 0 : PTM_ITEMS(p->stacks, ptm_stack_id)[shared - 1];
-    for (size_t i = shared; i < n; i++) {
-        const ptm_pprof_location *location =
-            location_at(in, PTM_ITEMS(p->locations, uint32_t)[n - 1 - i]);
-        if (location->n > in->frames_left) {
-            return ptm_pprof_refuse(
-                in, s->at,
-                "sample %llu: the stacks have more frames than a file of this size can mean",
-                (unsigned long long)s->number);
-        }
-        in->frames_left -= location->n;
-        *stack = add_frames(in, *stack, location);
-        ptm_buf_put(&p->stacks, stack, sizeof(*stack));
-    }
-    ptm_buf swap = p->before;
-    p->before = p->locations;
-    p->locations = swap;
-    return !p->stacks.failed;
+    return true;
 }
 
 /* -- sites ------------------------------------------------------------------------------------- */
@@ -387,11 +330,11 @@ depth_of(const ptm_pprof_in *in, const sample *s, uint32_t n_frames)
 }
 
 static void
-make_site(ptm_pprof_in *in, const sample *s, ptm_stack_id stack, uint32_t n_frames)
+make_site(ptm_pprof_in *in, const sample *s, ptm_stack_id stack)
 {
     ptm_snap_site site = {
         .stack = stack,
-        .depth = depth_of(in, s, n_frames),
+        .depth = depth_of(in, s, s->n_frames),
         .domain = s->domain >= 0 && s->domain <= UINT32_MAX ? (uint32_t)s->domain : 0,
     };
     if (s->has_bytes) {
@@ -402,30 +345,63 @@ make_site(ptm_pprof_in *in, const sample *s, ptm_stack_id stack, uint32_t n_fram
     }
 }
 
+/* -- all of them ------------------------------------------------------------------------------- */
+
+static void
+make_batch(ptm_pprof_in *in, batch *b)
+{
+    ptm_snap_path paths[PTM_SNAP_PATHS];
+    for (size_t i = 0; i < b->n; i++) {
+        const sample *s = &b->samples[i];
+        paths[i] =
+            (ptm_snap_path){PTM_ITEMS(b->frames, ptm_frame_id) + s->first_frame, s->n_frames, 0};
+    }
+    ptm_snap_build_paths(in->builder, paths, b->n);
+    for (size_t i = 0; i < b->n; i++) {
+        make_site(in, &b->samples[i], paths[i].stack);
+    }
+    b->n = 0;
+    b->frames.len = 0;
+}
+
+static bool
+add_sample(ptm_pprof_in *in, const ptm_wire_field *field, uint64_t number, batch *b)
+{
+    sample *s = &b->samples[b->n];
+    *s = (sample){
+        .at = field->at, .number = number, .first_frame = PTM_N_ITEMS(b->frames, ptm_frame_id)};
+    if (!read_sample(in, field, s, &b->frames)) {
+        return false;
+    }
+    if (s->n_frames == 0) {
+        ptm_frame_id unknown = ptm_pprof_unknown_frame(in);
+        ptm_buf_put(&b->frames, &unknown, sizeof(unknown));
+        s->n_frames = 1;
+    }
+    b->most_frames = s->n_frames > b->most_frames ? s->n_frames : b->most_frames;
+    if (++b->n == PTM_SNAP_PATHS && !b->frames.failed) {
+        make_batch(in, b);
+    }
+    return !b->frames.failed;
+}
+
 bool
 ptm_pprof_make_sites(ptm_pprof_in *in)
 {
     ptm_wire profile = ptm_wire_of(in->data, in->len);
     ptm_wire_field field;
-    path p = {0};
+    batch b = {.most_frames = 1};
     uint64_t number = 0;
-    uint32_t most_frames = 1;
     bool ok = true;
     while (ok && ptm_wire_next(&profile, &field)) {
         if (field.number == PROFILE_SAMPLE) {
-            sample s = {.at = field.at, .number = number++};
-            ptm_stack_id stack;
-            uint32_t n_frames;
-            ok = read_sample(in, &field, &s, &p) && make_stack(in, &s, &p, &stack, &n_frames);
-            if (ok) {
-                make_site(in, &s, stack, n_frames);
-                most_frames = n_frames > most_frames ? n_frames : most_frames;
-            }
+            ok = add_sample(in, &field, number++, &b);
         }
     }
-    ptm_buf_fini(&p.locations);
-    ptm_buf_fini(&p.before);
-    ptm_buf_fini(&p.stacks);
-    ptm_snap_build_limit(in->builder, in->limit != 0 ? in->limit : most_frames);
+    if (ok) {
+        make_batch(in, &b);
+    }
+    ptm_buf_fini(&b.frames);
+    ptm_snap_build_limit(in->builder, in->limit != 0 ? in->limit : b.most_frames);
     return ok;
 }

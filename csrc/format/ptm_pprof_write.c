@@ -37,11 +37,14 @@ typedef struct {
     ptm_str_id file, name;
 } function;
 
+#define AT_ONCE 16u /* samples */
+
 typedef struct {
     const ptm_snap *snap;
     ptm_buf *out;
-    ptm_buf message, packed; /* scratch: the message under work, a packed field in it */
-    ptm_buf strings;         /* the string table, written last */
+    ptm_buf message, packed;    /* scratch: the message under work, a packed field in it */
+    ptm_buf locations[AT_ONCE]; /* scratch: of the samples under work */
+    ptm_buf strings;            /* the string table, written last */
     uint32_t n_strings;
     uint8_t *used_stack;
     uint32_t *location_of; /* frame -> id; 0: no site has it */
@@ -203,14 +206,37 @@ put_value(ptm_buf *to, uint64_t value)
     ptm_buf_put_varint(to, value <= INT64_MAX ? value : INT64_MAX);
 }
 
+/* The locations of several samples, each most recent first and packed. Their stacks are followed
+ * side by side: each step waits for cold memory, and so they wait together. */
 static void
-put_sample(writing *w, const ptm_snap_site *site)
+pack_locations(writing *w, const ptm_snap_site *sites, size_t n)
 {
     const ptm_snap_stack *stacks = w->snap->stacks;
-    for (ptm_stack_id id = site->stack; id != 0; id = stacks[id].parent) {
-        ptm_buf_put_varint(&w->packed, w->location_of[stacks[id].frame]);
+    ptm_stack_id at[AT_ONCE];
+    size_t going = 0;
+    for (size_t i = 0; i < n; i++) {
+        at[i] = sites[i].stack;
+        w->locations[i].len = 0;
+        __builtin_prefetch(&stacks[at[i]]);
+        going += at[i] != 0;
     }
-    put_message(&w->message, SAMPLE_LOCATION, &w->packed);
+    while (going != 0) {
+        for (size_t i = 0; i < n; i++) {
+            if (at[i] != 0) {
+                ptm_snap_stack stack = stacks[at[i]];
+                __builtin_prefetch(&stacks[stack.parent]);
+                ptm_buf_put_varint(&w->locations[i], w->location_of[stack.frame]);
+                at[i] = stack.parent;
+                going -= stack.parent == 0;
+            }
+        }
+    }
+}
+
+static void
+put_sample(writing *w, const ptm_snap_site *site, ptm_buf *locations)
+{
+    put_message(&w->message, SAMPLE_LOCATION, locations);
     put_value(&w->packed, site->allocated);
     put_value(&w->packed, site->allocated_bytes);
     put_value(&w->packed, site->live);
@@ -220,6 +246,19 @@ put_sample(writing *w, const ptm_snap_site *site)
     put_message(&w->message, SAMPLE_VALUE, &w->packed);
     put_labels(w, site);
     put_message(w->out, PROFILE_SAMPLE, &w->message);
+}
+
+static void
+put_samples(writing *w)
+{
+    const ptm_snap_site *sites = w->snap->sites;
+    for (uint32_t first = 0, n; first < w->snap->n_sites; first += n) {
+        n = w->snap->n_sites - first < AT_ONCE ? w->snap->n_sites - first : AT_ONCE;
+        pack_locations(w, &sites[first], n);
+        for (uint32_t i = 0; i < n; i++) {
+            put_sample(w, &sites[first + i], &w->locations[i]);
+        }
+    }
 }
 
 /* One mapping that claims names, files and lines, so that pprof looks for no binary to find them
@@ -310,9 +349,7 @@ put_profile(writing *w, const ptm_pprof_extra *extra)
         add_text(w, texts[i], strlen(texts[i]));
     }
     put_sample_types(w);
-    for (uint32_t i = 0; i < w->snap->n_sites; i++) {
-        put_sample(w, &w->snap->sites[i]);
-    }
+    put_samples(w);
     put_tables(w);
     put_number(w->out, PROFILE_TIME_NANOS, extra == NULL ? 0 : (uint64_t)extra->time_nanos);
     put_value_type(w, PROFILE_PERIOD_TYPE, TEXT_SPACE, TEXT_BYTES);
@@ -338,6 +375,22 @@ prepare(writing *w)
     return number_frames(w);
 }
 
+static void
+fini(writing *w)
+{
+    ptm_buf_fini(&w->message);
+    ptm_buf_fini(&w->packed);
+    ptm_buf_fini(&w->strings);
+    for (size_t i = 0; i < AT_ONCE; i++) {
+        ptm_buf_fini(&w->locations[i]);
+    }
+    free(w->used_stack);
+    free(w->location_of);
+    free(w->function_of);
+    free(w->string_of);
+    free(w->functions);
+}
+
 ptm_err
 ptm_pprof_write(const ptm_snap *snap, const ptm_pprof_extra *extra, ptm_buf *out)
 {
@@ -347,13 +400,6 @@ ptm_pprof_write(const ptm_snap *snap, const ptm_pprof_extra *extra, ptm_buf *out
         put_profile(&w, extra);
         ok = !out->failed && !w.message.failed && !w.packed.failed && !w.strings.failed;
     }
-    ptm_buf_fini(&w.message);
-    ptm_buf_fini(&w.packed);
-    ptm_buf_fini(&w.strings);
-    free(w.used_stack);
-    free(w.location_of);
-    free(w.function_of);
-    free(w.string_of);
-    free(w.functions);
+    fini(&w);
     return ok ? PTM_OK : PTM_ENOMEM;
 }

@@ -93,6 +93,16 @@ ptm_str_id ptm_snap_build_string(ptm_snap_builder *b, const char *utf8, size_t l
 ptm_frame_id ptm_snap_build_frame(ptm_snap_builder *b, const ptm_snap_frame *frame);
 /* Interned. */
 ptm_stack_id ptm_snap_build_stack(ptm_snap_builder *b, ptm_stack_id parent, ptm_frame_id frame);
+/* Of the builder, until its next change. */
+const ptm_snap_stack *ptm_snap_build_stack_at(const ptm_snap_builder *b, ptm_stack_id id);
+/* A stack by its frames. Several at once are much quicker than a frame at a time. */
+typedef struct {
+    const ptm_frame_id *frames; /* most recent first */
+    uint32_t n;
+    ptm_stack_id stack; /* in: of the callers beyond the frames, 0: none; out: the whole */
+} ptm_snap_path;
+#define PTM_SNAP_PATHS 16u /* at most */
+void ptm_snap_build_paths(ptm_snap_builder *b, ptm_snap_path *paths, size_t n_paths);
 /* Appended, never merged. */
 void ptm_snap_build_site(ptm_snap_builder *b, const ptm_snap_site *site);
 void ptm_snap_build_losses(ptm_snap_builder *b, uint64_t blocks, uint64_t bytes);

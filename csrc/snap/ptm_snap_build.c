@@ -1,59 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 #include "snap/ptm_ids.h"
 #include "snap/ptm_snap_box.h"
+#include "snap/ptm_tree.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* Most stacks have at most one callee, so only the children of stacks with more than one are in a
- * table: a tree of long chains is built without hashing, and what is added below a new stack is
- * known to be new. */
-#define MANY UINT32_MAX
-
-/* A column under construction. Ids stay below UINT32_MAX, which means "none". */
-typedef struct {
-    void *items;
-    size_t len, capacity; /* items */
-} column;
-
 struct ptm_snap_builder {
-    column str_offset; /* uint64_t; one more than there are strings */
-    column str_bytes;
-    column frames, stacks, sites;
-    column only_child; /* uint32_t per stack: 0 none, MANY: look in stack_ids, else its one child */
-    ptm_ids str_ids, frame_ids, line_ids, stack_ids;
+    ptm_column str_offset; /* uint64_t; one more than there are strings */
+    ptm_column str_bytes;
+    ptm_column frames, sites;
+    ptm_tree tree; /* of the stacks */
+    ptm_ids str_ids, frame_ids, line_ids;
     uint32_t traceback_limit;
     uint64_t lost_blocks, lost_bytes;
     bool failed;
 };
 
-static bool
-column_reserve(column *col, size_t more, size_t item_bytes)
-{
-    if (PTM_LIKELY(more <= col->capacity - col->len)) {
-        return true;
-    }
-    size_t capacity = col->capacity + col->capacity / 2 + 16;
-    if (capacity < col->len + more) {
-        capacity = col->len + more;
-    }
-    if (capacity > (size_t)PTRDIFF_MAX / item_bytes) {
-        return false;
-    }
-    void *items = realloc(col->items, capacity * item_bytes);
-    if (items == NULL) {
-        return false;
-    }
-    col->items = items;
-    col->capacity = capacity;
-    return true;
-}
-
 /* Room for one more id's item; false marks the builder as failed. */
 static bool
-room_for_id(ptm_snap_builder *b, column *col, size_t item_bytes)
+room_for_id(ptm_snap_builder *b, ptm_column *col, size_t item_bytes)
 {
-    if (col->len >= PTM_SNAP_NONE - 1 || !column_reserve(col, 1, item_bytes)) {
+    if (col->len >= PTM_SNAP_NONE - 1 || !ptm_column_reserve(col, 1, item_bytes)) {
         b->failed = true;
     }
     return !b->failed;
@@ -68,20 +36,16 @@ ptm_snap_build_new(uint32_t traceback_limit)
     }
     b->traceback_limit = traceback_limit;
     bool ok = ptm_ids_init(&b->str_ids, 64) && ptm_ids_init(&b->frame_ids, 64)
-              && ptm_ids_init(&b->line_ids, 64) && ptm_ids_init(&b->stack_ids, 64)
-              && column_reserve(&b->str_offset, 64, sizeof(uint64_t))
-              && column_reserve(&b->str_bytes, 1024, 1)
-              && column_reserve(&b->frames, 64, sizeof(ptm_snap_frame))
-              && column_reserve(&b->stacks, 64, sizeof(ptm_snap_stack))
-              && column_reserve(&b->only_child, 64, sizeof(uint32_t))
-              && column_reserve(&b->sites, 64, sizeof(ptm_snap_site));
+              && ptm_ids_init(&b->line_ids, 64) && ptm_tree_init(&b->tree)
+              && ptm_column_reserve(&b->str_offset, 64, sizeof(uint64_t))
+              && ptm_column_reserve(&b->str_bytes, 1024, 1)
+              && ptm_column_reserve(&b->frames, 64, sizeof(ptm_snap_frame))
+              && ptm_column_reserve(&b->sites, 64, sizeof(ptm_snap_site));
     if (!ok) {
         ptm_snap_build_free(b);
         return NULL;
     }
     ((uint64_t *)b->str_offset.items)[b->str_offset.len++] = 0;
-    ((ptm_snap_stack *)b->stacks.items)[b->stacks.len++] = (ptm_snap_stack){.frame = PTM_SNAP_NONE};
-    ((uint32_t *)b->only_child.items)[b->only_child.len++] = 0;
     return b;
 }
 
@@ -91,15 +55,14 @@ ptm_snap_build_free(ptm_snap_builder *b)
     if (b == NULL) {
         return;
     }
-    column *columns[] = {&b->str_offset, &b->str_bytes,  &b->frames,
-                         &b->stacks,     &b->only_child, &b->sites};
+    ptm_column *columns[] = {&b->str_offset, &b->str_bytes, &b->frames, &b->sites};
     for (size_t i = 0; i < PTM_ARRAY_LEN(columns); i++) {
         free(columns[i]->items);
     }
     ptm_ids_fini(&b->str_ids);
     ptm_ids_fini(&b->frame_ids);
     ptm_ids_fini(&b->line_ids);
-    ptm_ids_fini(&b->stack_ids);
+    ptm_tree_fini(&b->tree);
     free(b);
 }
 
@@ -119,7 +82,7 @@ add_string(ptm_snap_builder *b, uint64_t hash, const char *utf8, size_t len)
     if (!room_for_id(b, &b->str_offset, sizeof(uint64_t))) {
         return 0;
     }
-    if (!column_reserve(&b->str_bytes, len, 1) || !ptm_ids_put(&b->str_ids, hash, id)) {
+    if (!ptm_column_reserve(&b->str_bytes, len, 1) || !ptm_ids_put(&b->str_ids, hash, id)) {
         b->failed = true;
         return 0;
     }
@@ -241,89 +204,35 @@ ptm_snap_build_frame(ptm_snap_builder *b, const ptm_snap_frame *frame)
     return add_frame(b, hash, &tidied);
 }
 
-static uint64_t
-stack_hash(ptm_stack_id parent, ptm_frame_id frame)
-{
-    return ptm_mix64((uint64_t)parent << 32 | frame);
-}
-
-static ptm_stack_id
-add_stack(ptm_snap_builder *b, ptm_stack_id parent, ptm_frame_id frame)
-{
-    ptm_stack_id id = (ptm_stack_id)b->stacks.len;
-    if (!room_for_id(b, &b->stacks, sizeof(ptm_snap_stack))
-        || !room_for_id(b, &b->only_child, sizeof(uint32_t))) {
-        return 0;
-    }
-    ptm_snap_stack *stacks = b->stacks.items;
-    stacks[id] = (ptm_snap_stack){parent, frame, stacks[parent].nframe + 1};
-    ((uint32_t *)b->only_child.items)[id] = 0;
-    b->stacks.len++;
-    b->only_child.len++;
-    return id;
-}
-
-static bool
-list_child(ptm_snap_builder *b, ptm_stack_id child)
-{
-    const ptm_snap_stack *stack = (ptm_snap_stack *)b->stacks.items + child;
-    if (!ptm_ids_put(&b->stack_ids, stack_hash(stack->parent, stack->frame), child)) {
-        b->failed = true;
-    }
-    return !b->failed;
-}
-
-/* A parent's second child: the first one goes to the table with it. */
-static ptm_stack_id
-add_second_child(ptm_snap_builder *b, ptm_stack_id first, ptm_stack_id parent, ptm_frame_id frame)
-{
-    ptm_stack_id id = add_stack(b, parent, frame);
-    if (b->failed || !list_child(b, first) || !list_child(b, id)) {
-        return 0;
-    }
-    ((uint32_t *)b->only_child.items)[parent] = MANY;
-    return id;
-}
-
-static ptm_stack_id
-one_of_many(ptm_snap_builder *b, ptm_stack_id parent, ptm_frame_id frame)
-{
-    ptm_ids_probe probe = ptm_ids_find(&b->stack_ids, stack_hash(parent, frame));
-    while (ptm_ids_next(&b->stack_ids, &probe)) {
-        const ptm_snap_stack *other = (ptm_snap_stack *)b->stacks.items + probe.id;
-        if (other->parent == parent && other->frame == frame) {
-            return probe.id;
-        }
-    }
-    ptm_stack_id id = add_stack(b, parent, frame);
-    return !b->failed && list_child(b, id) ? id : 0;
-}
-
 ptm_stack_id
 ptm_snap_build_stack(ptm_snap_builder *b, ptm_stack_id parent, ptm_frame_id frame)
 {
     if (b->failed) {
         return 0;
     }
-    ptm_assert(parent < b->stacks.len && frame < b->frames.len);
-    uint32_t child = ((uint32_t *)b->only_child.items)[parent];
-    if (child == MANY) {
-        return one_of_many(b, parent, frame);
-    }
-    if (child != 0) {
-        bool same = ((ptm_snap_stack *)b->stacks.items)[child].frame == frame;
-        return same ? child : add_second_child(b, child, parent, frame);
-    }
-    ptm_stack_id id = add_stack(b, parent, frame);
-    ((uint32_t *)b->only_child.items)[parent] = id; /* 0 after a failure: still none */
+    ptm_assert(parent < b->tree.stacks.len && frame < b->frames.len);
+    ptm_stack_id id = ptm_tree_push(&b->tree, parent, frame);
+    b->failed = id == 0;
     return id;
+}
+
+const ptm_snap_stack *
+ptm_snap_build_stack_at(const ptm_snap_builder *b, ptm_stack_id id)
+{
+    return (const ptm_snap_stack *)b->tree.stacks.items + id;
+}
+
+void
+ptm_snap_build_paths(ptm_snap_builder *b, ptm_snap_path *paths, size_t n_paths)
+{
+    b->failed = b->failed || !ptm_tree_push_paths(&b->tree, paths, n_paths);
 }
 
 void
 ptm_snap_build_site(ptm_snap_builder *b, const ptm_snap_site *site)
 {
     if (!b->failed && room_for_id(b, &b->sites, sizeof(*site))) {
-        ptm_assert(site->stack != 0 && site->stack < b->stacks.len);
+        ptm_assert(site->stack != 0 && site->stack < b->tree.stacks.len);
         ((ptm_snap_site *)b->sites.items)[b->sites.len++] = *site;
     }
 }
@@ -341,18 +250,6 @@ ptm_snap_build_losses(ptm_snap_builder *b, uint64_t blocks, uint64_t bytes)
     b->lost_bytes = bytes;
 }
 
-/* Takes the column out of the builder, without the room it did not use. */
-static void *
-take(column *col, size_t item_bytes)
-{
-    void *items = realloc(col->items, (col->len + (col->len == 0)) * item_bytes);
-    if (items == NULL) {
-        items = col->items;
-    }
-    col->items = NULL;
-    return items;
-}
-
 ptm_err
 ptm_snap_build_finish(ptm_snap_builder *b, ptm_snap **out)
 {
@@ -366,13 +263,13 @@ ptm_snap_build_finish(ptm_snap_builder *b, ptm_snap **out)
         .traceback_limit = b->traceback_limit,
         .n_strings = (uint32_t)(b->str_offset.len - 1),
         .n_frames = (uint32_t)b->frames.len,
-        .n_stacks = (uint32_t)b->stacks.len,
+        .n_stacks = (uint32_t)b->tree.stacks.len,
         .n_sites = (uint32_t)b->sites.len,
-        .str_offset = box->owned[0] = take(&b->str_offset, sizeof(uint64_t)),
-        .str_bytes = box->owned[1] = take(&b->str_bytes, 1),
-        .frames = box->owned[2] = take(&b->frames, sizeof(ptm_snap_frame)),
-        .stacks = box->owned[3] = take(&b->stacks, sizeof(ptm_snap_stack)),
-        .sites = box->owned[4] = take(&b->sites, sizeof(ptm_snap_site)),
+        .str_offset = box->owned[0] = ptm_column_take(&b->str_offset, sizeof(uint64_t)),
+        .str_bytes = box->owned[1] = ptm_column_take(&b->str_bytes, 1),
+        .frames = box->owned[2] = ptm_column_take(&b->frames, sizeof(ptm_snap_frame)),
+        .stacks = box->owned[3] = ptm_column_take(&b->tree.stacks, sizeof(ptm_snap_stack)),
+        .sites = box->owned[4] = ptm_column_take(&b->sites, sizeof(ptm_snap_site)),
         .lost_blocks = b->lost_blocks,
         .lost_bytes = b->lost_bytes,
     };

@@ -5,18 +5,37 @@
 #include "trace/ptm_stacks.h"
 #include "trace/ptm_tails.h"
 
-/* Numbers of the tracer's tables to numbers of the snapshot, plus one, filled as they are met; 0:
- * not met yet. */
+/* Ids of the tracer's tables to ids of the snapshot, plus one, filled as they are met; 0: not met
+ * yet. */
 typedef struct {
     uint32_t *numbers;
     size_t bytes;
 } renumbering;
 
+/* A site on its way into the snapshot. */
+typedef struct {
+    ptm_snap_site site;   /* less its stack */
+    ptm_node_id next;     /* to be looked at; 0: the window has been followed */
+    ptm_stack_id base;    /* of the callers that need not be looked at, since they are known */
+    ptm_node_id *nodes;   /* those that were looked at, most recent first */
+    ptm_frame_id *frames; /* of the snapshot, of the same */
+    uint32_t n;
+    bool is_whole; /* no callers beyond the limit */
+} passenger;
+
+#define AT_ONCE PTM_SNAP_PATHS
+
+/* Sites are taken several at once: to follow a window is to wait for cold memory at each step, and
+ * so they wait together. */
 typedef struct {
     ptm_snap_builder *builder;
     uint32_t limit;
-    renumbering frames, stacks; /* by frame and node id */
-    renumbering chain;          /* the nodes of one window, most recent first */
+    renumbering frames;
+    renumbering wholes;  /* node -> stack, of windows that the limit does not cut */
+    renumbering windows; /* node -> stack, of those that it cuts: nothing to share */
+    renumbering room;    /* for nodes and frames of the passengers */
+    passenger passengers[AT_ONCE];
+    uint32_t n_passengers;
 } taking;
 
 static ptm_str_id
@@ -50,42 +69,106 @@ take_frame(taking *t, ptm_frame_id id)
     return *number - 1;
 }
 
-/* The window of a node into t->chain; *whole: it has no callers beyond. */
-static uint32_t
-follow(taking *t, ptm_node_id node, bool *whole)
+/* -- windows ----------------------------------------------------------------------------------- */
+
+/* The callers from `node` on: known, the end of the window, or to be looked at next. */
+static void
+go_on_at(taking *t, passenger *p, ptm_node_id node)
 {
-    uint32_t n = 0;
-    for (; node != 0 && n < t->limit; node = ptm_stacks_at(node)->caller) {
-        t->chain.numbers[n++] = node;
+    uint32_t whole = node == 0 ? 0 : t->wholes.numbers[node];
+    bool ends = node == 0;
+    if (whole != 0) {
+        p->base = whole - 1;
+        ends = ptm_snap_build_stack_at(t->builder, p->base)->nframe + p->n <= t->limit;
     }
-    *whole = node == 0;
-    return n;
+    p->is_whole = ends;
+    p->base = ends ? p->base : 0;
+    p->next = ends || p->n == t->limit ? 0 : node;
+    __builtin_prefetch(ptm_stacks_at(p->next));
 }
 
-/* Nodes whose stack is whole share their callers' numbers; where the limit cuts, each window is its
- * own. */
-static ptm_stack_id
-take_stack(taking *t, ptm_node_id node)
+static void
+look_at_next(taking *t, passenger *p)
 {
-    uint32_t *numbers = t->stacks.numbers;
-    if (numbers[node] != 0) {
-        return numbers[node] - 1;
-    }
-    bool whole;
-    ptm_stack_id stack = 0;
-    for (uint32_t i = follow(t, node, &whole); i-- > 0;) {
-        ptm_node_id at = t->chain.numbers[i];
-        if (!whole || numbers[at] == 0) {
-            stack =
-                ptm_snap_build_stack(t->builder, stack, take_frame(t, ptm_stacks_at(at)->frame));
-            numbers[at] = whole || i == 0 ? stack + 1 : numbers[at];
-        }
-        else {
-            stack = numbers[at] - 1;
-        }
-    }
-    return stack;
+    const ptm_node *node = ptm_stacks_at(p->next);
+    p->nodes[p->n] = p->next;
+    p->frames[p->n++] = take_frame(t, node->frame);
+    __builtin_prefetch(&t->wholes.numbers[node->caller]);
+    p->next = node->caller;
 }
+
+/* Two rounds a step: who is next, and what is known of him. */
+static void
+follow_all(taking *t)
+{
+    for (bool going = true; going;) {
+        passenger *looking[AT_ONCE];
+        uint32_t n = 0;
+        for (uint32_t i = 0; i < t->n_passengers; i++) {
+            if (t->passengers[i].next != 0) {
+                look_at_next(t, &t->passengers[i]);
+                looking[n++] = &t->passengers[i];
+            }
+        }
+        for (uint32_t i = 0; i < n; i++) {
+            go_on_at(t, looking[i], looking[i]->next);
+        }
+        going = n != 0;
+    }
+}
+
+/* What comes later may have the same callers. */
+static void
+note_stack(taking *t, const passenger *p, ptm_stack_id stack)
+{
+    if (!p->is_whole && p->n != 0) {
+        t->windows.numbers[p->nodes[0]] = stack + 1;
+    }
+    for (uint32_t i = 0; p->is_whole && i < p->n && t->wholes.numbers[p->nodes[i]] == 0; i++) {
+        t->wholes.numbers[p->nodes[i]] = stack + 1;
+        stack = ptm_snap_build_stack_at(t->builder, stack)->parent;
+    }
+}
+
+static void
+deliver(taking *t)
+{
+    ptm_snap_path paths[AT_ONCE];
+    follow_all(t);
+    for (uint32_t i = 0; i < t->n_passengers; i++) {
+        const passenger *p = &t->passengers[i];
+        paths[i] = (ptm_snap_path){p->frames, p->n, p->base};
+    }
+    ptm_snap_build_paths(t->builder, paths, t->n_passengers);
+    for (uint32_t i = 0; i < t->n_passengers; i++) {
+        passenger *p = &t->passengers[i];
+        p->site.stack = paths[i].stack;
+        note_stack(t, p, paths[i].stack);
+        ptm_snap_build_site(t->builder, &p->site);
+    }
+    t->n_passengers = 0;
+}
+
+/* The site of a node, with everything but its stack. */
+static void
+take(taking *t, ptm_node_id node, const ptm_snap_site *site)
+{
+    uint32_t at = t->n_passengers++, known = t->windows.numbers[node];
+    uint32_t *room = t->room.numbers + (size_t)at * 2 * t->limit;
+    passenger *p = &t->passengers[at];
+    *p = (passenger){.site = *site, .nodes = room, .frames = room + t->limit};
+    if (known != 0) {
+        p->base = known - 1;
+    }
+    else {
+        go_on_at(t, p, node);
+    }
+    if (t->n_passengers == AT_ONCE) {
+        deliver(t);
+    }
+}
+
+/* -- sites ------------------------------------------------------------------------------------- */
 
 static void
 take_site(taking *t, const ptm_site *site, uint64_t share)
@@ -95,10 +178,9 @@ take_site(taking *t, const ptm_site *site, uint64_t share)
                            .allocated = site->allocated,
                            .allocated_bytes = site->allocated * site->size,
                            .size = site->size,
-                           .stack = take_stack(t, site->node),
                            .depth = site->depth,
                            .domain = site->domain};
-    ptm_snap_build_site(t->builder, &taken);
+    take(t, site->node, &taken);
 }
 
 /* What was allocated at sites of this stack that are recycled. */
@@ -107,11 +189,9 @@ take_dead(taking *t, ptm_node_id id)
 {
     const ptm_node *node = ptm_stacks_at(id);
     if (node->frame != 0 && node->dead_blocks != 0) {
-        ptm_snap_site taken = {.allocated = node->dead_blocks,
-                               .allocated_bytes = node->dead_bytes,
-                               .stack = take_stack(t, id),
-                               .folded = 1};
-        ptm_snap_build_site(t->builder, &taken);
+        ptm_snap_site taken = {
+            .allocated = node->dead_blocks, .allocated_bytes = node->dead_bytes, .folded = 1};
+        take(t, id, &taken);
     }
 }
 
@@ -137,7 +217,7 @@ make(renumbering *r, size_t n)
 static void
 drop(taking *t)
 {
-    renumbering *all[] = {&t->frames, &t->stacks, &t->chain};
+    renumbering *all[] = {&t->frames, &t->wholes, &t->windows, &t->room};
     for (size_t i = 0; i < PTM_ARRAY_LEN(all); i++) {
         ptm_mem_unmap(all[i]->numbers, all[i]->bytes);
     }
@@ -147,8 +227,9 @@ static ptm_err
 begin(taking *t, uint32_t limit)
 {
     *t = (taking){.limit = limit};
-    bool made = make(&t->frames, ptm_names_frame_end()) && make(&t->stacks, ptm_stacks_end())
-                && make(&t->chain, limit);
+    bool made = make(&t->frames, ptm_names_frame_end()) && make(&t->wholes, ptm_stacks_end())
+                && make(&t->windows, ptm_stacks_end())
+                && make(&t->room, (size_t)limit * 2 * AT_ONCE);
     t->builder = made ? ptm_snap_build_new(limit) : NULL;
     if (t->builder == NULL) {
         drop(t);
@@ -160,6 +241,7 @@ begin(taking *t, uint32_t limit)
 static ptm_err
 end(taking *t, ptm_snap **out)
 {
+    deliver(t);
     drop(t);
     return ptm_snap_build_finish(t->builder, out);
 }

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * ptm_tree - the stacks of a snapshot while it is built: (parent, frame) -> stack.
+ *
+ * Owns      the stacks' column, and beside it each stack's callee if it has only one
+ * How       Most stacks have at most one callee, so only the callees of stacks with more than one
+ *           are in a hash table: long chains are built without hashing, and what is added above a
+ *           new stack is known to be new. A step of a path waits for cold memory two or three
+ *           times, one after the other. So several paths are pushed side by side, and what the next
+ *           steps will look at is asked for before any of them is made.
+ * Threads   one user
+ * Failure   stack 0, or false: no memory, or more stacks than ids; the tree stays as it is
+ */
+#ifndef PTM_TREE_H
+#define PTM_TREE_H
+
+#include "snap/ptm_column.h"
+#include "snap/ptm_ids.h"
+#include "snap/ptm_snap.h"
+
+typedef struct {
+    ptm_column stacks;     /* ptm_snap_stack */
+    ptm_column only_child; /* uint32_t per stack */
+    ptm_ids many;          /* the callees of stacks with more than one */
+} ptm_tree;
+
+bool ptm_tree_init(ptm_tree *tree);
+void ptm_tree_fini(ptm_tree *tree);
+
+ptm_stack_id ptm_tree_push(ptm_tree *tree, ptm_stack_id parent, ptm_frame_id frame);
+/* At most PTM_SNAP_PATHS paths. */
+bool ptm_tree_push_paths(ptm_tree *tree, ptm_snap_path *paths, size_t n_paths);
+
+#endif
