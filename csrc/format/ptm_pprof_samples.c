@@ -10,6 +10,7 @@
 #include "format/ptm_pprof_in.h"
 #include "snap/ptm_group.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 typedef struct {
@@ -18,10 +19,26 @@ typedef struct {
     int64_t bytes, depth, domain, folded; /* labels */
     bool has_bytes, has_depth, is_full;
     const uint8_t *at;
-    uint64_t number;    /* of the sample in the file */
-    size_t first_frame; /* in the batch's frames */
+    uint64_t number; /* of the sample in the file */
+    uint32_t n_location_fields;
+    ptm_wire_field waiting; /* the first of these, unread */
+    ptm_wire packed;        /* the locations, if they are one packed field */
+    uint64_t hash;          /* of these */
+    size_t first_frame;     /* in the batch's frames */
     uint32_t n_frames;
+    ptm_stack_id stack; /* 0: to be made of the frames */
 } sample;
+
+/* A stack that was made, and the bytes in the file that say so. */
+typedef struct {
+    const uint8_t *packed;
+    uint64_t hash; /* of the bytes: most that differ are told without looking at them */
+    size_t len;
+    uint32_t n_frames;
+    ptm_stack_id stack; /* 0: empty */
+} known_stack;
+
+#define N_KNOWN 8192u /* by a few bits of a hash of the bytes */
 
 /* Samples whose stacks are made at once. */
 typedef struct {
@@ -29,6 +46,7 @@ typedef struct {
     size_t n;
     ptm_buf frames;       /* ptm_frame_id: of each sample, most recent first */
     uint32_t most_frames; /* of a sample so far */
+    known_stack *known;   /* N_KNOWN */
 } batch;
 
 /* -- columns ----------------------------------------------------------------------------------- */
@@ -131,8 +149,24 @@ add_location(ptm_pprof_in *in, sample *s, const ptm_pprof_location *location, pt
     return !frames->failed;
 }
 
+/* Many sites have one stack: block sizes, domains and depths tell them apart. */
 static bool
-read_locations(ptm_pprof_in *in, sample *s, ptm_wire_field field, ptm_buf *frames)
+is_known(const batch *b, sample *s)
+{
+    size_t len = (size_t)(s->packed.end - s->packed.at);
+    s->hash = ptm_hash_bytes(s->packed.at, len);
+    const known_stack *known = &b->known[s->hash % N_KNOWN];
+    bool same = known->stack != 0 && known->hash == s->hash && known->len == len
+                && memcmp(known->packed, s->packed.at, len) == 0;
+    if (same) {
+        s->stack = known->stack;
+        s->n_frames = known->n_frames;
+    }
+    return same;
+}
+
+static bool
+read_frames(ptm_pprof_in *in, sample *s, ptm_wire_field field, ptm_buf *frames)
 {
     const ptm_pprof_location *locations = PTM_ITEMS(in->locations, ptm_pprof_location);
     uint64_t id;
@@ -147,6 +181,30 @@ read_locations(ptm_pprof_in *in, sample *s, ptm_wire_field field, ptm_buf *frame
         }
     }
     return ptm_pprof_ended(in, &field.bytes);
+}
+
+/* The first field waits until the sample ends: if it is the only one, its bytes may be known. */
+static bool
+read_locations(ptm_pprof_in *in, sample *s, const ptm_wire_field *field, batch *b)
+{
+    if (s->n_location_fields++ == 0 && field->type == WIRE_BYTES) {
+        s->waiting = *field;
+        return true;
+    }
+    ptm_wire_field first = s->waiting;
+    s->waiting = (ptm_wire_field){0};
+    return (first.number == 0 || read_frames(in, s, first, &b->frames))
+           && read_frames(in, s, *field, &b->frames);
+}
+
+static bool
+end_locations(ptm_pprof_in *in, sample *s, batch *b)
+{
+    if (s->waiting.number == 0) {
+        return true;
+    }
+    s->packed = s->waiting.bytes;
+    return is_known(b, s) || read_frames(in, s, s->waiting, &b->frames);
 }
 
 static bool
@@ -211,7 +269,7 @@ read_label(ptm_pprof_in *in, sample *s, const ptm_wire_field *field)
 }
 
 static bool
-read_sample(ptm_pprof_in *in, const ptm_wire_field *field, sample *s, ptm_buf *frames)
+read_sample(ptm_pprof_in *in, const ptm_wire_field *field, sample *s, batch *b)
 {
     ptm_wire message;
     ptm_wire_field part;
@@ -219,7 +277,7 @@ read_sample(ptm_pprof_in *in, const ptm_wire_field *field, sample *s, ptm_buf *f
     while (ok && ptm_wire_next(&message, &part)) {
         switch (part.number) {
         case SAMPLE_LOCATION:
-            ok = read_locations(in, s, part, frames);
+            ok = read_locations(in, s, &part, b);
             break;
         case SAMPLE_VALUE:
             ok = read_values(in, s, part);
@@ -231,7 +289,7 @@ read_sample(ptm_pprof_in *in, const ptm_wire_field *field, sample *s, ptm_buf *f
             break;
         }
     }
-    if (!ok || !ptm_pprof_ended(in, &message)) {
+    if (!ok || !ptm_pprof_ended(in, &message) || !end_locations(in, s, b)) {
         return false;
     }
     if (s->n_values != in->columns.len) {
@@ -330,10 +388,10 @@ depth_of(const ptm_pprof_in *in, const sample *s, uint32_t n_frames)
 }
 
 static void
-make_site(ptm_pprof_in *in, const sample *s, ptm_stack_id stack)
+make_site(ptm_pprof_in *in, const sample *s)
 {
     ptm_snap_site site = {
-        .stack = stack,
+        .stack = s->stack,
         .depth = depth_of(in, s, s->n_frames),
         .domain = s->domain >= 0 && s->domain <= UINT32_MAX ? (uint32_t)s->domain : 0,
     };
@@ -348,17 +406,33 @@ make_site(ptm_pprof_in *in, const sample *s, ptm_stack_id stack)
 /* -- all of them ------------------------------------------------------------------------------- */
 
 static void
-make_batch(ptm_pprof_in *in, batch *b)
+make_stacks(ptm_pprof_in *in, batch *b)
 {
     ptm_snap_path paths[PTM_SNAP_PATHS];
     for (size_t i = 0; i < b->n; i++) {
         const sample *s = &b->samples[i];
-        paths[i] =
-            (ptm_snap_path){PTM_ITEMS(b->frames, ptm_frame_id) + s->first_frame, s->n_frames, 0};
+        uint32_t n = s->stack != 0 ? 0 : s->n_frames;
+        const ptm_frame_id *frames = PTM_ITEMS(b->frames, ptm_frame_id);
+        paths[i] = (ptm_snap_path){frames + s->first_frame, n, s->stack};
     }
     ptm_snap_build_paths(in->builder, paths, b->n);
     for (size_t i = 0; i < b->n; i++) {
-        make_site(in, &b->samples[i], paths[i].stack);
+        sample *s = &b->samples[i];
+        if (s->stack == 0 && s->packed.at != NULL) {
+            b->known[s->hash % N_KNOWN] =
+                (known_stack){s->packed.at, s->hash, (size_t)(s->packed.end - s->packed.at),
+                              s->n_frames, paths[i].stack};
+        }
+        s->stack = paths[i].stack;
+    }
+}
+
+static void
+make_batch(ptm_pprof_in *in, batch *b)
+{
+    make_stacks(in, b);
+    for (size_t i = 0; i < b->n; i++) {
+        make_site(in, &b->samples[i]);
     }
     b->n = 0;
     b->frames.len = 0;
@@ -370,7 +444,7 @@ add_sample(ptm_pprof_in *in, const ptm_wire_field *field, uint64_t number, batch
     sample *s = &b->samples[b->n];
     *s = (sample){
         .at = field->at, .number = number, .first_frame = PTM_N_ITEMS(b->frames, ptm_frame_id)};
-    if (!read_sample(in, field, s, &b->frames)) {
+    if (!read_sample(in, field, s, b)) {
         return false;
     }
     if (s->n_frames == 0) {
@@ -390,9 +464,9 @@ ptm_pprof_make_sites(ptm_pprof_in *in)
 {
     ptm_wire profile = ptm_wire_of(in->data, in->len);
     ptm_wire_field field;
-    batch b = {.most_frames = 1};
+    batch b = {.most_frames = 1, .known = calloc(N_KNOWN, sizeof(*b.known))};
     uint64_t number = 0;
-    bool ok = true;
+    bool ok = b.known != NULL;
     while (ok && ptm_wire_next(&profile, &field)) {
         if (field.number == PROFILE_SAMPLE) {
             ok = add_sample(in, &field, number++, &b);
@@ -401,6 +475,7 @@ ptm_pprof_make_sites(ptm_pprof_in *in)
     if (ok) {
         make_batch(in, &b);
     }
+    free(b.known);
     ptm_buf_fini(&b.frames);
     ptm_snap_build_limit(in->builder, in->limit != 0 ? in->limit : b.most_frames);
     return ok;

@@ -4,9 +4,6 @@
 
 #include <string.h>
 
-#define ONE_NUMBER_TAKEN \
-    UINT32_MAX /* in field.type: a number that stood alone has been handed out */
-
 static bool
 refuse(ptm_wire *wire, const char *error)
 {
@@ -15,7 +12,7 @@ refuse(ptm_wire *wire, const char *error)
 }
 
 bool
-ptm_wire_long_varint(ptm_wire *wire, uint64_t *value)
+ptm_wire_any_varint(ptm_wire *wire, uint64_t *value)
 {
     uint64_t result = 0;
     const uint8_t *at = wire->at;
@@ -67,7 +64,7 @@ piece(ptm_wire *wire, ptm_wire *bytes)
 }
 
 bool
-ptm_wire_next(ptm_wire *wire, ptm_wire_field *field)
+ptm_wire_any_next(ptm_wire *wire, ptm_wire_field *field)
 {
     uint64_t tag;
     if (wire->error != NULL || wire->at == wire->end) {
@@ -94,18 +91,4 @@ ptm_wire_next(ptm_wire *wire, ptm_wire_field *field)
     default:
         return refuse(wire, "there is no field of this type");
     }
-}
-
-bool
-ptm_wire_repeated(ptm_wire_field *field, uint64_t *value)
-{
-    if (field->type == WIRE_BYTES) {
-        return field->bytes.at != field->bytes.end && ptm_wire_varint(&field->bytes, value);
-    }
-    if (field->type == ONE_NUMBER_TAKEN) {
-        return false;
-    }
-    field->type = ONE_NUMBER_TAKEN;
-    *value = field->value;
-    return true;
 }

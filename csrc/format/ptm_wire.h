@@ -31,10 +31,10 @@ ptm_wire_of(const uint8_t *bytes, size_t len)
     return (ptm_wire){bytes, bytes + len, NULL};
 }
 
-/* False at the end, and on an error. */
-bool ptm_wire_next(ptm_wire *wire, ptm_wire_field *field);
-bool ptm_wire_long_varint(ptm_wire *wire, uint64_t *value); /* of any length */
+bool ptm_wire_any_varint(ptm_wire *wire, uint64_t *value);
+bool ptm_wire_any_next(ptm_wire *wire, ptm_wire_field *field);
 
+/* Nearly all numbers have one byte. */
 static inline bool
 ptm_wire_varint(ptm_wire *wire, uint64_t *value)
 {
@@ -42,12 +42,54 @@ ptm_wire_varint(ptm_wire *wire, uint64_t *value)
         *value = *wire->at++;
         return true;
     }
-    return ptm_wire_long_varint(wire, value);
+    return ptm_wire_any_varint(wire, value);
 }
+
+#define PTM_WIRE_TYPE_BYTES 2u
+
+/* False at the end, and on an error. Nearly all fields are numbers, or pieces of less than 128
+ * bytes. */
+static inline bool
+ptm_wire_next(ptm_wire *wire, ptm_wire_field *field)
+{
+    if (PTM_UNLIKELY(wire->end - wire->at < 2 || wire->error != NULL)) {
+        return ptm_wire_any_next(wire, field);
+    }
+    uint8_t tag = wire->at[0], len = wire->at[1];
+    bool is_piece = (tag & 7) == PTM_WIRE_TYPE_BYTES;
+    bool fits = tag >= 8 && tag < 0x80 && len < 0x80 && (is_piece || (tag & 7) == 0)
+                && (!is_piece || wire->end - wire->at - 2 >= len);
+    if (PTM_UNLIKELY(!fits)) {
+        return ptm_wire_any_next(wire, field);
+    }
+    *field = (ptm_wire_field){.number = tag >> 3, .type = tag & 7, .at = wire->at};
+    wire->at += 2;
+    if (is_piece) {
+        field->bytes = ptm_wire_of(wire->at, len);
+        wire->at += len;
+    }
+    else {
+        field->value = len;
+    }
+    return true;
+}
+
+/* In field.type: a number that stood alone has been handed out. */
+#define PTM_WIRE_TAKEN UINT32_MAX
 
 /* The next number of a repeated field that comes packed or one by one; used on a field it consumes:
  *     while (ptm_wire_repeated(&field, &value)) ...
  * False at its end; an error is in field->bytes.error. */
-bool ptm_wire_repeated(ptm_wire_field *field, uint64_t *value);
+static inline bool
+ptm_wire_repeated(ptm_wire_field *field, uint64_t *value)
+{
+    if (PTM_LIKELY(field->type == PTM_WIRE_TYPE_BYTES)) {
+        return field->bytes.at != field->bytes.end && ptm_wire_varint(&field->bytes, value);
+    }
+    bool taken = field->type == PTM_WIRE_TAKEN;
+    field->type = PTM_WIRE_TAKEN;
+    *value = field->value;
+    return !taken;
+}
 
 #endif

@@ -36,6 +36,7 @@ typedef struct {
     renumbering room;    /* for nodes and frames of the passengers */
     passenger passengers[AT_ONCE];
     uint32_t n_passengers;
+    bool has_wholes; /* any: else that cold array need not be looked at */
 } taking;
 
 static ptm_str_id
@@ -75,7 +76,7 @@ take_frame(taking *t, ptm_frame_id id)
 static void
 go_on_at(taking *t, passenger *p, ptm_node_id node)
 {
-    uint32_t whole = node == 0 ? 0 : t->wholes.numbers[node];
+    uint32_t whole = t->has_wholes && node != 0 ? t->wholes.numbers[node] : 0;
     bool ends = node == 0;
     if (whole != 0) {
         p->base = whole - 1;
@@ -93,7 +94,9 @@ look_at_next(taking *t, passenger *p)
     const ptm_node *node = ptm_stacks_at(p->next);
     p->nodes[p->n] = p->next;
     p->frames[p->n++] = take_frame(t, node->frame);
-    __builtin_prefetch(&t->wholes.numbers[node->caller]);
+    if (t->has_wholes) {
+        __builtin_prefetch(&t->wholes.numbers[node->caller]);
+    }
     p->next = node->caller;
 }
 
@@ -124,6 +127,7 @@ note_stack(taking *t, const passenger *p, ptm_stack_id stack)
     if (!p->is_whole && p->n != 0) {
         t->windows.numbers[p->nodes[0]] = stack + 1;
     }
+    t->has_wholes |= p->is_whole;
     for (uint32_t i = 0; p->is_whole && i < p->n && t->wholes.numbers[p->nodes[i]] == 0; i++) {
         t->wholes.numbers[p->nodes[i]] = stack + 1;
         stack = ptm_snap_build_stack_at(t->builder, stack)->parent;
