@@ -10,10 +10,12 @@ struct ptm_snap_builder {
     ptm_column str_offset; /* uint64_t; one more than there are strings */
     ptm_column str_bytes;
     ptm_column frames, sites;
-    ptm_tree tree; /* of the stacks */
+    ptm_column modules; /* ptm_str_id by file, as far as the last file that has one */
+    ptm_tree tree;      /* of the stacks */
     ptm_ids str_ids, frame_ids, line_ids;
     uint32_t traceback_limit;
     uint64_t lost_blocks, lost_bytes;
+    uint32_t lacks;
     bool failed;
 };
 
@@ -55,7 +57,7 @@ ptm_snap_build_free(ptm_snap_builder *b)
     if (b == NULL) {
         return;
     }
-    ptm_column *columns[] = {&b->str_offset, &b->str_bytes, &b->frames, &b->sites};
+    ptm_column *columns[] = {&b->str_offset, &b->str_bytes, &b->frames, &b->sites, &b->modules};
     for (size_t i = 0; i < PTM_ARRAY_LEN(columns); i++) {
         free(columns[i]->items);
     }
@@ -250,10 +252,43 @@ ptm_snap_build_losses(ptm_snap_builder *b, uint64_t blocks, uint64_t bytes)
     b->lost_bytes = bytes;
 }
 
+void
+ptm_snap_build_lacks(ptm_snap_builder *b, uint32_t metrics)
+{
+    b->lacks = metrics;
+}
+
+/* The column of modules as long as `n` files need it, those without one being PTM_SNAP_NONE. */
+static bool
+lengthen_modules(ptm_snap_builder *b, size_t n)
+{
+    ptm_column *modules = &b->modules;
+    if (n > modules->len) {
+        if (!ptm_column_reserve(modules, n - modules->len, sizeof(ptm_str_id))) {
+            b->failed = true;
+            return false;
+        }
+        memset((ptm_str_id *)modules->items + modules->len, 0xff,
+               (n - modules->len) * sizeof(ptm_str_id));
+        modules->len = n;
+    }
+    return true;
+}
+
+void
+ptm_snap_build_module(ptm_snap_builder *b, ptm_str_id file, ptm_str_id module)
+{
+    if (!b->failed && lengthen_modules(b, (size_t)file + 1)) {
+        ptm_str_id *of_file = (ptm_str_id *)b->modules.items + file;
+        *of_file = *of_file == PTM_SNAP_NONE ? module : *of_file;
+    }
+}
+
 ptm_err
 ptm_snap_build_finish(ptm_snap_builder *b, ptm_snap **out)
 {
-    ptm_snap_box *box = b->failed ? NULL : calloc(1, sizeof(*box));
+    bool ready = !b->failed && (b->modules.len == 0 || lengthen_modules(b, b->str_offset.len - 1));
+    ptm_snap_box *box = ready ? calloc(1, sizeof(*box)) : NULL;
     if (box == NULL) {
         ptm_snap_build_free(b);
         return PTM_ENOMEM;
@@ -265,14 +300,22 @@ ptm_snap_build_finish(ptm_snap_builder *b, ptm_snap **out)
         .n_frames = (uint32_t)b->frames.len,
         .n_stacks = (uint32_t)b->tree.stacks.len,
         .n_sites = (uint32_t)b->sites.len,
-        .str_offset = box->owned[0] = ptm_column_take(&b->str_offset, sizeof(uint64_t)),
-        .str_bytes = box->owned[1] = ptm_column_take(&b->str_bytes, 1),
-        .frames = box->owned[2] = ptm_column_take(&b->frames, sizeof(ptm_snap_frame)),
-        .stacks = box->owned[3] = ptm_column_take(&b->tree.stacks, sizeof(ptm_snap_stack)),
-        .sites = box->owned[4] = ptm_column_take(&b->sites, sizeof(ptm_snap_site)),
+        .str_offset = box->owned[PTM_OWNED_OFFSETS] =
+            ptm_column_take(&b->str_offset, sizeof(uint64_t)),
+        .str_bytes = box->owned[PTM_OWNED_BYTES] = ptm_column_take(&b->str_bytes, 1),
+        .frames = box->owned[PTM_OWNED_FRAMES] =
+            ptm_column_take(&b->frames, sizeof(ptm_snap_frame)),
+        .stacks = box->owned[PTM_OWNED_STACKS] =
+            ptm_column_take(&b->tree.stacks, sizeof(ptm_snap_stack)),
+        .sites = box->owned[PTM_OWNED_SITES] = ptm_column_take(&b->sites, sizeof(ptm_snap_site)),
         .lost_blocks = b->lost_blocks,
         .lost_bytes = b->lost_bytes,
+        .lacks = b->lacks,
     };
+    if (b->modules.len != 0) {
+        box->snap.modules = box->owned[PTM_OWNED_MODULES] =
+            ptm_column_take(&b->modules, sizeof(ptm_str_id));
+    }
     ptm_snap_build_free(b);
     *out = &box->snap;
     return PTM_OK;
