@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Child interpreters, for what can only be seen from outside."""
+"""Child interpreters, for what can only be seen from outside; snapshots made up."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +136,107 @@ def children(tmp_path: Path) -> Children:
 def without_report() -> Callable[[str], str]:
     """What the program itself printed on stderr."""
     return lambda text: re.split(r"\n?── pytracemalloc ─", text)[0]
+
+
+# -- snapshots made up: the bytes of a profile, as docs/design/file-format.md has it -----
+
+
+def varint(number: int) -> bytes:
+    number &= (1 << 64) - 1
+    out = bytearray()
+    while number > 127:
+        out.append(number & 127 | 128)
+        number >>= 7
+    return bytes([*out, number])
+
+
+def field(number: int, value: int | bytes) -> bytes:
+    if isinstance(value, int):
+        return varint(number << 3) + varint(value)
+    return varint(number << 3 | 2) + varint(len(value)) + value
+
+
+class Profile:
+    """Bytes of a pprof profile as docs/design/file-format.md has them."""
+
+    def __init__(self) -> None:
+        self.strings: dict[str, int] = {"": 0}
+        self.functions: dict[Any, int] = {}
+        self.locations: dict[Any, int] = {}
+
+    def text(self, text: str) -> int:
+        return self.strings.setdefault(text, len(self.strings))
+
+    def location(self, frame: tuple[str, str | None, int]) -> int:
+        file, name, _ = frame
+        self.functions.setdefault((file, name), len(self.functions) + 1)
+        return self.locations.setdefault(frame, len(self.locations) + 1)
+
+    def sample(self, site: tuple[Any, ...]) -> bytes:
+        """Size None: blocks of several sizes, which make 5 bytes each."""
+        frames, size, domain, live, peak, allocated = site
+        each = 5 if size is None else size
+        values = [v for n in (allocated, live, peak) for v in (n, n * each)]
+        labels = {"bytes": size or 0, "domain": domain, "folded": int(size is None)}
+        out = field(1, b"".join(varint(self.location(f)) for f in frames))
+        out += field(2, b"".join(map(varint, values)))
+        for label, number in labels.items():
+            out += field(3, field(1, self.text(label)) + field(3, number))
+        return field(2, out)
+
+    def tables(self) -> bytes:
+        out = b""
+        for (file, name), i in self.functions.items():
+            out += field(5, field(1, i) + field(2, self.text(name or ""))
+                         + field(3, self.text("?" if name is None else ""))
+                         + field(4, self.text(file)))  # fmt: skip
+        for (file, name, line), i in self.locations.items():
+            at = field(1, self.functions[file, name]) + field(2, line)
+            out += field(4, field(1, i) + field(4, at))
+        return out
+
+    def column(self, name: str, unit: str) -> bytes:
+        return field(1, field(1, self.text(name)) + field(2, self.text(unit)))
+
+    def of(self, sites: Iterable[Any], modules: Mapping[str, str | None]) -> bytes:
+        out = b""
+        for column in ("alloc", "inuse", "peak"):
+            out += self.column(f"{column}_objects", "count")
+            out += self.column(f"{column}_space", "bytes")
+        out += b"".join(map(self.sample, sites)) + self.tables()
+        comments = ["pytracemalloc 1", "#pytracemalloc limit 9"]
+        for file, module in modules.items():
+            if module is not None:
+                comments.append(f"#pytracemalloc module {module} {file}")
+        out += b"".join(field(13, self.text(text)) for text in comments)
+        return out + self.string_table()
+
+    def string_table(self) -> bytes:
+        strings = (text.encode(errors="backslashreplace") for text in self.strings)
+        return b"".join(field(6, text) for text in strings)
+
+
+@pytest.fixture(scope="session")
+def profile() -> type[Profile]:
+    return Profile
+
+
+@pytest.fixture(scope="session")
+def snapshot_of() -> Callable[..., Any]:
+    """A snapshot of sites, in their order, and of the modules of files.
+
+    A site is (frames, size, domain, live, peak, allocated): the most recent frame
+    first, each (file, name or None, line); bytes of one block; blocks alive when the
+    snapshot was taken, alive at the peak, ever allocated.
+    """
+    from pytracemalloc import _core
+
+    def make(
+        sites: Iterable[Any], modules: Mapping[str, str | None] | None = None
+    ) -> Any:
+        return _core._snapshot_of_profile(Profile().of(sites, modules or {}))[0]
+
+    return make
 
 
 def pytest_configure() -> None:
