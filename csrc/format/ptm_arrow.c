@@ -14,7 +14,7 @@ typedef struct {
     const char *error;      /* of the last call; NULL: it succeeded */
 } stream;
 
-/* -- what the consumer calls --------------------------------------------------------------------- */
+/* -- what the consumer calls ------------------------------------------------------------------- */
 
 static int
 succeed(stream *s)
@@ -70,8 +70,9 @@ get_next(ptm_arrow_stream *self, ptm_arrow_array *out)
         return succeed(s);
     }
     if (s->snap->n_strings > INT32_MAX) {
-        return fail(s, EOVERFLOW, "a snapshot of more than 2147483647 names cannot be an Arrow "
-                                  "table: its dictionaries are numbered by int32");
+        return fail(s, EOVERFLOW,
+                    "a snapshot of more than 2147483647 names cannot be an Arrow "
+                    "table: its dictionaries are numbered by int32");
     }
     if ((s->words == NULL && ptm_arrow_words_new(s->snap, s->metric, &s->words) != PTM_OK)
         || ptm_arrow_batch_make(s->snap, s->metric, s->words, &scope, out) != PTM_OK) {
@@ -97,7 +98,7 @@ release_stream(ptm_arrow_stream *self)
     self->release = NULL;
 }
 
-/* -- what the producer calls --------------------------------------------------------------------- */
+/* -- what the producer calls ------------------------------------------------------------------- */
 
 ptm_err
 ptm_arrow_export(ptm_snap *snap, ptm_metric metric, ptm_arrow_stream *out)

@@ -35,14 +35,15 @@
 #define PTM_ARROW_FRAMES (1 << 20)
 #endif
 
-/* -- the interface: layout and meaning are the specification's, the names are ours --------------- */
+/* -- the interface: layout and meaning are the specification's, the names are ours ------------- */
 
 #define PTM_ARROW_NULLABLE 2 /* flag of a field */
 
 typedef struct ptm_arrow_schema {
-    const char *format;   /* of the values, or of the indices if there is a dictionary */
-    const char *name;     /* of the column or member; "" if it has none */
-    const char *metadata; /* int32 number of pairs, then int32 length and bytes of each key, value */
+    const char *format; /* of the values, or of the indices if there is a dictionary */
+    const char *name;   /* of the column or member; "" if it has none */
+    const char
+        *metadata; /* int32 number of pairs, then int32 length and bytes of each key, value */
     int64_t flags;
     int64_t n_children;
     struct ptm_arrow_schema **children;
@@ -73,7 +74,7 @@ _Static_assert(sizeof(ptm_arrow_schema) == 72 && sizeof(ptm_arrow_array) == 80
                    && sizeof(ptm_arrow_stream) == 40,
                "as the specification lays them out where pointers have 64 bits");
 
-/* -- ours ---------------------------------------------------------------------------------------- */
+/* -- ours -------------------------------------------------------------------------------------- */
 
 ptm_err ptm_arrow_export(ptm_snap *snap, ptm_metric metric, ptm_arrow_stream *out);
 

@@ -31,7 +31,7 @@ typedef struct {
     int64_t row, frame; /* the next to be filled */
 } batch;
 
-/* -- memory -------------------------------------------------------------------------------------- */
+/* -- memory ------------------------------------------------------------------------------------ */
 
 /* The node may lie in the box: it is not looked at once its reference is gone. */
 static void
@@ -105,7 +105,7 @@ lay_out(batch *b)
     }
 }
 
-/* -- nodes --------------------------------------------------------------------------------------- */
+/* -- nodes ------------------------------------------------------------------------------------- */
 
 static void
 set_node(batch *b, int i)
@@ -144,7 +144,7 @@ set_nodes(batch *b)
     }
 }
 
-/* -- values -------------------------------------------------------------------------------------- */
+/* -- values ------------------------------------------------------------------------------------ */
 
 static void
 put_int64(batch *b, int node, uint64_t value)
@@ -163,7 +163,7 @@ put_int32(batch *b, int node, int64_t at, int32_t value)
 static void
 put_null(batch *b, int node, int64_t at)
 {
-    b->valid[node][at / 8] &= (uint8_t) ~(1u << at % 8);
+    b->valid[node][at / 8] &= (uint8_t)~(1u << at % 8);
     b->box->nodes[node].null_count++;
 }
 

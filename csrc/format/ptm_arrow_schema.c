@@ -38,7 +38,7 @@ const ptm_arrow_node ptm_arrow_nodes[PTM_ARROW_N_NODES] = {
     [DICTIONARY(4)] = {"", "U", 0, 0, 3, 0, 0, 0},
 };
 
-/* -- metadata ------------------------------------------------------------------------------------ */
+/* -- metadata ---------------------------------------------------------------------------------- */
 
 #define METADATA_PAIRS 4
 #define METADATA_TEXT_BYTES 40 /* the longest key has 29, a uint64 20 digits */
@@ -79,7 +79,7 @@ put_metadata(char *at, const ptm_snap *snap, ptm_metric metric)
     put_number(at, "pytracemalloc:lost_bytes", snap->lost_bytes);
 }
 
-/* -- the schema ---------------------------------------------------------------------------------- */
+/* -- the schema -------------------------------------------------------------------------------- */
 
 typedef struct {
     uint32_t refs; /* atomic; nodes not yet released */

@@ -17,7 +17,7 @@ ptm_arrow_module(const ptm_snap *snap, ptm_str_id file)
     return PTM_SNAP_NONE;
 }
 
-/* -- which strings are words --------------------------------------------------------------------- */
+/* -- which strings are words ------------------------------------------------------------------- */
 
 static bool
 is_unknown(const ptm_snap *snap, ptm_str_id id)
@@ -76,7 +76,7 @@ unmark_unknown(const ptm_snap *snap, ptm_arrow_words *words)
     }
 }
 
-/* -- the words ----------------------------------------------------------------------------------- */
+/* -- the words --------------------------------------------------------------------------------- */
 
 static uint32_t
 count_marked(const ptm_arrow_dictionary *dictionary, uint32_t n_strings)

@@ -37,7 +37,7 @@ release(ptm_arrow_array *array)
     CHECK(array->release == NULL);
 }
 
-/* -- a snapshot by hand -------------------------------------------------------------------------- */
+/* -- a snapshot by hand ------------------------------------------------------------------------ */
 
 static ptm_stack_id
 one_frame(ptm_snap_builder *b, ptm_stack_id parent, const char *file, const char *name, int line)
@@ -76,7 +76,7 @@ deep(uint32_t n, uint32_t depth)
     return finished(b);
 }
 
-/* -- reading a column ---------------------------------------------------------------------------- */
+/* -- reading a column -------------------------------------------------------------------------- */
 
 static bool
 is_valid(const ptm_arrow_array *array, int64_t i)
@@ -160,7 +160,7 @@ check_row(const ptm_snap *snap, ptm_metric metric, const ptm_arrow_array *batch,
     }
 }
 
-/* -- what every array must be -------------------------------------------------------------------- */
+/* -- what every array must be ------------------------------------------------------------------ */
 
 static void
 check_nulls(const ptm_arrow_array *array)
@@ -247,7 +247,7 @@ check_stream(const ptm_snap *snap, ptm_metric metric, ptm_arrow_stream *stream)
     return n_batches;
 }
 
-/* -- tests --------------------------------------------------------------------------------------- */
+/* -- tests ------------------------------------------------------------------------------------- */
 
 static void
 rows_are_the_sites(void)
@@ -403,10 +403,8 @@ batches_are_cut_by_rows_and_by_frames(void)
         uint32_t sites, depth;
         int batches;
     } cases[] = {
-        {PTM_ARROW_ROWS, 1, 1},
-        {PTM_ARROW_ROWS + 1, 1, 2},
-        {4, PTM_ARROW_FRAMES / 2, 2},
-        {4, PTM_ARROW_FRAMES / 2 + 1, 4},
+        {PTM_ARROW_ROWS, 1, 1},       {PTM_ARROW_ROWS + 1, 1, 2},
+        {4, PTM_ARROW_FRAMES / 2, 2}, {4, PTM_ARROW_FRAMES / 2 + 1, 4},
         {3, PTM_ARROW_FRAMES + 7, 3},
     };
     for (size_t i = 0; i < PTM_ARRAY_LEN(cases); i++) {
