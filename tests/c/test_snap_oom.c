@@ -12,6 +12,7 @@
 #include "ptm_test_snap.h"
 #include "snap/ptm_filter.h"
 #include "snap/ptm_group.h"
+#include "snap/ptm_modules.h"
 
 #ifndef __SANITIZE_ADDRESS__
 extern void *__libc_malloc(size_t bytes);
@@ -131,6 +132,30 @@ filter_step(void)
     return err;
 }
 
+/* Builds a snapshot too, since a module is given but once. */
+static ptm_err
+modules_step(void)
+{
+    static const ptm_modules_path folders[] = {{"", 0}, {"/usr/lib", 8}};
+    ptm_modules_search search = {folders, PTM_ARRAY_LEN(folders), {"/tmp", 4}};
+    ptm_snap_builder *b = ptm_snap_build_new(1);
+    ptm_snap *made;
+    for (uint32_t i = 0; b != NULL && i < 200; i++) {
+        char path[32];
+        int len = snprintf(path, sizeof(path), "dir%u/file%u.py", (unsigned)i % 7, (unsigned)i);
+        ptm_snap_frame frame = {.file = ptm_snap_build_string(b, path, (size_t)len)};
+        ptm_snap_build_frame(b, &frame);
+    }
+    ptm_err err = b == NULL ? PTM_ENOMEM : ptm_snap_build_finish(b, &made);
+    if (err == PTM_OK) {
+        uint32_t n_strings = made->n_strings;
+        err = ptm_modules_give(made, &search);
+        CHECK(err == PTM_OK || (made->n_strings == n_strings && made->modules == NULL));
+        ptm_snap_decref(made);
+    }
+    return err;
+}
+
 static ptm_err
 write_step(void)
 {
@@ -231,10 +256,10 @@ streams_survive(void)
 static void
 groupings_survive(void)
 {
-    for (int by = PTM_BY_FILE; by <= PTM_BY_TRACEBACK; by++) {
+    for (int by = PTM_BY_FILE; by <= PTM_BY_DOMAIN; by++) {
         for (int cumulative = PTM_FLAT; cumulative <= PTM_CUMULATIVE_ONCE; cumulative++) {
             for (int order = PTM_ORDER_RECENT_FIRST; order <= PTM_ORDER_OLDEST_FIRST; order++) {
-                query = (ptm_group_query){by, cumulative, PTM_METRIC_LIVE, order};
+                query = (ptm_group_query){by, cumulative, PTM_METRIC_LIVE, order, 0};
                 sweep(group_step);
                 sweep(diff_step);
                 sweep(agree_step);
@@ -247,6 +272,12 @@ static void
 filters_survive(void)
 {
     sweep(filter_step);
+}
+
+static void
+modules_survive(void)
+{
+    sweep(modules_step);
 }
 
 static void
@@ -265,6 +296,7 @@ main(int argc, char **argv)
     NEED(ptm_pprof_write(snap, NULL, &file) == PTM_OK);
     RUN(groupings_survive);
     RUN(filters_survive);
+    RUN(modules_survive);
     RUN(files_survive);
     RUN(streams_survive);
     RUN(a_refused_batch_comes_later);
