@@ -40,10 +40,9 @@
 #define PTM_ARROW_NULLABLE 2 /* flag of a field */
 
 typedef struct ptm_arrow_schema {
-    const char *format; /* of the values, or of the indices if there is a dictionary */
-    const char *name;   /* of the column or member; "" if it has none */
-    const char
-        *metadata; /* int32 number of pairs, then int32 length and bytes of each key, value */
+    const char *format;   /* of the values, or of the indices if there is a dictionary */
+    const char *name;     /* of the column or member; "" if it has none */
+    const char *metadata; /* int32 pairs, then per key and value an int32 length and the bytes */
     int64_t flags;
     int64_t n_children;
     struct ptm_arrow_schema **children;

@@ -167,7 +167,7 @@ put_null(batch *b, int node, int64_t at)
     b->box->nodes[node].null_count++;
 }
 
-/* PTM_SNAP_NONE becomes null, and so does what is not in the dictionary. */
+/* PTM_SNAP_NONE becomes null, and so does a string that is no word: what is not known. */
 static void
 put_word(batch *b, int node, int64_t at, ptm_str_id id)
 {
@@ -207,12 +207,12 @@ put_stack(batch *b, ptm_stack_id stack)
 static uint64_t
 total_of(const ptm_snap_site *site, ptm_metric metric)
 {
-    uint64_t total;
-    if (metric == PTM_METRIC_ALLOCATED) {
-        return site->allocated_bytes;
+    uint64_t product;
+    bool is_product = metric == PTM_METRIC_LIVE || metric == PTM_METRIC_PEAK;
+    if (is_product && __builtin_mul_overflow(site->size, ptm_site_count(site, metric), &product)) {
+        return UINT64_MAX;
     }
-    bool beyond = __builtin_mul_overflow(site->size, ptm_site_count(site, metric), &total);
-    return beyond ? UINT64_MAX : total;
+    return ptm_site_total_bytes(site, metric);
 }
 
 static void
@@ -227,7 +227,7 @@ put_site(batch *b, const ptm_snap_site *site)
     put_int64(b, PTM_ARROW_TOTAL, total_of(site, b->metric));
     put_int64(b, PTM_ARROW_DOMAIN, site->domain);
     put_frame(b, PTM_ARROW_FILE, b->row, frame);
-    put_word(b, PTM_ARROW_MODULE, b->row, ptm_arrow_module(b->snap, frame->file));
+    put_word(b, PTM_ARROW_MODULE, b->row, ptm_snap_module(b->snap, frame->file));
     put_stack(b, site->stack);
     b->row++;
 }

@@ -48,6 +48,7 @@ static const char *const metric_names[] = {
     [PTM_METRIC_LIVE] = "end",
     [PTM_METRIC_PEAK] = "peak",
     [PTM_METRIC_ALLOCATED] = "allocated",
+    [PTM_METRIC_FREED] = "freed",
 };
 
 static char *

@@ -9,14 +9,6 @@
 #define UNKNOWN "<unknown>" /* the API's name for a file that is not known */
 #define MARKED 0            /* in `place`, until the words are numbered */
 
-ptm_str_id
-ptm_arrow_module(const ptm_snap *snap, ptm_str_id file)
-{
-    (void)snap;
-    (void)file;
-    return PTM_SNAP_NONE;
-}
-
 /* -- which strings are words ------------------------------------------------------------------- */
 
 static bool
@@ -40,7 +32,7 @@ mark_recent_frame(const ptm_snap *snap, ptm_arrow_words *words, const ptm_snap_f
 {
     mark(&words->of[PTM_ARROW_WORDS_FILE], frame->file);
     mark(&words->of[PTM_ARROW_WORDS_FUNCTION], frame->name);
-    mark(&words->of[PTM_ARROW_WORDS_MODULE], ptm_arrow_module(snap, frame->file));
+    mark(&words->of[PTM_ARROW_WORDS_MODULE], ptm_snap_module(snap, frame->file));
 }
 
 /* `used`: a zeroed byte per stack. */

@@ -44,8 +44,4 @@ typedef struct {
 ptm_err ptm_arrow_words_new(const ptm_snap *snap, ptm_metric metric, ptm_arrow_words **out);
 void ptm_arrow_words_incref(ptm_arrow_words *words);
 void ptm_arrow_words_decref(ptm_arrow_words *words); /* NULL is ignored */
-
-/* PTM_SNAP_NONE: none. */
-ptm_str_id ptm_arrow_module(const ptm_snap *snap, ptm_str_id file);
-
 #endif

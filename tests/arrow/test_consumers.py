@@ -145,9 +145,12 @@ def test_rows_are_the_traces(read, taken, at):
 
 
 def test_sums_are_the_statistics(read, taken):
-    sizes = Counter()
+    sizes, modules = Counter(), Counter()
     for row in read(taken):
         sizes[row["file"]] += row["total"]
+        modules[row["module"]] += row["total"]
+    assert {stat.key: stat.size for stat in taken.statistics("module")} == modules
+    assert "email.feedparser" in modules
     assert {
         stat.traceback[0].filename: stat.size for stat in taken.statistics("filename")
     } == {file or "<unknown>": size for file, size in sizes.items()}

@@ -151,7 +151,7 @@ check_row(const ptm_snap *snap, ptm_metric metric, const ptm_arrow_array *batch,
     CHECK_EQ(int64_at(columns[TOTAL], row), ptm_site_total_bytes(site, metric));
     CHECK_EQ(int64_at(columns[DOMAIN], row), site->domain);
     check_frame(snap, &columns[FILE_], row, &snap->frames[stack->frame]);
-    CHECK(!is_valid(columns[MODULE], row)); /* these snapshots tell none */
+    check_word(snap, columns[MODULE], row, ptm_snap_module(snap, snap->frames[stack->frame].file));
     int32_t from = int32_at(columns[STACK], row), to = int32_at(columns[STACK], row + 1);
     CHECK_EQ(to - from, stack->nframe);
     NEED(to <= columns[STACK]->children[0]->length);
@@ -252,10 +252,11 @@ check_stream(const ptm_snap *snap, ptm_metric metric, ptm_arrow_stream *stream)
 static void
 rows_are_the_sites(void)
 {
-    int most = 0;
+    int most = 0, with_modules = 0;
     for (int i = 0; i < 60; i++) {
         ptm_snap *snap = test_snap(ptm_test_below(120), 1 + ptm_test_below(6));
-        for (int metric = PTM_METRIC_LIVE; metric <= PTM_METRIC_ALLOCATED; metric++) {
+        with_modules += snap->modules != NULL;
+        for (int metric = PTM_METRIC_LIVE; metric <= PTM_METRIC_FREED; metric++) {
             ptm_arrow_stream stream = opened(snap, metric);
             int n_batches = check_stream(snap, metric, &stream);
             most = n_batches > most ? n_batches : most;
@@ -265,7 +266,7 @@ rows_are_the_sites(void)
         CHECK_EQ(snap->refs, 1);
         ptm_snap_decref(snap);
     }
-    CHECK(most > 4);
+    CHECK(most > 4 && with_modules > 9);
 }
 
 static void

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import inspect
+import json
 import os
 import threading
 from collections import Counter
@@ -205,6 +206,7 @@ def taken() -> Snapshot:
     pytracemalloc.start(4)
     kept = [make(1000 + n % 7) for n in range(300)]
     kept.append([make(n) for n in range(2000)][-1])
+    kept.append(json.loads('[{"a": [1.5, 2.5]}, "text"]'))
     snapshot = pytracemalloc.take_snapshot()
     pytracemalloc.stop()
     assert kept
@@ -232,6 +234,15 @@ def test_sums_are_the_statistics(taken, at):
         frame = frame_row(stat.traceback[0].filename, stat.traceback[0].lineno, None)
         expected[frame["file"], frame["line"]] = stat.size, stat.count
     assert {key: (sizes[key], counts[key]) for key in sizes} == expected
+
+
+def test_modules_are_the_statistics(taken):
+    sizes = Counter()
+    for row in rows_of(taken):
+        sizes[row["module"]] += row["total"]
+    stats = {stat.key: stat.size for stat in taken.statistics("module")}
+    assert stats == sizes and "json.decoder" in stats
+    assert rows_of(Snapshot([(0, 1, (("os.py", 1),), 1)], 1))[0]["module"] is None
 
 
 def test_the_columns_and_their_types(taken):
