@@ -63,7 +63,7 @@ define run_c_tests
 	echo "C tests: $$(sed -n 's/^Ok: *//p' $(2)/c-test.log) programs, none failed"
 endef
 
-.PHONY: help demo test dev bench check warnings format asan aarch64 conformance clean FORCE
+.PHONY: help demo test arrow-test dev bench check warnings format asan aarch64 conformance clean FORCE
 
 help:  ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/\1@\2/' \
@@ -79,6 +79,9 @@ demo: $(VENV)-demo/installed  ## sets everything up and runs the command on a re
 test: $(BUILD)/installed $(c_tests)  ## sets everything up and runs the tests
 	$(call run_c_tests,$(PY),$(BUILD))
 	@PTM_TEST_EXT=$(abspath $(BUILD))/c/tests $(VENV)/bin/pytest $(ARGS)
+
+arrow-test: $(VENV)-arrow/installed  ## snapshots read by polars, pyarrow, duckdb and pandas
+	@$(VENV)-arrow/bin/pytest tests/arrow $(ARGS)
 
 check: $(VENV)-check/ready $(VENV)/ready  ## layers, house rules, formatting, types, warnings as errors
 	@set +e; failed=0; step() { "$$@" || { echo "failed: $$*"; failed=$$((failed + 1)); }; }; \
@@ -152,6 +155,14 @@ $(VENV)-demo/ready: $(BUILD)/interpreter demo/requirements.txt
 
 $(VENV)-demo/installed: $(BUILD)/installed $(VENV)-demo/ready
 	@$(VENV)-demo/bin/python -m pip install -q --force-reinstall --no-deps --no-index $(BUILD)/dist/*.whl
+	@touch $@
+
+$(VENV)-arrow/ready: $(BUILD)/interpreter requirements/arrow.txt
+	$(call venv,$(@D),requirements/arrow.txt)
+	@touch $@
+
+$(VENV)-arrow/installed: $(BUILD)/installed $(VENV)-arrow/ready
+	@$(VENV)-arrow/bin/python -m pip install -q --force-reinstall --no-deps --no-index $(BUILD)/dist/*.whl
 	@touch $@
 
 $(VENV)-asan/ready: $(BUILD)/interpreter requirements/build.txt requirements/test.txt

@@ -217,6 +217,9 @@ PyObject *ptm_snapshot_group_by(PyObject *self, PyObject *args);
 PyObject *ptm_snapshot_filter_traces(PyObject *self, PyObject *args, PyObject *kwargs);
 PyObject *ptm_snapshot_filter_trace(PyObject *self, PyObject *args);
 
+/* -- arrow.c: a method of Snapshot -- */
+PyObject *ptm_snapshot_arrow_stream(PyObject *self, PyObject *args, PyObject *kwargs);
+
 /* -- source.c -- */
 /* What a snapshot shows: the view of its traces, made for the moment if they are a list. */
 typedef struct {

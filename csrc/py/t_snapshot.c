@@ -283,6 +283,11 @@ static PyMethodDef main_methods[] = {
     {"load", (PyCFunction)(void (*)(void))snapshot_load_main,
      METH_VARARGS | METH_KEYWORDS | METH_CLASS,
      PyDoc_STR("load($type, filename)\n--\n\nLoad a snapshot from a file.")},
+    {"__arrow_c_stream__", PTM_KEYWORDS(ptm_snapshot_arrow_stream),
+     PyDoc_STR("__arrow_c_stream__(self, requested_schema=None)\n--\n\n"
+               "The snapshot as a table, a row per place and block size: a PyCapsule of an\n"
+               "ArrowArrayStream, which polars, pyarrow, duckdb and pandas take.\n"
+               "requested_schema is ignored.")},
     PTM_PICKLE_METHODS,
     {NULL, NULL, 0, NULL},
 };

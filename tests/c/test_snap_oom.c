@@ -5,6 +5,9 @@
  * replaced in this program, which the address sanitizer does itself: under it there is nothing to
  * run.
  */
+#include <errno.h>
+
+#include "format/ptm_arrow.h"
 #include "format/ptm_pprof.h"
 #include "ptm_test_snap.h"
 #include "snap/ptm_filter.h"
@@ -176,6 +179,80 @@ read_step(void)
     return err;
 }
 
+/* All of a stream, with what one call or all have given away still held when the others are
+ * released. */
+static ptm_err
+arrow_step(void)
+{
+    ptm_arrow_stream stream;
+    ptm_arrow_schema schema = {0};
+    ptm_arrow_array batches[2] = {{0}};
+    if (ptm_arrow_export(snap, PTM_METRIC_ALLOCATED, &stream) != PTM_OK) {
+        return PTM_ENOMEM;
+    }
+    int error = stream.get_schema(&stream, &schema);
+    for (int i = 0; i < 2 && error == 0; i++) {
+        error = stream.get_next(&stream, &batches[i]);
+        CHECK(error == 0 || strstr(stream.get_last_error(&stream), "out of memory") != NULL);
+    }
+    CHECK(error == 0 || error == ENOMEM);
+    stream.release(&stream);
+    for (int i = 0; i < 2; i++) {
+        if (batches[i].release != NULL) {
+            batches[i].release(&batches[i]);
+        }
+    }
+    if (schema.release != NULL) {
+        schema.release(&schema);
+    }
+    return error == 0 ? PTM_OK : PTM_ENOMEM;
+}
+
+/* Tries with memory for 0, 1, 2 ... allocations until there is a batch or the end; its rows. */
+static int64_t
+rows_of_next_batch(ptm_arrow_stream *stream, long *failures)
+{
+    ptm_arrow_array batch;
+    int error = ENOMEM;
+    for (long tries = 0; error != 0; tries++) {
+        until_failure = tries;
+        error = stream->get_next(stream, &batch);
+        until_failure = -1;
+        *failures += error != 0;
+        NEED(error == 0 || error == ENOMEM);
+    }
+    if (batch.release == NULL) {
+        return 0;
+    }
+    int64_t rows = batch.length;
+    batch.release(&batch);
+    return rows;
+}
+
+static void
+a_refused_batch_comes_later(void)
+{
+    int64_t expected = 0, rows = 0, more;
+    long failures = 0;
+    ptm_arrow_stream stream;
+    NEED(ptm_arrow_export(snap, PTM_METRIC_ALLOCATED, &stream) == PTM_OK);
+    while ((more = rows_of_next_batch(&stream, &failures)) != 0) {
+        rows += more;
+    }
+    stream.release(&stream);
+    for (uint32_t i = 0; i < snap->n_sites; i++) {
+        expected += snap->sites[i].allocated != 0;
+    }
+    CHECK_EQ(rows, expected);
+    CHECK(failures > 10);
+}
+
+static void
+streams_survive(void)
+{
+    sweep(arrow_step);
+}
+
 static void
 groupings_survive(void)
 {
@@ -221,6 +298,8 @@ main(int argc, char **argv)
     RUN(filters_survive);
     RUN(modules_survive);
     RUN(files_survive);
+    RUN(streams_survive);
+    RUN(a_refused_batch_comes_later);
     ptm_snap_decref(snap);
     ptm_snap_decref(old);
     ptm_buf_fini(&file);
