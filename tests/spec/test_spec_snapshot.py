@@ -60,9 +60,10 @@ def test_signatures():
     def parameters(name):
         return str(inspect.signature(getattr(Snapshot, name)))
 
-    compare_to = "(self, old_snapshot, group_by, cumulative=False)"
-    assert parameters("compare_to") == compare_to
-    assert parameters("statistics") == "(self, group_by, cumulative=False)"
+    more = ", *, limit=None, metric=None)"  # of ours, by keyword only
+    compare_to = "(self, old_snapshot, group_by, cumulative=False"
+    assert parameters("compare_to") == compare_to + more
+    assert parameters("statistics") == "(self, group_by, cumulative=False" + more
     assert parameters("dump") == "(self, filename)"
     assert parameters("filter_traces") == "(self, filters)"
     assert old().statistics(group_by="lineno", cumulative=True)
