@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""Random snapshots and filters: the stdlib face does as the standard library."""
+"""Random snapshots and filters: the stdlib face does as the standard library.
+
+The same list of raw traces goes to both; what comes out must be the same, in the same
+order.
+"""
 
 from __future__ import annotations
 
+import itertools
 import pickle
 import random
 import tracemalloc as theirs
@@ -49,32 +54,91 @@ def random_filters(rng, module):
     return filters
 
 
+QUESTIONS = (
+    ("filename", False),
+    ("lineno", False),
+    ("traceback", False),
+    ("filename", True),
+    ("lineno", True),
+)
+
+
+def grouped(one, two):
+    """All groupings of two snapshots and of their differences, both ways."""
+    for key, cumulative in QUESTIONS:
+        for snapshot, old in ((one, two), (two, one), (one, one)):
+            yield snapshot.statistics(key, cumulative)
+            differences = snapshot.compare_to(old, key, cumulative)
+            yield differences
+            yield [str(difference) for difference in differences]
+            yield [difference._sort_key() for difference in differences]
+        groups = one._group_by(key, cumulative)
+        yield sorted(groups.values(), key=repr)
+        yield all(
+            groups[statistic.traceback] is statistic for statistic in groups.values()
+        )
+
+
 def everything(module, seed):
     """All that can be asked of two random snapshots, as text."""
     rng = random.Random(seed)
     one = module.Snapshot(random_traces(rng), 9)
     two = module.Snapshot(random_traces(rng), 9)
-    answers = []
-    for key, cumulative in (
-        ("filename", False),
-        ("lineno", False),
-        ("traceback", False),
-        ("filename", True),
-        ("lineno", True),
-    ):
-        answers.append(one.statistics(key, cumulative))
-        answers.append(two.compare_to(one, key, cumulative))
-        answers.append([str(statistic) for statistic in answers[-1]])
+    answers = list(grouped(one, two))
     for _ in range(FILTERS):
         kept = one.filter_traces(random_filters(rng, module))
         answers.append(kept.traces._traces)
         answers.append(kept.statistics("lineno", True))
+        answers.append(two.compare_to(kept, "traceback"))
     return [repr(answer) for answer in answers]
 
 
 @pytest.mark.parametrize("seed", range(30))
 def test_as_the_standard_library(seed):
     assert everything(ours, seed) == everything(theirs, seed)
+
+
+def every_single_filter(module, seed):
+    """Each filter there is with these patterns and numbers, alone and trace by trace."""
+    traces = random_traces(random.Random(seed))
+    snapshot = module.Snapshot(traces, 9)
+    for arguments in itertools.product(
+        (True, False), PATTERNS, (None, 0, 1, 3), (False, True), (None, 0, 5)
+    ):
+        filter = module.Filter(*arguments)
+        yield snapshot.filter_traces([filter]).traces._traces
+        yield [filter._match(trace) for trace in traces[:5]]
+    for inclusive, domain in itertools.product((True, False), (0, 1, 5, 9, None)):
+        filter = module.DomainFilter(inclusive, domain)
+        yield snapshot.filter_traces([filter]).traces._traces
+
+
+@pytest.mark.parametrize("seed", [1, 6])
+def test_every_filter_as_the_standard_library(seed):
+    assert len(random_traces(random.Random(seed))) == 60
+    for our, their in zip(
+        every_single_filter(ours, seed), every_single_filter(theirs, seed), strict=True
+    ):
+        assert our == their
+
+
+def test_empty_snapshots_as_the_standard_library():
+    def answers(module):
+        empty, other = (
+            module.Snapshot([], 1),
+            module.Snapshot([(0, 3, (("a", 1),), 1)], 1),
+        )
+        yield from grouped(empty, other)
+        yield from grouped(empty, empty)
+        for filters in (
+            [],
+            [module.Filter(True, "*")],
+            [module.DomainFilter(False, 0)],
+        ):
+            yield empty.filter_traces(filters).traces._traces
+            yield from grouped(other.filter_traces(filters), other)
+
+    assert list(map(repr, answers(ours))) == list(map(repr, answers(theirs)))
 
 
 @pytest.mark.parametrize("seed", range(15))
