@@ -95,6 +95,9 @@ ptm_frame_id ptm_snap_build_frame(ptm_snap_builder *b, const ptm_snap_frame *fra
 ptm_stack_id ptm_snap_build_stack(ptm_snap_builder *b, ptm_stack_id parent, ptm_frame_id frame);
 /* Appended, never merged. */
 void ptm_snap_build_site(ptm_snap_builder *b, const ptm_snap_site *site);
+/* Added to the site of an earlier call that agrees in stack, size, domain, depth and folded, else
+ * appended. Counts stop at the greatest number there is. */
+void ptm_snap_build_site_sum(ptm_snap_builder *b, const ptm_snap_site *site);
 void ptm_snap_build_losses(ptm_snap_builder *b, uint64_t blocks, uint64_t bytes);
 /* Frees the builder in any case. */
 ptm_err ptm_snap_build_finish(ptm_snap_builder *b, ptm_snap **out);

@@ -9,6 +9,7 @@
 #include "ptm_test_snap.h"
 #include "snap/ptm_filter.h"
 #include "snap/ptm_group.h"
+#include "snap/ptm_merge.h"
 
 #ifndef __SANITIZE_ADDRESS__
 extern void *__libc_malloc(size_t bytes);
@@ -129,6 +130,17 @@ filter_step(void)
 }
 
 static ptm_err
+merge_step(void)
+{
+    ptm_snap *merged;
+    ptm_err err = ptm_snap_merge((const ptm_snap *[]){snap, old, snap}, 3, &merged);
+    if (err == PTM_OK) {
+        ptm_snap_decref(merged);
+    }
+    return err;
+}
+
+static ptm_err
 write_step(void)
 {
     ptm_buf out;
@@ -173,6 +185,12 @@ filters_survive(void)
 }
 
 static void
+merging_survives(void)
+{
+    sweep(merge_step);
+}
+
+static void
 files_survive(void)
 {
     sweep(write_step);
@@ -188,6 +206,7 @@ main(int argc, char **argv)
     NEED(ptm_pprof_write(snap, NULL, &file) == PTM_OK);
     RUN(groupings_survive);
     RUN(filters_survive);
+    RUN(merging_survives);
     RUN(files_survive);
     ptm_snap_decref(snap);
     ptm_snap_decref(old);
