@@ -69,6 +69,10 @@ class Children:
         """python -m pytracemalloc run WORDS"""
         return self.finish(self.start(self.command("run", *words), **more), text)
 
+    def call(self, *words: Any, **more: Any) -> subprocess.CompletedProcess[str]:
+        """python -m pytracemalloc WORDS"""
+        return self.finish(self.start(self.command(*words), **more))
+
     def shell(self, script: str, **more: Any) -> subprocess.CompletedProcess[str]:
         """A shell command line; $PY and $RUN stand for python and our run."""
         run = " ".join(self.command("run"))
