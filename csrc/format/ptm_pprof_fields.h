@@ -52,6 +52,9 @@ enum {
 #define PTM_PPROF_LIMIT "#pytracemalloc limit " /* pprof shows no comment that starts with # */
 #define PTM_PPROF_LOST "#pytracemalloc lost "   /* blocks, bytes */
 #define PTM_PPROF_JSON "#pytracemalloc json "
+#define PTM_PPROF_MODULE "#pytracemalloc module "              /* dotted name, file */
+#define PTM_PPROF_LACKS "#pytracemalloc lacks "                /* words of PTM_PPROF_METRICS */
+#define PTM_PPROF_METRICS "live", "peak", "allocated", "freed" /* by ptm_metric */
 #define PTM_PPROF_NAMELESS "?" /* a function's system_name: its name is not known */
 #define PTM_PPROF_UNKNOWN \
     "<unknown>"                      /* a name for people to see then, and the API's unknown file */

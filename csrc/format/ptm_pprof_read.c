@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "format/ptm_pprof_fields.h"
 #include "format/ptm_pprof_in.h"
+#include "format/ptm_pprof_text.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -218,8 +219,56 @@ read_version(ptm_pprof_in *in, ptm_wire text)
     return true;
 }
 
+static ptm_str_id
+comment_string(ptm_pprof_in *in, const uint8_t *at, const uint8_t *end)
+{
+    in->text.len = 0;
+    ptm_pprof_unescape((const char *)at, (size_t)(end - at), &in->text);
+    return ptm_snap_build_string(in->builder, (const char *)in->text.data, in->text.len);
+}
+
+/* Each of these comments stands in a file once, so all together are no longer than the file, unless
+ * it is an attempt at our time. */
+static bool
+spend_comment(ptm_pprof_in *in, ptm_wire text)
+{
+    size_t len = (size_t)(text.end - text.at);
+    if (len > in->words_left) {
+        return ptm_pprof_refuse(in, text.at, "the comments are longer than the file");
+    }
+    in->words_left -= len;
+    return true;
+}
+
+/* A dotted name, a space and a file. */
+static bool
+read_module(ptm_pprof_in *in, ptm_wire text)
+{
+    const uint8_t *space = memchr(text.at, ' ', (size_t)(text.end - text.at));
+    if (space != NULL && space != text.at) {
+        ptm_str_id module = comment_string(in, text.at, space);
+        ptm_str_id file = comment_string(in, space + 1, text.end);
+        ptm_snap_build_module(in->builder, file, module);
+    }
+    return !in->text.failed;
+}
+
+static void
+read_lacks(ptm_pprof_in *in, ptm_wire text)
+{
+    static const char *const metrics[] = {PTM_PPROF_METRICS};
+    while (text.at < text.end) {
+        const uint8_t *space = memchr(text.at, ' ', (size_t)(text.end - text.at));
+        ptm_wire word = {text.at, space == NULL ? text.end : space, NULL};
+        for (uint32_t i = 0; i < PTM_ARRAY_LEN(metrics); i++) {
+            in->lacks |= (uint32_t)ptm_pprof_text_is(word, metrics[i]) << i;
+        }
+        text.at = space == NULL ? text.end : space + 1;
+    }
+}
+
 /* Several of one kind come from files that pprof has merged: the longest limit holds, losses add
- * up, and of the JSON texts the first is taken. */
+ * up, what one lacks all lack, and of the JSON texts and of a file's modules the first is taken. */
 static bool
 read_comment(ptm_pprof_in *in, ptm_wire text, ptm_pprof_extra *extra, uint64_t lost[2])
 {
@@ -237,6 +286,13 @@ read_comment(ptm_pprof_in *in, ptm_wire text, ptm_pprof_extra *extra, uint64_t l
             lost[0] += first;
             lost[1] += second;
         }
+    }
+    else if (cut_prefix(&text, PTM_PPROF_MODULE)) {
+        return spend_comment(in, text) && read_module(in, text);
+    }
+    else if (cut_prefix(&text, PTM_PPROF_LACKS)) {
+        read_lacks(in, text);
+        return spend_comment(in, text);
     }
     else if (cut_prefix(&text, PTM_PPROF_JSON) && extra->json == NULL) {
         extra->json = (const char *)text.at;
@@ -301,6 +357,7 @@ ptm_pprof_read(const uint8_t *data, size_t len, ptm_snap **out, ptm_pprof_extra 
     ptm_pprof_in in = {.data = data, .len = len, .why = why};
     ptm_pprof_extra found = {0};
     in.frames_left = (uint64_t)len * FRAMES_PER_BYTE + FRAMES_AT_LEAST;
+    in.words_left = len;
     in.builder = ptm_snap_build_new(1);
     if (in.builder == NULL) {
         return PTM_ENOMEM;

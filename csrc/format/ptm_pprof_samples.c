@@ -374,6 +374,7 @@ add_unsized(ptm_pprof_in *in, const sample *s, ptm_snap_site site)
     if (site.allocated != 0) {
         ptm_snap_build_site(in->builder, &site);
     }
+    in->lacks |= 1u << PTM_METRIC_FREED;
 }
 
 /* total_nframe; 0: not known, as elsewhere than in our own files */
@@ -402,6 +403,28 @@ make_site(ptm_pprof_in *in, const sample *s, ptm_stack_id stack, uint32_t n_fram
     }
 }
 
+/* The metrics that no column tells, and freed, which takes two of them. */
+static uint32_t
+lacking_columns(const ptm_pprof_in *in)
+{
+    static const struct {
+        int objects, space;
+        uint32_t metrics;
+    } needs[] = {
+        {COLUMN_INUSE_OBJECTS, COLUMN_INUSE_SPACE, 1u << PTM_METRIC_LIVE | 1u << PTM_METRIC_FREED},
+        {COLUMN_PEAK_OBJECTS, COLUMN_PEAK_SPACE, 1u << PTM_METRIC_PEAK},
+        {COLUMN_ALLOC_OBJECTS, COLUMN_ALLOC_SPACE,
+         1u << PTM_METRIC_ALLOCATED | 1u << PTM_METRIC_FREED},
+    };
+    uint32_t lacks = 0;
+    for (size_t i = 0; i < PTM_ARRAY_LEN(needs); i++) {
+        if (!in->has_column[needs[i].objects] && !in->has_column[needs[i].space]) {
+            lacks |= needs[i].metrics;
+        }
+    }
+    return lacks;
+}
+
 bool
 ptm_pprof_make_sites(ptm_pprof_in *in)
 {
@@ -427,5 +450,6 @@ ptm_pprof_make_sites(ptm_pprof_in *in)
     ptm_buf_fini(&p.before);
     ptm_buf_fini(&p.stacks);
     ptm_snap_build_limit(in->builder, in->limit != 0 ? in->limit : most_frames);
+    ptm_snap_build_lacks(in->builder, in->lacks | lacking_columns(in));
     return ok;
 }

@@ -7,6 +7,7 @@
 #include "format/ptm_pprof.h"
 #include "format/ptm_pprof_fields.h"
 #include "format/ptm_pprof_text.h"
+#include "snap/ptm_group.h"
 #include "snap/ptm_ids.h"
 
 #include <stdio.h>
@@ -283,6 +284,47 @@ put_comment(writing *w, const char *text)
 }
 
 static void
+put_string(writing *w, ptm_str_id id)
+{
+    size_t len;
+    const char *bytes = ptm_snap_string(w->snap, id, &len);
+    ptm_pprof_escape(bytes, len, &w->packed);
+}
+
+/* A comment per file that has a module and is in the table. */
+static void
+put_modules(writing *w)
+{
+    for (ptm_str_id file = 0; file < w->snap->n_strings; file++) {
+        ptm_str_id module = ptm_snap_module(w->snap, file);
+        if (module != PTM_SNAP_NONE && w->string_of[file] != 0) {
+            ptm_buf_put(&w->packed, PTM_PPROF_MODULE, strlen(PTM_PPROF_MODULE));
+            put_string(w, module);
+            ptm_buf_put_byte(&w->packed, ' ');
+            put_string(w, file);
+            put_number(w->out, PROFILE_COMMENT, w->n_strings++);
+            put_message(&w->strings, PROFILE_STRING, &w->packed);
+        }
+    }
+}
+
+static void
+put_lacks(writing *w)
+{
+    static const char *const metrics[] = {PTM_PPROF_METRICS};
+    char text[80] = PTM_PPROF_LACKS;
+    size_t len = strlen(text);
+    for (uint32_t i = 0; i < PTM_ARRAY_LEN(metrics); i++) {
+        if (!ptm_snap_knows(w->snap, (ptm_metric)i)) {
+            len += (size_t)snprintf(text + len, sizeof(text) - len, "%s ", metrics[i]);
+        }
+    }
+    if (w->snap->lacks != 0) {
+        put_comment(w, text);
+    }
+}
+
+static void
 put_comments(writing *w, const ptm_pprof_extra *extra)
 {
     char text[80];
@@ -299,6 +341,8 @@ put_comments(writing *w, const ptm_pprof_extra *extra)
                  (unsigned long long)w->snap->lost_blocks, (unsigned long long)w->snap->lost_bytes);
         put_comment(w, text);
     }
+    put_modules(w);
+    put_lacks(w);
     snprintf(text, sizeof(text), PTM_PPROF_LIMIT "%u", (unsigned)w->snap->traceback_limit);
     put_comment(w, text);
 }

@@ -61,12 +61,21 @@ now_nanos(void)
     return nanos;
 }
 
+/* Only the main face asks for modules. */
 ptm_view *
-ptm_view_taken_now(void)
+ptm_view_taken_now(const ptm_face *face)
 {
     ptm_snap *snap;
     ptm_err err = ptm_tracer_snapshot(&snap);
-    ptm_view *view = err == PTM_OK ? ptm_view_new(snap) : (ptm_raise(err), NULL);
+    if (err != PTM_OK) {
+        ptm_raise(err);
+        return NULL;
+    }
+    if (ptm_face_is_main(face) && ptm_modules_of_sys_path(snap) < 0) {
+        ptm_snap_decref(snap);
+        return NULL;
+    }
+    ptm_view *view = ptm_view_new(snap);
     if (view != NULL) {
         view->time_nanos = now_nanos();
         if (PyErr_Occurred()) {
@@ -87,9 +96,9 @@ main_take_snapshot(PyObject *module, PyObject *args, PyObject *kwargs)
         || (at != NULL && ptm_metric_from_object(at, false, &metric) < 0)) {
         return NULL;
     }
-    ptm_view *view = ptm_view_taken_now();
-    PyObject *snapshot =
-        view == NULL ? NULL : ptm_snapshot_of_view(PyModule_GetState(module), view, metric);
+    ptm_face *face = PyModule_GetState(module);
+    ptm_view *view = ptm_view_taken_now(face);
+    PyObject *snapshot = view == NULL ? NULL : ptm_snapshot_of_view(face, view, metric);
     ptm_view_decref(view);
     return snapshot;
 }

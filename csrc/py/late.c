@@ -74,7 +74,7 @@ late_take_snapshot(PyObject *module, PyObject *unused)
         && is_ours(late.get_traces, ptm_engine_get_traces)
         && is_ours(late.get_limit, ptm_engine_get_traceback_limit)
         && late.snapshot == (PyObject *)face->snapshot) {
-        ptm_view *view = ptm_view_taken_now();
+        ptm_view *view = ptm_view_taken_now(face);
         snapshot = view == NULL ? NULL : ptm_snapshot_of_view(face, view, PTM_METRIC_LIVE);
         ptm_view_decref(view);
     }

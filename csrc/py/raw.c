@@ -4,7 +4,7 @@
  *
  * One site for each trace, in the list's order, so that a mask over sites is a mask over the list.
  * What such a list does not tell counts as nothing happened: each block is alive at the end and at
- * the peak, and was allocated once.
+ * the peak, and was allocated once. The snapshot says that it lacks these counts.
  */
 #include "py/state.h"
 
@@ -190,6 +190,8 @@ ptm_view_of_raw(PyObject *traces, uint32_t traceback_limit)
     }
     else {
         ptm_snap *snap;
+        ptm_snap_build_lacks(c.builder, 1u << PTM_METRIC_PEAK | 1u << PTM_METRIC_ALLOCATED
+                                            | 1u << PTM_METRIC_FREED);
         ptm_err err = ptm_snap_build_finish(c.builder, &snap);
         view = err == PTM_OK ? ptm_view_new(snap) : (ptm_raise(err), NULL);
     }

@@ -4,15 +4,18 @@
  */
 #include "py/state.h"
 
+/* The stdlib face knows the first three. */
 static int
 key_type_from_object(ptm_face *face, PyObject *key_type, ptm_by *by)
 {
     static const char *const names[] = {
-        [PTM_BY_FILE] = "filename",
-        [PTM_BY_LINE] = "lineno",
-        [PTM_BY_TRACEBACK] = "traceback",
+        [PTM_BY_FILE] = "filename",       [PTM_BY_LINE] = "lineno",
+        [PTM_BY_TRACEBACK] = "traceback", [PTM_BY_FUNCTION] = "function",
+        [PTM_BY_MODULE] = "module",       [PTM_BY_SIZE] = "size",
+        [PTM_BY_DOMAIN] = "domain",
     };
-    for (size_t i = 0; i < PTM_ARRAY_LEN(names) && PyUnicode_Check(key_type); i++) {
+    size_t n = ptm_face_is_main(face) ? PTM_ARRAY_LEN(names) : PTM_BY_TRACEBACK + 1;
+    for (size_t i = 0; i < n && PyUnicode_Check(key_type); i++) {
         if (PyUnicode_CompareWithASCIIString(key_type, names[i]) == 0) {
             *by = (ptm_by)i;
             return 0;
@@ -26,7 +29,10 @@ key_type_from_object(ptm_face *face, PyObject *key_type, ptm_by *by)
 typedef struct {
     PyObject *self, *old, *key_type;
     ptm_face *face;
-    int cumulative;
+    ptm_cumulative cumulative;
+    size_t limit;      /* rows; SIZE_MAX: all */
+    bool has_metric;   /* else the snapshot's own */
+    ptm_metric metric; /* only with has_metric */
 } grouping;
 
 static int
@@ -34,18 +40,71 @@ query_of(const grouping *g, ptm_group_query *query)
 {
     *query = (ptm_group_query){
         .metric = PTM_METRIC_LIVE,
-        .cumulative = g->cumulative ? PTM_CUMULATIVE_FRAMES : PTM_FLAT,
+        .cumulative = g->cumulative,
         .order = ptm_face_is_main(g->face) ? PTM_ORDER_RECENT_FIRST : PTM_ORDER_OLDEST_FIRST,
+        .limit = g->limit == 0 ? 1 : g->limit, /* none are wanted: list_of_rows drops the one */
     };
     if (key_type_from_object(g->face, g->key_type, &query->by) < 0) {
         return -1;
     }
-    if (g->cumulative && query->by == PTM_BY_TRACEBACK) {
+    bool of_frames = query->by == PTM_BY_FILE || query->by == PTM_BY_LINE
+                     || query->by == PTM_BY_FUNCTION || query->by == PTM_BY_MODULE;
+    if (g->cumulative != PTM_FLAT && !of_frames) {
         PyErr_Format(PyExc_ValueError, "cumulative mode cannot by used with key type %R",
                      g->key_type);
         return -1;
     }
     return 0;
+}
+
+/* -- arguments --------------------------------------------------------------------------------- */
+
+/* False, True, or in the main face 'once'. */
+static int
+cumulative_from_object(grouping *g, PyObject *value)
+{
+    if (PyUnicode_Check(value) && ptm_face_is_main(g->face)) {
+        if (PyUnicode_CompareWithASCIIString(value, "once") != 0) {
+            PyErr_Format(PyExc_ValueError,
+                         "unknown cumulative: %R, it must be False, True or 'once'", value);
+            return -1;
+        }
+        g->cumulative = PTM_CUMULATIVE_ONCE;
+        return 0;
+    }
+    int truth = PyObject_IsTrue(value);
+    g->cumulative = truth > 0 ? PTM_CUMULATIVE_FRAMES : PTM_FLAT;
+    return truth < 0 ? -1 : 0;
+}
+
+static int
+limit_from_object(grouping *g, PyObject *value)
+{
+    g->limit = SIZE_MAX;
+    if (value == Py_None) {
+        return 0;
+    }
+    if (!PyIndex_Check(value)) {
+        PyErr_Format(PyExc_TypeError, "limit must be an int or None, not %.200s",
+                     Py_TYPE(value)->tp_name);
+        return -1;
+    }
+    Py_ssize_t limit = PyNumber_AsSsize_t(value, NULL); /* a huge one is cut to the greatest */
+    if (limit < 0) {
+        if (!PyErr_Occurred()) {
+            PyErr_Format(PyExc_ValueError, "limit must be 0 or more, not %R", value);
+        }
+        return -1;
+    }
+    g->limit = (size_t)limit;
+    return 0;
+}
+
+static int
+metric_from_object(grouping *g, PyObject *value)
+{
+    g->has_metric = value != Py_None;
+    return g->has_metric ? ptm_metric_from_word(value, &g->metric) : 0;
 }
 
 /* The main face has two names for one argument: group_by, and the standard library's key_type. */
@@ -63,45 +122,58 @@ one_key_type(const char *function, PyObject *group_by, PyObject *key_type)
     return group_by != NULL ? group_by : key_type;
 }
 
+/* What either method is given beside the old snapshot. */
+typedef struct {
+    PyObject *group_by, *key_type, *cumulative, *limit, *metric;
+} arguments;
+#define NO_ARGUMENTS ((arguments){NULL, NULL, Py_False, Py_None, Py_None})
+
+static int
+take_arguments(grouping *g, const char *function, const arguments *given)
+{
+    g->key_type = given->key_type;
+    if (ptm_face_is_main(g->face)) {
+        g->key_type = one_key_type(function, given->group_by, given->key_type);
+    }
+    return g->key_type == NULL || cumulative_from_object(g, given->cumulative) < 0
+                   || limit_from_object(g, given->limit) < 0
+                   || metric_from_object(g, given->metric) < 0
+               ? -1
+               : 0;
+}
+
 static int
 parse_statistics(grouping *g, PyObject *args, PyObject *kwargs)
 {
-    static char *main_names[] = {"group_by", "cumulative", "key_type", NULL};
+    static char *main_names[] = {"group_by", "cumulative", "key_type", "limit", "metric", NULL};
     static char *stdlib_names[] = {"key_type", "cumulative", NULL};
-    PyObject *group_by = NULL, *key_type = NULL;
-    if (ptm_face_is_main(g->face)) {
-        if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|Op$O:statistics", main_names, &group_by,
-                                         &g->cumulative, &key_type)) {
-            return -1;
-        }
-        g->key_type = one_key_type("statistics", group_by, key_type);
-        return g->key_type == NULL ? -1 : 0;
-    }
-    return PyArg_ParseTupleAndKeywords(args, kwargs, "O|p:statistics", stdlib_names, &g->key_type,
-                                       &g->cumulative)
-               ? 0
-               : -1;
+    arguments given = NO_ARGUMENTS;
+    int parsed = ptm_face_is_main(g->face)
+                     ? PyArg_ParseTupleAndKeywords(args, kwargs, "|OO$OOO:statistics", main_names,
+                                                   &given.group_by, &given.cumulative,
+                                                   &given.key_type, &given.limit, &given.metric)
+                     : PyArg_ParseTupleAndKeywords(args, kwargs, "O|O:statistics", stdlib_names,
+                                                   &given.key_type, &given.cumulative);
+    return parsed ? take_arguments(g, "statistics", &given) : -1;
 }
 
 static int
 parse_compare(grouping *g, PyObject *args, PyObject *kwargs)
 {
-    static char *main_names[] = {"old_snapshot", "group_by", "cumulative", "key_type", NULL};
+    static char *main_names[] = {"old_snapshot", "group_by", "cumulative", "key_type",
+                                 "limit",        "metric",   NULL};
     static char *stdlib_names[] = {"old_snapshot", "key_type", "cumulative", NULL};
-    PyObject *group_by = NULL, *key_type = NULL;
-    if (ptm_face_is_main(g->face)) {
-        if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|Op$O:compare_to", main_names, &g->old,
-                                         &group_by, &g->cumulative, &key_type)) {
-            return -1;
-        }
-        g->key_type = one_key_type("compare_to", group_by, key_type);
-        return g->key_type == NULL ? -1 : 0;
-    }
-    return PyArg_ParseTupleAndKeywords(args, kwargs, "OO|p:compare_to", stdlib_names, &g->old,
-                                       &g->key_type, &g->cumulative)
-               ? 0
-               : -1;
+    arguments given = NO_ARGUMENTS;
+    int parsed = ptm_face_is_main(g->face)
+                     ? PyArg_ParseTupleAndKeywords(args, kwargs, "O|OO$OOO:compare_to", main_names,
+                                                   &g->old, &given.group_by, &given.cumulative,
+                                                   &given.key_type, &given.limit, &given.metric)
+                     : PyArg_ParseTupleAndKeywords(args, kwargs, "OO|O:compare_to", stdlib_names,
+                                                   &g->old, &given.key_type, &given.cumulative);
+    return parsed ? take_arguments(g, "compare_to", &given) : -1;
 }
+
+/* -- answers ----------------------------------------------------------------------------------- */
 
 static PyObject *
 statistic_of_row(ptm_face *face, ptm_view *view, ptm_by by, const ptm_group_row *row, bool diff)
@@ -117,14 +189,15 @@ statistic_of_row(ptm_face *face, ptm_view *view, ptm_by by, const ptm_group_row 
 }
 
 static PyObject *
-list_of_rows(ptm_face *face, ptm_view *new_view, ptm_view *old_view, ptm_by by,
+list_of_rows(const grouping *g, ptm_view *new_view, ptm_view *old_view, ptm_by by,
              const ptm_groups *groups)
 {
-    PyObject *list = PyList_New((Py_ssize_t)groups->n_rows);
-    for (size_t i = 0; list != NULL && i < groups->n_rows; i++) {
+    size_t n = groups->n_rows < g->limit ? groups->n_rows : g->limit;
+    PyObject *list = PyList_New((Py_ssize_t)n);
+    for (size_t i = 0; list != NULL && i < n; i++) {
         const ptm_group_row *row = &groups->rows[i];
         ptm_view *view = old_view != NULL && row->snap == 1 ? old_view : new_view;
-        PyObject *statistic = statistic_of_row(face, view, by, row, old_view != NULL);
+        PyObject *statistic = statistic_of_row(g->face, view, by, row, old_view != NULL);
         if (statistic == NULL) {
             Py_CLEAR(list);
         }
@@ -133,6 +206,14 @@ list_of_rows(ptm_face *face, ptm_view *new_view, ptm_view *old_view, ptm_by by,
         }
     }
     return list;
+}
+
+/* Which count a source is asked for. */
+static int
+choose_metric(const grouping *g, const ptm_source *source, ptm_metric *metric)
+{
+    *metric = g->has_metric ? g->metric : source->metric;
+    return g->has_metric ? ptm_metric_check(source->view, *metric) : 0;
 }
 
 static PyObject *
@@ -144,12 +225,16 @@ statistics_of(const grouping *g)
     if (query_of(g, &query) < 0 || ptm_source_init(&source, g->face, g->self) < 0) {
         return NULL;
     }
-    query.metric = source.metric;
-    ptm_err err = ptm_group(source.view->snap, &query, &groups);
-    PyObject *list = err != PTM_OK ? ptm_raise(err)
-                                   : list_of_rows(g->face, source.view, NULL, query.by, &groups);
-    if (err == PTM_OK) {
-        ptm_groups_free(&groups);
+    PyObject *list = NULL;
+    if (choose_metric(g, &source, &query.metric) == 0) {
+        ptm_err err = ptm_group(source.view->snap, &query, &groups);
+        if (err != PTM_OK) {
+            ptm_raise(err);
+        }
+        else {
+            list = list_of_rows(g, source.view, NULL, query.by, &groups);
+            ptm_groups_free(&groups);
+        }
     }
     ptm_source_fini(&source);
     return list;
@@ -169,8 +254,10 @@ ptm_snapshot_statistics(PyObject *self, PyObject *args, PyObject *kwargs)
 PyObject *
 ptm_snapshot_group_by(PyObject *self, PyObject *args)
 {
-    grouping g = {.self = self, .face = ptm_face_of(self)};
-    if (g.face == NULL || !PyArg_ParseTuple(args, "Op:_group_by", &g.key_type, &g.cumulative)) {
+    grouping g = {.self = self, .face = ptm_face_of(self), .limit = SIZE_MAX};
+    PyObject *cumulative;
+    if (g.face == NULL || !PyArg_ParseTuple(args, "OO:_group_by", &g.key_type, &cumulative)
+        || cumulative_from_object(&g, cumulative) < 0) {
         return NULL;
     }
     PyObject *list = statistics_of(&g);
@@ -189,9 +276,13 @@ ptm_snapshot_group_by(PyObject *self, PyObject *args)
 
 /* One metric serves both sides of a difference; a snapshot of another moment is worth a word. */
 static int
-check_same_metric(const ptm_source *a, const ptm_source *b)
+common_metric(const grouping *g, const ptm_source *a, const ptm_source *b, ptm_metric *metric)
 {
-    bool mixed = (a->metric == PTM_METRIC_ALLOCATED) != (b->metric == PTM_METRIC_ALLOCATED);
+    ptm_metric of_b;
+    if (choose_metric(g, a, metric) < 0 || choose_metric(g, b, &of_b) < 0) {
+        return -1;
+    }
+    bool mixed = (*metric == PTM_METRIC_ALLOCATED) != (of_b == PTM_METRIC_ALLOCATED);
     if (mixed) {
         PyErr_SetString(PyExc_ValueError,
                         "allocated blocks cannot be compared with blocks in memory");
@@ -210,14 +301,13 @@ differences_of(const grouping *g)
         return NULL;
     }
     if (ptm_source_init(&old_source, g->face, g->old) == 0) {
-        if (check_same_metric(&new_source, &old_source) == 0) {
-            query.metric = new_source.metric;
+        if (common_metric(g, &new_source, &old_source, &query.metric) == 0) {
             ptm_err err = ptm_diff(new_source.view->snap, old_source.view->snap, &query, &groups);
             if (err != PTM_OK) {
                 ptm_raise(err);
             }
             else {
-                list = list_of_rows(g->face, new_source.view, old_source.view, query.by, &groups);
+                list = list_of_rows(g, new_source.view, old_source.view, query.by, &groups);
                 ptm_groups_free(&groups);
             }
         }
@@ -231,7 +321,7 @@ differences_of(const grouping *g)
 static PyObject *
 differences_by_dicts(const grouping *g)
 {
-    PyObject *cumulative = g->cumulative ? Py_True : Py_False;
+    PyObject *cumulative = g->cumulative != PTM_FLAT ? Py_True : Py_False;
     PyObject *compare = ptm_face_lookup(g->face, "_compare_grouped_stats");
     PyObject *key = ptm_get_attr((PyObject *)g->face->statistic_diff, "_sort_key");
     PyObject *builtins = PyEval_GetBuiltins(); /* borrowed */

@@ -41,7 +41,8 @@ sources_add(sources *all, ptm_face *face, PyObject *snapshot)
 {
     ptm_source source;
     if (!PyObject_TypeCheck(snapshot, face->snapshot)) {
-        PyErr_Format(PyExc_TypeError, "merge() takes an iterable of pytracemalloc.Snapshot, not of %R",
+        PyErr_Format(PyExc_TypeError,
+                     "merge() takes an iterable of pytracemalloc.Snapshot, not of %R",
                      (PyObject *)Py_TYPE(snapshot));
         return -1;
     }

@@ -148,15 +148,38 @@ int ptm_frame_details_unpack(PyObject *tuple,
                              ptm_frame_details *out); /* out's name is borrowed from the tuple */
 
 /* -- t_traceback.c -- */
-/* What a traceback on a view is of. The first three are the keys of a group, in the order of
- * ptm_by: they show a name or a column only if all its members agree; the last is a stack with its
- * own. */
-typedef enum { PTM_TB_FILE, PTM_TB_LINE, PTM_TB_GROUP, PTM_TB_STACK } ptm_tb_kind;
+/* What a traceback on a view is of. The last is a stack with its own names and columns; all others
+ * are the keys of a group, in the order of ptm_by, of which lines and stacks (PTM_TB_GROUP) show a
+ * name or a column only if all members agree. */
+typedef enum {
+    PTM_TB_FILE,
+    PTM_TB_LINE,
+    PTM_TB_GROUP,
+    PTM_TB_FUNCTION,
+    PTM_TB_MODULE,
+    PTM_TB_SIZE,
+    PTM_TB_DOMAIN,
+    PTM_TB_STACK
+} ptm_tb_kind;
 /* total_nframe 0: not known. */
 PyObject *ptm_traceback_of_view(ptm_face *face, ptm_view *view, ptm_tb_kind kind, uint32_t id,
                                 uint32_t total_nframe);
 PyObject *
 ptm_traceback_details(PyObject *traceback); /* its `_details`: None or a tuple, new reference */
+/* What it is of, the view being borrowed; false: it is not on a view, or no longer. */
+bool ptm_traceback_origin(ptm_face *face, PyObject *traceback, ptm_view **view, ptm_tb_kind *kind,
+                          uint32_t *id);
+
+/* -- group_key.c: what groups are called; all but stacks are one frame -- */
+static inline bool
+ptm_tb_is_stack(ptm_tb_kind kind)
+{
+    return kind == PTM_TB_GROUP || kind == PTM_TB_STACK;
+}
+PyObject *ptm_group_frames(ptm_view *view, ptm_tb_kind kind, uint32_t id); /* tuple of one frame */
+PyObject *ptm_group_key(ptm_face *face, PyObject *traceback); /* Statistic.key, see there */
+/* What stands before the numbers in str(Statistic): a text, or the traceback itself. */
+PyObject *ptm_group_heading(ptm_face *face, PyObject *traceback);
 
 /* -- t_trace.c -- */
 PyObject *ptm_trace_of_view(ptm_face *face, ptm_view *view, uint32_t site);
@@ -207,6 +230,9 @@ void ptm_source_fini(ptm_source *source);
 int ptm_metric_from_object(PyObject *at, bool allow_allocated,
                            ptm_metric *out); /* 'end', 'peak', 'allocated' */
 const char *ptm_metric_name(ptm_metric metric);
+int ptm_metric_from_word(PyObject *word,
+                         ptm_metric *out); /* 'live', 'peak', 'allocated', 'freed' */
+int ptm_metric_check(const ptm_view *view, ptm_metric metric); /* ValueError if it is not known */
 
 /* -- engine.c: what the C module of the standard library has; the same functions serve both faces
  * -- */
@@ -226,9 +252,12 @@ PyObject *ptm_engine_get_traces(PyObject *module, PyObject *unused);
 PyObject *ptm_engine_get_object_traceback(PyObject *module, PyObject *obj);
 
 /* -- functions.c, main face; late.c, stdlib face -- */
-ptm_view *ptm_view_taken_now(void); /* RuntimeError when not tracing */
+ptm_view *ptm_view_taken_now(const ptm_face *face); /* RuntimeError when not tracing */
 extern PyMethodDef ptm_main_functions[];
 extern PyMethodDef ptm_stdlib_functions[];
+
+/* -- modules.c -- */
+int ptm_modules_of_sys_path(ptm_snap *snap); /* of a snapshot that nobody else has seen */
 
 /* -- profile.c: snapshots as bytes -- */
 PyObject *ptm_profile_encode(ptm_view *view, const char *json, Py_ssize_t json_len); /* bytes */

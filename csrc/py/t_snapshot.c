@@ -257,13 +257,18 @@ static PyMethodDef stdlib_methods[] = {
 
 static PyMethodDef main_methods[] = {
     {"statistics", PTM_KEYWORDS(ptm_snapshot_statistics),
-     PyDoc_STR("statistics(self, group_by, cumulative=False)\n--\n\n"
+     PyDoc_STR("statistics(self, group_by, cumulative=False, *, limit=None, metric=None)\n--\n\n"
                "Get statistics as a sorted list of Statistic instances grouped by\n"
-               "'filename', 'lineno' or 'traceback'. If cumulative is true, cumulate size\n"
-               "and count of all frames of each traceback; not with 'traceback'.\n"
+               "'filename', 'lineno', 'traceback', 'function', 'module', 'size' or 'domain'.\n"
+               "If cumulative is true, cumulate size and count of all frames of each\n"
+               "traceback, with 'once' at most once per block and group; not with\n"
+               "'traceback', 'size' and 'domain'. limit=n gives the first n only.\n"
+               "metric: which blocks count, 'live' when the snapshot was taken, at the\n"
+               "'peak', ever 'allocated' or 'freed' since; None: as the attribute `at` says.\n"
                "key_type= is another name of group_by=.")},
     {"compare_to", PTM_KEYWORDS(ptm_snapshot_compare_to),
-     PyDoc_STR("compare_to(self, old_snapshot, group_by, cumulative=False)\n--\n\n"
+     PyDoc_STR("compare_to(self, old_snapshot, group_by, cumulative=False, *, limit=None, "
+               "metric=None)\n--\n\n"
                "Compute the differences with an old snapshot. Get statistics as a sorted\n"
                "list of StatisticDiff instances grouped by group_by, see statistics().")},
     {"filter_traces", PTM_KEYWORDS(ptm_snapshot_filter_traces), filter_traces_doc},

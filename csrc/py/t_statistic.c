@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * t_statistic - Statistic and StatisticDiff: plain attributes, any of which may be set.
+ * t_statistic - Statistic and StatisticDiff: plain attributes, any of which may be set. The main
+ * face's have a key, which tells the group they were made for and takes no part in comparing.
  */
 #include "py/state.h"
 
@@ -8,6 +9,7 @@ typedef struct {
     PyObject_HEAD
     PyObject *traceback, *size, *count; /* NULL until __init__ */
     PyObject *size_diff, *count_diff;   /* StatisticDiff only */
+    PyObject *group; /* the traceback it was made with, which knows its group; NULL: made by hand */
 } statistic_object;
 
 static inline statistic_object *
@@ -24,6 +26,7 @@ statistic_alloc(PyTypeObject *type, PyObject *traceback, const ptm_group_row *ro
         return NULL;
     }
     as_statistic(self)->traceback = Py_NewRef(traceback);
+    as_statistic(self)->group = Py_NewRef(traceback);
     as_statistic(self)->size = PyLong_FromLongLong(row->size);
     as_statistic(self)->count = PyLong_FromLongLong(row->count);
     if (as_statistic(self)->size == NULL || as_statistic(self)->count == NULL) {
@@ -65,6 +68,7 @@ statistic_init(PyObject *self, PyObject *args, PyObject *kwargs)
     Py_XSETREF(as_statistic(self)->traceback, Py_NewRef(traceback));
     Py_XSETREF(as_statistic(self)->size, Py_NewRef(size));
     Py_XSETREF(as_statistic(self)->count, Py_NewRef(count));
+    Py_CLEAR(as_statistic(self)->group);
     return 0;
 }
 
@@ -82,6 +86,7 @@ diff_init(PyObject *self, PyObject *args, PyObject *kwargs)
     Py_XSETREF(as_statistic(self)->size_diff, Py_NewRef(size_diff));
     Py_XSETREF(as_statistic(self)->count, Py_NewRef(count));
     Py_XSETREF(as_statistic(self)->count_diff, Py_NewRef(count_diff));
+    Py_CLEAR(as_statistic(self)->group);
     return 0;
 }
 
@@ -94,6 +99,7 @@ statistic_traverse(PyObject *self, visitproc visit, void *arg)
     Py_VISIT(as_statistic(self)->count);
     Py_VISIT(as_statistic(self)->size_diff);
     Py_VISIT(as_statistic(self)->count_diff);
+    Py_VISIT(as_statistic(self)->group);
     return 0;
 }
 
@@ -105,6 +111,7 @@ statistic_clear(PyObject *self)
     Py_CLEAR(as_statistic(self)->count);
     Py_CLEAR(as_statistic(self)->size_diff);
     Py_CLEAR(as_statistic(self)->count_diff);
+    Py_CLEAR(as_statistic(self)->group);
     return 0;
 }
 
@@ -188,26 +195,37 @@ average_text(statistic_object *stat)
     return text == NULL ? NULL : ptm_text_format(", average=%s", Py_BuildValue("(N)", text));
 }
 
-/* "size=5002 B, count=2" or "size=5002 B (+5000 B), count=2 (+1)", behind the traceback. */
+/* What it is about: the group's name, unless it is the traceback or somebody has put another. */
+static PyObject *
+subject_of(ptm_face *face, statistic_object *stat)
+{
+    return stat->group == stat->traceback ? ptm_group_heading(face, stat->traceback)
+                                          : Py_NewRef(stat->traceback);
+}
+
+/* "size=5002 B, count=2" or "size=5002 B (+5000 B), count=2 (+1)", behind the subject. */
 static PyObject *
 head_text(ptm_face *face, PyObject *self)
 {
     statistic_object *stat = as_statistic(self);
-    PyObject *size = ptm_text_size(stat->size, false);
-    if (size == NULL || !is_diff(face, self)) {
-        return size == NULL
-                   ? NULL
-                   : ptm_text_format("%s: size=%s, count=%i",
-                                     Py_BuildValue("(ONO)", stat->traceback, size, stat->count));
+    bool diff = is_diff(face, self);
+    PyObject *subject = subject_of(face, stat);
+    PyObject *size = subject == NULL ? NULL : ptm_text_size(stat->size, false);
+    PyObject *difference = size == NULL || !diff ? NULL : ptm_text_size(stat->size_diff, true);
+    PyObject *text = NULL;
+    if (difference != NULL) {
+        text = ptm_text_format(
+            "%s: size=%s (%s), count=%i (%+i)",
+            Py_BuildValue("(OOOOO)", subject, size, difference, stat->count, stat->count_diff));
     }
-    PyObject *difference = ptm_text_size(stat->size_diff, true);
-    if (difference == NULL) {
-        Py_DECREF(size);
-        return NULL;
+    else if (size != NULL && !diff) {
+        text = ptm_text_format("%s: size=%s, count=%i",
+                               Py_BuildValue("(OOO)", subject, size, stat->count));
     }
-    return ptm_text_format(
-        "%s: size=%s (%s), count=%i (%+i)",
-        Py_BuildValue("(ONNOO)", stat->traceback, size, difference, stat->count, stat->count_diff));
+    Py_XDECREF(difference);
+    Py_XDECREF(size);
+    Py_XDECREF(subject);
+    return text;
 }
 
 static PyObject *
@@ -266,6 +284,28 @@ statistic_sort_key(PyObject *self, PyObject *unused)
     return key;
 }
 
+static PyObject *
+statistic_get_key(PyObject *self, void *unused)
+{
+    (void)unused;
+    statistic_object *stat = as_statistic(self);
+    ptm_face *face = ptm_face_of(self);
+    if (face == NULL || (stat->group == NULL && stat->traceback == NULL)) {
+        return face == NULL ? NULL : ptm_no_attribute(self, "traceback");
+    }
+    return stat->group == NULL ? Py_NewRef(stat->traceback) : ptm_group_key(face, stat->group);
+}
+
+static PyGetSetDef main_getset[] = {
+    PTM_PROPERTY("key", statistic_get_key,
+                 "The group, by group_by: 'filename' a str, 'lineno' (filename, lineno),\n"
+                 "'traceback' the Traceback, 'function' (filename, name or None), 'module' a str\n"
+                 "or None, 'size' an int or None, 'domain' an int. Made by hand: the traceback."),
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyGetSetDef stdlib_getset[] = {{NULL, NULL, NULL, NULL, NULL}};
+
 static PyMethodDef statistic_methods[] = {
     {"_sort_key", statistic_sort_key, METH_NOARGS, PyDoc_STR("_sort_key(self)\n--\n\n")},
     PTM_PICKLE_METHODS,
@@ -304,7 +344,7 @@ PyDoc_STRVAR(diff_doc, "StatisticDiff(traceback, size, size_diff, count, count_d
                        "Snapshot instance.");
 
 /* clang-format off */
-#define STATISTIC_SLOTS(doc, init, members) \
+#define STATISTIC_SLOTS(doc, init, members, getset) \
     {Py_tp_doc, (void *)doc},               \
     {Py_tp_init, init},                     \
     {Py_tp_dealloc, statistic_dealloc},     \
@@ -316,26 +356,35 @@ PyDoc_STRVAR(diff_doc, "StatisticDiff(traceback, size, size_diff, count, count_d
     {Py_tp_repr, statistic_repr},           \
     {Py_tp_members, members},               \
     {Py_tp_methods, statistic_methods},     \
+    {Py_tp_getset, getset},     \
     {0, NULL}
 /* clang-format on */
 
-static PyType_Slot statistic_slots[] = {
-    STATISTIC_SLOTS(statistic_doc, statistic_init, statistic_members)};
-static PyType_Slot diff_slots[] = {STATISTIC_SLOTS(diff_doc, diff_init, diff_members)};
+static PyType_Slot main_slots[] = {
+    STATISTIC_SLOTS(statistic_doc, statistic_init, statistic_members, main_getset)};
+static PyType_Slot stdlib_slots[] = {
+    STATISTIC_SLOTS(statistic_doc, statistic_init, statistic_members, stdlib_getset)};
+static PyType_Slot main_diff_slots[] = {
+    STATISTIC_SLOTS(diff_doc, diff_init, diff_members, main_getset)};
+static PyType_Slot stdlib_diff_slots[] = {
+    STATISTIC_SLOTS(diff_doc, diff_init, diff_members, stdlib_getset)};
 
 int
 ptm_statistic_setup(PyObject *module)
 {
     static const ptm_type_recipe statistic = {
-        "pytracemalloc.Statistic", "tracemalloc.Statistic", sizeof(statistic_object),
-        statistic_slots,           statistic_slots,
+        "pytracemalloc.Statistic",
+        "tracemalloc.Statistic",
+        sizeof(statistic_object),
+        main_slots,
+        stdlib_slots,
     };
     static const ptm_type_recipe diff = {
         "pytracemalloc.StatisticDiff",
         "tracemalloc.StatisticDiff",
         sizeof(statistic_object),
-        diff_slots,
-        diff_slots,
+        main_diff_slots,
+        stdlib_diff_slots,
     };
     ptm_face *face = PyModule_GetState(module);
     face->statistic = ptm_type_new(module, &statistic, NULL);

@@ -139,13 +139,8 @@ traceback_dealloc(PyObject *self)
 static PyObject *
 frames_from_view(const ptm_face *face, traceback_object *tb)
 {
-    if (tb->kind == PTM_TB_FILE) {
-        PyObject *file = ptm_view_string(tb->view, tb->id);
-        return file == NULL ? NULL : Py_BuildValue("((Oi))", file, 0);
-    }
-    if (tb->kind == PTM_TB_LINE) {
-        PyObject *line = ptm_view_line(tb->view, tb->id);
-        return line == NULL ? NULL : PyTuple_Pack(1, line);
+    if (!ptm_tb_is_stack(tb->kind)) {
+        return ptm_group_frames(tb->view, tb->kind, tb->id);
     }
     PyObject *frames = ptm_view_stack(tb->view, tb->id);
     return frames == NULL ? NULL : in_order_of(face, frames);
@@ -171,7 +166,7 @@ traceback_length(PyObject *self)
 {
     traceback_object *tb = as_traceback(self);
     if (tb->frames == NULL && tb->view != NULL) {
-        return tb->kind < PTM_TB_GROUP ? 1 : (Py_ssize_t)tb->view->snap->stacks[tb->id].nframe;
+        return ptm_tb_is_stack(tb->kind) ? (Py_ssize_t)tb->view->snap->stacks[tb->id].nframe : 1;
     }
     PyObject *frames = frames_of(self);
     return frames == NULL ? -1 : PySequence_Size(frames);
@@ -193,19 +188,25 @@ frame_at(traceback_object *tb, uint32_t i)
 }
 
 static int
+name_from_view(traceback_object *tb, ptm_str_id name, ptm_frame_details *out)
+{
+    out->name = name == PTM_SNAP_NONE ? NULL : ptm_view_string(tb->view, name);
+    return name != PTM_SNAP_NONE && out->name == NULL ? -1 : 0;
+}
+
+static int
 details_from_view(traceback_object *tb, Py_ssize_t i, ptm_frame_details *out)
 {
-    const ptm_snap_frame *frame;
-    if (tb->kind == PTM_TB_FILE) {
+    if (tb->kind == PTM_TB_FUNCTION) {
+        return name_from_view(tb, tb->view->snap->frames[tb->id].name, out);
+    }
+    if (!ptm_tb_is_stack(tb->kind) && tb->kind != PTM_TB_LINE) {
         return 0;
     }
     ptm_frame_id id = tb->kind == PTM_TB_LINE ? tb->id : frame_at(tb, (uint32_t)i);
-    frame = tb->kind == PTM_TB_STACK ? &tb->view->snap->frames[id] : ptm_view_agreed(tb->view, id);
-    if (frame == NULL) {
-        return -1;
-    }
-    if (frame->name != PTM_SNAP_NONE
-        && (out->name = ptm_view_string(tb->view, frame->name)) == NULL) {
+    const ptm_snap_frame *frame =
+        tb->kind == PTM_TB_STACK ? &tb->view->snap->frames[id] : ptm_view_agreed(tb->view, id);
+    if (frame == NULL || name_from_view(tb, frame->name, out) < 0) {
         return -1;
     }
     out->end_lineno = frame->end_lineno;
@@ -263,6 +264,17 @@ traceback_contains(PyObject *self, PyObject *frame)
     int found = frames == NULL ? -1 : PySequence_Contains(frames, raw);
     Py_XDECREF(raw);
     return found;
+}
+
+bool
+ptm_traceback_origin(ptm_face *face, PyObject *self, ptm_view **view, ptm_tb_kind *kind,
+                     uint32_t *id)
+{
+    if (!PyObject_TypeCheck(self, face->traceback) || as_traceback(self)->view == NULL) {
+        return false;
+    }
+    const traceback_object *tb = as_traceback(self);
+    return *view = tb->view, *kind = tb->kind, *id = tb->id, true;
 }
 
 /* -- comparing -- */

@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: MIT
  *
- * ptm_group - statistics of a snapshot: sites summed by file, line or traceback.
+ * ptm_group - statistics of a snapshot: sites summed by file, line, traceback, function, module,
+ * size or domain.
  *
- * How       array passes over sites, then stacks, then frames; no hashing of strings, no Python
+ * How       array passes over sites, then stacks, then frames; no Python
  * Threads   reads immutable snapshots only
  * Failure   PTM_ENOMEM; nothing is written to *out then
- * Cost      linear in sites + stacks, plus the sort of the groups
+ * Cost      linear in sites + stacks, plus the sort of the groups; with a limit the rest is not
+ *           sorted
  *
  * Words: a group's key is the id of its representative in the snapshot it came from: a string (by
- * file), a frame (by line) or a stack (by traceback). Frames that agree in file and line are one
+ * file), a frame (by line, function or module), a stack (by traceback) or a site (by size or
+ * domain). A function is a file and a name, the frames of a file whose name is not known being one
+ * group; frames whose file has no module are one group, and so are the sites that have lost their
+ * size (ptm_snap_site.folded). Frames that agree in file and line are one
  * group whatever their names, as the API compares frames; so stacks that are equal frame by frame
  * are one group. A name or column the members disagree on must not be shown: see ptm_group_agree
  * and `merged`.
@@ -18,13 +23,28 @@
 
 #include "snap/ptm_snap.h"
 
-typedef enum { PTM_BY_FILE, PTM_BY_LINE, PTM_BY_TRACEBACK } ptm_by;
+typedef enum {
+    PTM_BY_FILE,
+    PTM_BY_LINE,
+    PTM_BY_TRACEBACK,
+    PTM_BY_FUNCTION,
+    PTM_BY_MODULE,
+    PTM_BY_SIZE,
+    PTM_BY_DOMAIN
+} ptm_by;
 
 /* per frame: a block counts once for every frame of its stack, so several times under recursion
- * (what the standard library does); once: once per group. */
+ * (what the standard library does); once: once per group. By traceback, size and domain there is
+ * no difference. */
 typedef enum { PTM_FLAT, PTM_CUMULATIVE_FRAMES, PTM_CUMULATIVE_ONCE } ptm_cumulative;
 
-typedef enum { PTM_METRIC_LIVE, PTM_METRIC_PEAK, PTM_METRIC_ALLOCATED } ptm_metric;
+/* Freed: allocated and not alive when the snapshot was taken. */
+typedef enum {
+    PTM_METRIC_LIVE,
+    PTM_METRIC_PEAK,
+    PTM_METRIC_ALLOCATED,
+    PTM_METRIC_FREED
+} ptm_metric;
 
 /* Which end of a traceback is compared first when sizes and counts tie. */
 typedef enum { PTM_ORDER_RECENT_FIRST, PTM_ORDER_OLDEST_FIRST } ptm_order;
@@ -34,10 +54,11 @@ typedef struct {
     ptm_cumulative cumulative;
     ptm_metric metric;
     ptm_order order;
+    size_t limit; /* the first so many rows only; 0: all */
 } ptm_group_query;
 
 typedef struct {
-    uint32_t key;  /* string, frame or stack id, by query.by */
+    uint32_t key;  /* string, frame, stack or site id, by query.by */
     uint32_t snap; /* diffs: 0 the key is an id of the new snapshot, 1 of the old one */
     /* by traceback: 1 when the group has stacks beside `key` that differ from it in a name: show
      * its frames by ptm_group_agree's answer; else 0, and the frames of `key` are the truth */
@@ -53,11 +74,13 @@ typedef struct {
 } ptm_groups;
 
 /* Sites for which the metric counts no block make no group. Sorted from the biggest to the smallest
- * by size, count, traceback. */
+ * by size, count, traceback; in the place of the traceback, functions by file and name, modules by
+ * name, sizes and domains by number, and what is not known is the smallest. */
 ptm_err ptm_group(const ptm_snap *snap, const ptm_group_query *query, ptm_groups *out);
 
-/* Sorted from the biggest to the smallest by |size_diff|, size, |count_diff|, count, traceback. A
- * group that only the new snapshot has shows its whole size and count as the difference. */
+/* Sorted from the biggest to the smallest by |size_diff|, size, |count_diff|, count, traceback (or
+ * what stands in its place). A group that only the new snapshot has shows its whole size and count
+ * as the difference. */
 ptm_err ptm_diff(const ptm_snap *new_snap, const ptm_snap *old_snap, const ptm_group_query *query,
                  ptm_groups *out);
 
@@ -80,16 +103,37 @@ int ptm_stack_compare(const ptm_snap *a, ptm_stack_id sa, const ptm_snap *b, ptm
 static inline uint64_t
 ptm_site_count(const ptm_snap_site *site, ptm_metric metric)
 {
-    return metric == PTM_METRIC_LIVE   ? site->live
-           : metric == PTM_METRIC_PEAK ? site->peak
-                                       : site->allocated;
+    switch (metric) {
+    case PTM_METRIC_LIVE:
+        return site->live;
+    case PTM_METRIC_PEAK:
+        return site->peak;
+    case PTM_METRIC_ALLOCATED:
+        return site->allocated;
+    default: /* a file may say anything */
+        return site->allocated > site->live ? site->allocated - site->live : 0;
+    }
 }
 
 static inline uint64_t
 ptm_site_total_bytes(const ptm_snap_site *site, ptm_metric metric)
 {
-    return metric == PTM_METRIC_ALLOCATED ? site->allocated_bytes
-                                          : site->size * ptm_site_count(site, metric);
+    uint64_t live_bytes = site->size * site->live;
+    switch (metric) {
+    case PTM_METRIC_ALLOCATED:
+        return site->allocated_bytes;
+    case PTM_METRIC_FREED:
+        return site->allocated_bytes > live_bytes ? site->allocated_bytes - live_bytes : 0;
+    default:
+        return site->size * ptm_site_count(site, metric);
+    }
+}
+
+/* The count is known, not made up: see ptm_snap.lacks. */
+static inline bool
+ptm_snap_knows(const ptm_snap *snap, ptm_metric metric)
+{
+    return (snap->lacks >> metric & 1) == 0;
 }
 
 #endif

@@ -31,11 +31,4 @@ typedef struct {
 ptm_err ptm_keys_init(ptm_keys *keys, const ptm_snap *new_snap, const ptm_snap *old_snap);
 void ptm_keys_fini(ptm_keys *keys);
 
-/* Per frame, by file or by line. */
-static inline const uint32_t *
-ptm_keys_numbers(const ptm_keys *keys, int side, ptm_by by)
-{
-    return by == PTM_BY_FILE ? keys->file_of[side] : keys->line_of[side];
-}
-
 #endif

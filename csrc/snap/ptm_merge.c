@@ -53,12 +53,22 @@ map_string(mapping *m, ptm_str_id id)
     return m->strings[id];
 }
 
+static ptm_str_id
+map_file(mapping *m, ptm_str_id id)
+{
+    ptm_str_id file = map_string(m, id), module = ptm_snap_module(m->snap, id);
+    if (module != PTM_SNAP_NONE) {
+        ptm_snap_build_module(m->builder, file, map_string(m, module));
+    }
+    return file;
+}
+
 static ptm_frame_id
 map_frame(mapping *m, ptm_frame_id id)
 {
     if (m->frames[id] == NOT_YET) {
         ptm_snap_frame frame = m->snap->frames[id];
-        frame.file = map_string(m, frame.file);
+        frame.file = map_file(m, frame.file);
         frame.name = frame.name == PTM_SNAP_NONE ? PTM_SNAP_NONE : map_string(m, frame.name);
         m->frames[id] = ptm_snap_build_frame(m->builder, &frame);
     }
@@ -120,14 +130,17 @@ greatest_limit(const ptm_snap *const *snaps, size_t n)
 }
 
 static void
-add_losses(ptm_snap_builder *builder, const ptm_snap *const *snaps, size_t n)
+add_losses_and_lacks(ptm_snap_builder *builder, const ptm_snap *const *snaps, size_t n)
 {
     uint64_t blocks = 0, bytes = 0;
+    uint32_t lacks = 0;
     for (size_t i = 0; i < n; i++) {
         blocks = ptm_sum_saturated(blocks, snaps[i]->lost_blocks);
         bytes = ptm_sum_saturated(bytes, snaps[i]->lost_bytes);
+        lacks |= snaps[i]->lacks;
     }
     ptm_snap_build_losses(builder, blocks, bytes);
+    ptm_snap_build_lacks(builder, lacks);
 }
 
 ptm_err
@@ -143,6 +156,6 @@ ptm_snap_merge(const ptm_snap *const *snaps, size_t n, ptm_snap **out)
         ptm_snap_build_free(builder);
         return PTM_ENOMEM;
     }
-    add_losses(builder, snaps, n);
+    add_losses_and_lacks(builder, snaps, n);
     return ptm_snap_build_finish(builder, out);
 }

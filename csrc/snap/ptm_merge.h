@@ -11,7 +11,8 @@
  * Cost      linear in the sites, and in the stacks, frames and strings of all snapshots
  *
  * Laws      For every group of every metric: its sum in the merged snapshot is the sum of its sums.
- *           Losses add up, the greatest limit holds. Sites stand in the order in which their first
+ *           (By module: as far as they agree which module a file is; the first that knows one
+ *           tells.) Losses add up, the greatest limit holds, what one lacks all lack. Sites stand in the order in which their first
  *           part was met. A frame keeps a position where all snapshots agree in it.
  *           Peaks of several processes are of different moments: their sum is an upper bound of
  *           what the processes had at any moment together.

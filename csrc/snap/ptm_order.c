@@ -5,6 +5,9 @@
  * recursion is needed, however long the tracebacks that tie. The keys of a traceback are the ranks
  * of its frames in the order of (file, lineno), two to a key, from 1 on, and 0 past its end: what
  * ends first is smaller.
+ *
+ * With a limit, a run that begins behind it is left as it is, and of a run that reaches beyond it
+ * only the rows are sorted whose key is among the greatest that are wanted, ties included.
  */
 #include "snap/ptm_order.h"
 
@@ -35,9 +38,10 @@ typedef struct {
 
 typedef struct {
     const ptm_keys *keys;
+    const ptm_numbers *numbers; /* NULL: by traceback */
     const ptm_group_query *query;
     ptm_group_row *rows;
-    size_t n_rows;
+    size_t n_rows, n_wanted;
     item *items, *spare;
     run *runs;
     size_t n_runs, runs_capacity;
@@ -103,9 +107,54 @@ sort_items(item *items, size_t n, item *spare)
     }
 }
 
+/* The key that is the `wanted`-th greatest; 0 < wanted <= n. Byte by byte from the upper end: the
+ * keys that share the bytes so far are counted by their next one. */
+static uint64_t
+key_at(const item *items, size_t n, size_t wanted)
+{
+    uint64_t prefix = 0;
+    for (int shift = 56; shift >= 0; shift -= 8) {
+        size_t counts[256] = {0};
+        for (size_t i = 0; i < n; i++) {
+            if (shift == 56 || items[i].key >> (shift + 8) == prefix) {
+                counts[(items[i].key >> shift) & 0xff]++;
+            }
+        }
+        uint32_t byte = 255;
+        for (; counts[byte] < wanted; byte--) {
+            wanted -= counts[byte];
+        }
+        prefix = prefix << 8 | byte;
+    }
+    return prefix;
+}
+
+/* Brings the `wanted` greatest to the front, with all that tie with the last of them; returns how
+ * many these are. */
+static size_t
+select_items(item *items, size_t n, size_t wanted)
+{
+    if (wanted >= n) {
+        return n;
+    }
+    uint64_t least = key_at(items, n, wanted);
+    size_t n_selected = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (items[i].key >= least) {
+            item swap = items[n_selected];
+            items[n_selected++] = items[i];
+            items[i] = swap;
+        }
+    }
+    return n_selected;
+}
+
 static bool
 push_run(sorting *s, size_t first, size_t len, uint32_t level)
 {
+    if (first >= s->n_wanted) {
+        return true;
+    }
     if (s->n_runs == s->runs_capacity) {
         size_t capacity = s->runs_capacity * 2 + 64;
         run *runs = realloc(s->runs, capacity * sizeof(*runs));
@@ -241,10 +290,13 @@ ready_for_tracebacks(sorting *s)
            && (s->query->order == PTM_ORDER_RECENT_FIRST || s->window != NULL || make_window(s));
 }
 
-/* Where a file or a line comes: any of its frames tells. */
+/* Where a group that is no traceback comes: any of its frames or sites tells. */
 static uint64_t
-single_frame_key(const sorting *s, const ptm_group_row *row)
+group_key(const sorting *s, const ptm_group_row *row)
 {
+    if (s->numbers->order[row->snap] != NULL) {
+        return s->numbers->order[row->snap][row->key];
+    }
     return s->query->by == PTM_BY_FILE ? s->keys->order_of_file[row->snap][row->key]
                                        : s->keys->order_of[row->snap][row->key];
 }
@@ -260,7 +312,7 @@ set_keys(sorting *s, item *items, size_t n, uint32_t level)
     }
     else if (s->query->by != PTM_BY_TRACEBACK) {
         for (size_t i = 0; i < n; i++) {
-            items[i].key = single_frame_key(s, &s->rows[items[i].row]);
+            items[i].key = group_key(s, &s->rows[items[i].row]);
         }
     }
     else if (!ready_for_tracebacks(s)) {
@@ -287,6 +339,7 @@ sort_run(sorting *s, run r)
     if (!set_keys(s, items, r.len, r.level)) {
         return false;
     }
+    r.len = select_items(items, r.len, s->n_wanted - r.first);
     sort_items(items, r.len, s->spare);
     if (r.level == KEY_TRACEBACK && s->query->by != PTM_BY_TRACEBACK) {
         return true; /* the last key there is */
@@ -319,29 +372,36 @@ sort_all(sorting *s)
             return false;
         }
     }
-    ptm_group_row *sorted = malloc(s->n_rows * sizeof(*sorted));
+    ptm_group_row *sorted = malloc(s->n_wanted * sizeof(*sorted));
     if (sorted == NULL) {
         return false;
     }
-    for (size_t i = 0; i < s->n_rows; i++) {
+    for (size_t i = 0; i < s->n_wanted; i++) {
         sorted[i] = s->rows[s->items[i].row];
     }
-    memcpy(s->rows, sorted, s->n_rows * sizeof(*sorted));
+    memcpy(s->rows, sorted, s->n_wanted * sizeof(*sorted));
     free(sorted);
     return true;
 }
 
 ptm_err
-ptm_order_rows(const ptm_keys *keys, const ptm_group_query *query, ptm_group_row *rows,
-               size_t n_rows)
+ptm_order_rows(const ptm_keys *keys, const ptm_numbers *numbers, const ptm_group_query *query,
+               ptm_groups *groups)
 {
-    if (n_rows < 2) {
+    size_t n = groups->n_rows, wanted = query->limit != 0 && query->limit < n ? query->limit : n;
+    if (n < 2) {
         return PTM_OK;
     }
-    sorting s = {.keys = keys, .query = query, .rows = rows, .n_rows = n_rows};
-    s.items = malloc(n_rows * sizeof(*s.items));
-    s.spare = malloc(n_rows * sizeof(*s.spare));
+    sorting s = {.keys = keys,
+                 .numbers = numbers,
+                 .query = query,
+                 .rows = groups->rows,
+                 .n_rows = n,
+                 .n_wanted = wanted};
+    s.items = malloc(n * sizeof(*s.items));
+    s.spare = malloc(n * sizeof(*s.spare));
     bool ok = s.items != NULL && s.spare != NULL && sort_all(&s);
+    groups->n_rows = ok ? wanted : n;
     free(s.items);
     free(s.spare);
     free(s.runs);

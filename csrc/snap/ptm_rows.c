@@ -6,12 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Sums by file or line, per side, and what a number stands for on each side. */
+/* Sums by number, per side, and what a number stands for on each side. */
 typedef struct {
-    size_t n_numbers;
+    ptm_numbers numbers;
     ptm_sum *sums[2];
-    uint32_t *
-        id_of[2]; /* number -> string or frame id of that side; set for the numbers that side has */
+    uint32_t *id_of[2]; /* number -> a row's key; set for the numbers that side has */
 } table;
 
 static bool
@@ -43,25 +42,36 @@ table_fini(table *t)
         free(t->sums[side]);
         free(t->id_of[side]);
     }
+    ptm_numbers_fini(&t->numbers);
+}
+
+/* The first item of each number speaks for it. */
+static void
+name_numbers(const ptm_snap *snap, ptm_by by, const uint32_t *number_of, uint32_t *id_of)
+{
+    for (uint32_t i = ptm_by_site(by) ? snap->n_sites : snap->n_frames; i-- > 0;) {
+        id_of[number_of[i]] = by == PTM_BY_FILE   ? snap->frames[i].file
+                              : by == PTM_BY_LINE ? snap->frames[i].line_key
+                                                  : i;
+    }
 }
 
 static ptm_err
 table_fill(const ptm_keys *keys, const ptm_group_query *query, table *t)
 {
-    t->n_numbers = query->by == PTM_BY_FILE ? keys->n_files : keys->n_lines;
+    ptm_err err = ptm_numbers_init(&t->numbers, keys, query->by);
+    if (err != PTM_OK) {
+        return err;
+    }
     for (int side = 0; side < 2 && keys->snap[side] != NULL; side++) {
         const ptm_snap *snap = keys->snap[side];
-        const uint32_t *number_of = ptm_keys_numbers(keys, side, query->by);
-        t->sums[side] = calloc(t->n_numbers + 1, sizeof(ptm_sum));
-        t->id_of[side] = malloc((t->n_numbers + 1) * sizeof(uint32_t));
+        t->sums[side] = calloc(t->numbers.n + 1, sizeof(ptm_sum));
+        t->id_of[side] = malloc((t->numbers.n + 1) * sizeof(uint32_t));
         if (t->sums[side] == NULL || t->id_of[side] == NULL) {
             return PTM_ENOMEM;
         }
-        for (uint32_t i = 0; i < snap->n_frames; i++) {
-            const ptm_snap_frame *frame = &snap->frames[i];
-            t->id_of[side][number_of[i]] = query->by == PTM_BY_FILE ? frame->file : frame->line_key;
-        }
-        ptm_err err = ptm_sums_add(keys, side, query, t->sums[side]);
+        name_numbers(snap, query->by, t->numbers.of[side], t->id_of[side]);
+        err = ptm_sums_add(snap, side, &t->numbers, query, t->sums[side]);
         if (err != PTM_OK) {
             return err;
         }
@@ -74,7 +84,7 @@ table_rows(const ptm_keys *keys, const table *t, ptm_groups *out)
 {
     size_t n_rows = 0;
     const ptm_sum none = {0};
-    for (size_t i = 0; i < t->n_numbers; i++) {
+    for (size_t i = 0; i < t->numbers.n; i++) {
         n_rows += t->sums[0][i].count != 0 || (is_diff(keys) && t->sums[1][i].count != 0);
     }
     ptm_group_row *row = malloc((n_rows + 1) * sizeof(*row));
@@ -82,7 +92,7 @@ table_rows(const ptm_keys *keys, const table *t, ptm_groups *out)
         return PTM_ENOMEM;
     }
     *out = (ptm_groups){row, n_rows};
-    for (size_t i = 0; i < t->n_numbers; i++) {
+    for (size_t i = 0; i < t->numbers.n; i++) {
         ptm_sum now = t->sums[0][i], old = is_diff(keys) ? t->sums[1][i] : none;
         if (now.count != 0 || old.count != 0) {
             *row = row_of(keys, now, old);
@@ -93,6 +103,18 @@ table_rows(const ptm_keys *keys, const table *t, ptm_groups *out)
     return PTM_OK;
 }
 
+/* The rows in order; on a failure they are freed. */
+static ptm_err
+order(const ptm_keys *keys, const ptm_numbers *numbers, const ptm_group_query *query,
+      ptm_groups *groups)
+{
+    ptm_err err = ptm_order_rows(keys, numbers, query, groups);
+    if (err != PTM_OK) {
+        ptm_groups_free(groups);
+    }
+    return err;
+}
+
 static ptm_err
 by_number(const ptm_keys *keys, const ptm_group_query *query, ptm_groups *out)
 {
@@ -100,6 +122,9 @@ by_number(const ptm_keys *keys, const ptm_group_query *query, ptm_groups *out)
     ptm_err err = table_fill(keys, query, &t);
     if (err == PTM_OK) {
         err = table_rows(keys, &t, out);
+    }
+    if (err == PTM_OK) {
+        err = order(keys, &t.numbers, query, out);
     }
     table_fini(&t);
     return err;
@@ -121,7 +146,7 @@ by_traceback(const ptm_keys *keys, const ptm_group_query *query, ptm_groups *out
         out->rows[i].merged = bag->merged;
     }
     free(bags.items);
-    return out->rows != NULL ? PTM_OK : PTM_ENOMEM;
+    return out->rows != NULL ? order(keys, NULL, query, out) : PTM_ENOMEM;
 }
 
 ptm_err
@@ -130,16 +155,10 @@ ptm_rows_make(const ptm_keys *keys, const ptm_group_query *query, ptm_groups *ou
     ptm_groups groups;
     ptm_err err = query->by == PTM_BY_TRACEBACK ? by_traceback(keys, query, &groups)
                                                 : by_number(keys, query, &groups);
-    if (err != PTM_OK) {
-        return err;
+    if (err == PTM_OK) {
+        *out = groups;
     }
-    err = ptm_order_rows(keys, query, groups.rows, groups.n_rows);
-    if (err != PTM_OK) {
-        free(groups.rows);
-        return err;
-    }
-    *out = groups;
-    return PTM_OK;
+    return err;
 }
 
 void

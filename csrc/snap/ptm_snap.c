@@ -30,6 +30,7 @@ ptm_snap_memory_bytes(const ptm_snap *snap)
     if (((const ptm_snap_box *)snap)->base != NULL) {
         return bytes; /* the tables are counted where they are owned */
     }
+    bytes += snap->modules == NULL ? 0 : snap->n_strings * sizeof(ptm_str_id);
     return bytes + snap->n_frames * sizeof(ptm_snap_frame) + snap->n_stacks * sizeof(ptm_snap_stack)
            + (snap->n_strings + (size_t)1) * sizeof(uint64_t) + snap->str_offset[snap->n_strings];
 }

@@ -16,6 +16,8 @@
  *   (parent, frame) occurs once: equal stacks have equal ids. Two frames may agree in file and line
  *   and differ in name; the API calls those equal, see ptm_snap_frame.line_key.
  *   Sites keep the order in which they were added.
+ *   What says which files are which modules is kept beside the strings, and not every snapshot has
+ *   it: see ptm_snap_module.
  */
 #ifndef PTM_SNAP_H
 #define PTM_SNAP_H
@@ -62,6 +64,8 @@ typedef struct ptm_snap {
     const ptm_snap_stack *stacks; /* [0] is the empty stack */
     const ptm_snap_site *sites;
     uint64_t lost_blocks, lost_bytes; /* what the tracer could not record up to this moment */
+    const ptm_str_id *modules;        /* n_strings; NULL: none; see ptm_snap_module */
+    uint32_t lacks;                   /* bits 1 << ptm_metric: counts that are made up, not known */
 } ptm_snap;
 
 void ptm_snap_incref(ptm_snap *snap);
@@ -73,6 +77,14 @@ ptm_snap_string(const ptm_snap *snap, ptm_str_id id, size_t *len)
 {
     *len = (size_t)(snap->str_offset[id + 1] - snap->str_offset[id]);
     return snap->str_bytes + snap->str_offset[id];
+}
+
+/* The dotted name by which import would have found the file when the snapshot was taken, or
+ * PTM_SNAP_NONE. Equal names have equal ids; a file or a function of that name may have another. */
+static inline ptm_str_id
+ptm_snap_module(const ptm_snap *snap, ptm_str_id file)
+{
+    return snap->modules == NULL ? PTM_SNAP_NONE : snap->modules[file];
 }
 
 /* -- building -------------------------------------------------------------------------------- */
@@ -99,6 +111,10 @@ void ptm_snap_build_site(ptm_snap_builder *b, const ptm_snap_site *site);
  * appended. Counts stop at the greatest number there is. */
 void ptm_snap_build_site_sum(ptm_snap_builder *b, const ptm_snap_site *site);
 void ptm_snap_build_losses(ptm_snap_builder *b, uint64_t blocks, uint64_t bytes);
+/* Both are strings of `b`. A file that has a module already keeps it. */
+void ptm_snap_build_module(ptm_snap_builder *b, ptm_str_id file, ptm_str_id module);
+void ptm_snap_build_lacks(ptm_snap_builder *b, uint32_t metrics); /* ptm_snap.lacks, all but these
+                                                                     are known */
 /* Frees the builder in any case. */
 ptm_err ptm_snap_build_finish(ptm_snap_builder *b, ptm_snap **out);
 

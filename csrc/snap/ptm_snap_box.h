@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * ptm_snap_box - what lies behind a ptm_snap: who owns its arrays. For ptm_snap.c and
- * ptm_snap_build.c only.
+ * ptm_snap_box - what lies behind a ptm_snap: who owns its arrays. For ptm_snap.c,
+ * ptm_snap_build.c and ptm_modules.c only.
  */
 #ifndef PTM_SNAP_BOX_H
 #define PTM_SNAP_BOX_H
@@ -11,7 +11,16 @@
 typedef struct {
     ptm_snap snap;  /* first: a ptm_snap * is a ptm_snap_box * */
     ptm_snap *base; /* owns strings, frames and stacks; NULL: they are in `owned` */
-    void *owned[5]; /* free()d with the snapshot */
+    void *owned[6]; /* free()d with the snapshot; by PTM_OWNED_... unless it is a subset */
 } ptm_snap_box;
+
+enum {
+    PTM_OWNED_OFFSETS,
+    PTM_OWNED_BYTES,
+    PTM_OWNED_FRAMES,
+    PTM_OWNED_STACKS,
+    PTM_OWNED_SITES,
+    PTM_OWNED_MODULES
+};
 
 #endif

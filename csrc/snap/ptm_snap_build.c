@@ -21,10 +21,12 @@ struct ptm_snap_builder {
     column str_bytes;
     column frames, stacks, sites;
     column only_child; /* uint32_t per stack: 0 none, MANY: look in stack_ids, else its one child */
+    column modules;    /* ptm_str_id by file, as far as the last file that has one */
     ptm_ids str_ids, frame_ids, line_ids, stack_ids;
     ptm_ids site_ids; /* of the sites added by ptm_snap_build_site_sum */
     uint32_t traceback_limit;
     uint64_t lost_blocks, lost_bytes;
+    uint32_t lacks;
     bool failed;
 };
 
@@ -93,8 +95,8 @@ ptm_snap_build_free(ptm_snap_builder *b)
     if (b == NULL) {
         return;
     }
-    column *columns[] = {&b->str_offset, &b->str_bytes,  &b->frames,
-                         &b->stacks,     &b->only_child, &b->sites};
+    column *columns[] = {&b->str_offset, &b->str_bytes, &b->frames, &b->stacks,
+                         &b->only_child, &b->sites,     &b->modules};
     for (size_t i = 0; i < PTM_ARRAY_LEN(columns); i++) {
         free(columns[i]->items);
     }
@@ -389,6 +391,38 @@ ptm_snap_build_losses(ptm_snap_builder *b, uint64_t blocks, uint64_t bytes)
     b->lost_bytes = bytes;
 }
 
+void
+ptm_snap_build_lacks(ptm_snap_builder *b, uint32_t metrics)
+{
+    b->lacks = metrics;
+}
+
+/* The column of modules as long as `n` files need it, those without one being PTM_SNAP_NONE. */
+static bool
+lengthen_modules(ptm_snap_builder *b, size_t n)
+{
+    column *modules = &b->modules;
+    if (n > modules->len) {
+        if (!column_reserve(modules, n - modules->len, sizeof(ptm_str_id))) {
+            b->failed = true;
+            return false;
+        }
+        memset((ptm_str_id *)modules->items + modules->len, 0xff,
+               (n - modules->len) * sizeof(ptm_str_id));
+        modules->len = n;
+    }
+    return true;
+}
+
+void
+ptm_snap_build_module(ptm_snap_builder *b, ptm_str_id file, ptm_str_id module)
+{
+    if (!b->failed && lengthen_modules(b, (size_t)file + 1)) {
+        ptm_str_id *of_file = (ptm_str_id *)b->modules.items + file;
+        *of_file = *of_file == PTM_SNAP_NONE ? module : *of_file;
+    }
+}
+
 /* Takes the column out of the builder, without the room it did not use. */
 static void *
 take(column *col, size_t item_bytes)
@@ -404,7 +438,8 @@ take(column *col, size_t item_bytes)
 ptm_err
 ptm_snap_build_finish(ptm_snap_builder *b, ptm_snap **out)
 {
-    ptm_snap_box *box = b->failed ? NULL : calloc(1, sizeof(*box));
+    bool ready = !b->failed && (b->modules.len == 0 || lengthen_modules(b, b->str_offset.len - 1));
+    ptm_snap_box *box = ready ? calloc(1, sizeof(*box)) : NULL;
     if (box == NULL) {
         ptm_snap_build_free(b);
         return PTM_ENOMEM;
@@ -416,14 +451,18 @@ ptm_snap_build_finish(ptm_snap_builder *b, ptm_snap **out)
         .n_frames = (uint32_t)b->frames.len,
         .n_stacks = (uint32_t)b->stacks.len,
         .n_sites = (uint32_t)b->sites.len,
-        .str_offset = box->owned[0] = take(&b->str_offset, sizeof(uint64_t)),
-        .str_bytes = box->owned[1] = take(&b->str_bytes, 1),
-        .frames = box->owned[2] = take(&b->frames, sizeof(ptm_snap_frame)),
-        .stacks = box->owned[3] = take(&b->stacks, sizeof(ptm_snap_stack)),
-        .sites = box->owned[4] = take(&b->sites, sizeof(ptm_snap_site)),
+        .str_offset = box->owned[PTM_OWNED_OFFSETS] = take(&b->str_offset, sizeof(uint64_t)),
+        .str_bytes = box->owned[PTM_OWNED_BYTES] = take(&b->str_bytes, 1),
+        .frames = box->owned[PTM_OWNED_FRAMES] = take(&b->frames, sizeof(ptm_snap_frame)),
+        .stacks = box->owned[PTM_OWNED_STACKS] = take(&b->stacks, sizeof(ptm_snap_stack)),
+        .sites = box->owned[PTM_OWNED_SITES] = take(&b->sites, sizeof(ptm_snap_site)),
         .lost_blocks = b->lost_blocks,
         .lost_bytes = b->lost_bytes,
+        .lacks = b->lacks,
     };
+    if (b->modules.len != 0) {
+        box->snap.modules = box->owned[PTM_OWNED_MODULES] = take(&b->modules, sizeof(ptm_str_id));
+    }
     ptm_snap_build_free(b);
     *out = &box->snap;
     return PTM_OK;

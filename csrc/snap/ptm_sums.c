@@ -205,22 +205,36 @@ add_tree(const ptm_snap *snap, const uint32_t *number_of, size_t n_numbers,
     return err;
 }
 
-ptm_err
-ptm_sums_add(const ptm_keys *keys, int side, const ptm_group_query *query, ptm_sum *sums)
+static void
+add_sites(const ptm_snap *snap, const uint32_t *number_of, ptm_metric metric, ptm_sum *sums)
 {
-    const ptm_snap *snap = keys->snap[side];
-    const uint32_t *number_of = ptm_keys_numbers(keys, side, query->by);
-    size_t n_numbers = query->by == PTM_BY_FILE ? keys->n_files : keys->n_lines;
+    for (uint32_t i = 0; i < snap->n_sites; i++) {
+        ptm_sum sum = sum_of_site(&snap->sites[i], metric);
+        if (sum.count != 0) {
+            add(&sums[number_of[i]], sum);
+        }
+    }
+}
+
+ptm_err
+ptm_sums_add(const ptm_snap *snap, int side, const ptm_numbers *numbers,
+             const ptm_group_query *query, ptm_sum *sums)
+{
+    const uint32_t *number_of = numbers->of[side];
+    if (ptm_by_site(query->by)) {
+        add_sites(snap, number_of, query->metric, sums);
+        return PTM_OK;
+    }
     if (query->cumulative == PTM_FLAT) {
         add_flat(snap, number_of, query->metric, sums);
         return PTM_OK;
     }
     if (!walking_is_cheaper(snap, query)) {
-        return add_tree(snap, number_of, n_numbers, query, sums);
+        return add_tree(snap, number_of, numbers->n, query, sums);
     }
     if (query->cumulative == PTM_CUMULATIVE_FRAMES) {
         walk_per_frame(snap, number_of, query->metric, sums);
         return PTM_OK;
     }
-    return walk_once(snap, number_of, n_numbers, query->metric, sums);
+    return walk_once(snap, number_of, numbers->n, query->metric, sums);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * ptm_sums - bytes and blocks of a snapshot's sites, summed by file, by line or by traceback.
+ * ptm_sums - bytes and blocks of a snapshot's sites, summed by traceback or by whatever
+ * ptm_numbers knows.
  *
  * Threads   reads immutable snapshots only
  * Failure   PTM_ENOMEM; what was passed in is in no defined state then
@@ -10,15 +11,16 @@
 #ifndef PTM_SUMS_H
 #define PTM_SUMS_H
 
-#include "snap/ptm_keys.h"
+#include "snap/ptm_numbers.h"
 
 typedef struct {
     uint64_t size;  /* bytes */
     uint64_t count; /* blocks; 0: there is no such group */
 } ptm_sum;
 
-/* By file or line: adds to sums[number], numbers as in `keys`. */
-ptm_err ptm_sums_add(const ptm_keys *keys, int side, const ptm_group_query *query, ptm_sum *sums);
+/* Not by traceback: adds to sums[number]. */
+ptm_err ptm_sums_add(const ptm_snap *snap, int side, const ptm_numbers *numbers,
+                     const ptm_group_query *query, ptm_sum *sums);
 
 /* By traceback. */
 typedef struct {

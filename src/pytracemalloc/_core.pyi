@@ -8,7 +8,11 @@ _Self = TypeVar("_Self")
 _Path = str | bytes | PathLike[str] | PathLike[bytes]
 _RawFrame = tuple[str, int]
 _RawTrace = tuple[int, int, Sequence[_RawFrame], int | None]
-_GroupBy = Literal["filename", "lineno", "traceback"]
+_GroupBy = Literal[
+    "filename", "lineno", "traceback", "function", "module", "size", "domain"
+]
+_Cumulative = bool | Literal["once"]
+_Metric = Literal["live", "peak", "allocated", "freed"]
 _At = Literal["end", "peak", "allocated"]
 
 __version__: str
@@ -98,6 +102,10 @@ class Statistic:
     size: int
     count: int
     def __init__(self, traceback: Traceback, size: int, count: int) -> None: ...
+    # By group_by: str, (str, int), Traceback, (str, str | None), str | None,
+    # int | None, int; the traceback if it was made by hand.
+    @property
+    def key(self) -> Any: ...
     def __hash__(self) -> int: ...
     def __eq__(self, other: object) -> bool: ...
 
@@ -115,6 +123,8 @@ class StatisticDiff:
         count: int,
         count_diff: int,
     ) -> None: ...
+    @property
+    def key(self) -> Any: ...
     def __hash__(self) -> int: ...
     def __eq__(self, other: object) -> bool: ...
 
@@ -154,19 +164,41 @@ class Snapshot:
     def filter_traces(self, filters: Iterable[BaseFilter]) -> Snapshot: ...
     @overload
     def statistics(
-        self, group_by: _GroupBy, cumulative: bool = False
+        self,
+        group_by: _GroupBy,
+        cumulative: _Cumulative = False,
+        *,
+        limit: SupportsIndex | None = None,
+        metric: _Metric | None = None,
     ) -> list[Statistic]: ...
     @overload
     def statistics(
-        self, *, key_type: _GroupBy, cumulative: bool = False
+        self,
+        *,
+        key_type: _GroupBy,
+        cumulative: _Cumulative = False,
+        limit: SupportsIndex | None = None,
+        metric: _Metric | None = None,
     ) -> list[Statistic]: ...
     @overload
     def compare_to(
-        self, old_snapshot: Snapshot, group_by: _GroupBy, cumulative: bool = False
+        self,
+        old_snapshot: Snapshot,
+        group_by: _GroupBy,
+        cumulative: _Cumulative = False,
+        *,
+        limit: SupportsIndex | None = None,
+        metric: _Metric | None = None,
     ) -> list[StatisticDiff]: ...
     @overload
     def compare_to(
-        self, old_snapshot: Snapshot, *, key_type: _GroupBy, cumulative: bool = False
+        self,
+        old_snapshot: Snapshot,
+        *,
+        key_type: _GroupBy,
+        cumulative: _Cumulative = False,
+        limit: SupportsIndex | None = None,
+        metric: _Metric | None = None,
     ) -> list[StatisticDiff]: ...
     @classmethod
     def merge(cls: type[_Self], snapshots: Iterable[Snapshot]) -> _Self: ...

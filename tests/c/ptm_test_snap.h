@@ -25,6 +25,22 @@ static const char *const test_files[] = {
 static const char *const test_names[] = {"f",           "g", "", "<module>", "f.<locals>.<lambda>",
                                          "\xed\xa0\x80"};
 
+static const char *const test_modules[] = {"a", "pkg.a", "f", "pkg"};
+
+/* To some of the files, or to none. */
+static inline void
+test_give_modules(ptm_snap_builder *b)
+{
+    uint32_t rarity = ptm_test_below(3);
+    for (size_t i = 0; rarity != 0 && i < PTM_ARRAY_LEN(test_files); i++) {
+        const char *module = test_modules[ptm_test_below(PTM_ARRAY_LEN(test_modules))];
+        if (ptm_test_below(rarity) == 0) {
+            ptm_str_id file = ptm_snap_build_string(b, test_files[i], strlen(test_files[i]));
+            ptm_snap_build_module(b, file, ptm_snap_build_string(b, module, strlen(module)));
+        }
+    }
+}
+
 static inline ptm_frame_id
 test_frame(ptm_snap_builder *b)
 {
@@ -89,6 +105,8 @@ test_snap(uint32_t n_sites, uint32_t limit)
         ptm_snap_build_site(b, &site);
     }
     ptm_snap_build_losses(b, ptm_test_below(3), ptm_test_below(300));
+    ptm_snap_build_lacks(b, ptm_test_below(4) == 0 ? ptm_test_below(16) : 0);
+    test_give_modules(b);
     free(made);
     free(nframe);
     ptm_snap *snap;

@@ -6,10 +6,18 @@
 #include "ptm_test_snap.h"
 #include "snap/ptm_group.h"
 
-/* A traceback as the API compares it: most recent frame first; by file: one frame with line 0. */
+/* A text, or none. */
 typedef struct {
-    const char *file;
-    size_t file_len;
+    const char *text;
+    size_t len;
+    bool known;
+} plain_text;
+
+/* What a group is compared by. By traceback its frames, the most recent one first; else one frame
+ * that has: by file a file, by line that and the line, by function file and name, by module the
+ * name only, by size and by domain the number as its line. */
+typedef struct {
+    plain_text file, name;
     int64_t lineno;
 } plain_frame;
 
@@ -25,12 +33,21 @@ typedef struct {
 } model;
 
 static int
+compare_texts(plain_text a, plain_text b)
+{
+    if (!a.known || !b.known) {
+        return a.known - b.known;
+    }
+    int diff = memcmp(a.text, b.text, a.len < b.len ? a.len : b.len);
+    return diff != 0 ? diff : (a.len > b.len) - (a.len < b.len);
+}
+
+static int
 compare_plain_frames(const plain_frame *a, const plain_frame *b)
 {
-    size_t shorter = a->file_len < b->file_len ? a->file_len : b->file_len;
-    int diff = memcmp(a->file, b->file, shorter);
-    diff = diff != 0 ? diff : (a->file_len > b->file_len) - (a->file_len < b->file_len);
-    return diff != 0 ? diff : (a->lineno > b->lineno) - (a->lineno < b->lineno);
+    int diff = compare_texts(a->file, b->file);
+    diff = diff != 0 ? diff : (a->lineno > b->lineno) - (a->lineno < b->lineno);
+    return diff != 0 ? diff : compare_texts(a->name, b->name);
 }
 
 static int
@@ -47,25 +64,72 @@ compare_plain(const plain_group *a, const plain_group *b, ptm_order order)
     return (a->n_frames > b->n_frames) - (a->n_frames < b->n_frames);
 }
 
-static plain_frame
-plain_frame_of(const ptm_snap *snap, ptm_frame_id id, ptm_by by)
+static plain_text
+plain_text_of(const ptm_snap *snap, ptm_str_id id)
 {
-    plain_frame plain = {.lineno = by == PTM_BY_FILE ? 0 : snap->frames[id].lineno};
-    plain.file = ptm_snap_string(snap, snap->frames[id].file, &plain.file_len);
+    plain_text plain = {.text = "", .known = id != PTM_SNAP_NONE};
+    if (plain.known) {
+        plain.text = ptm_snap_string(snap, id, &plain.len);
+    }
     return plain;
 }
 
-/* The stack, or for by file and by line its frame number `which` only (UINT32_MAX: the whole). */
+static plain_frame
+plain_frame_of(const ptm_snap *snap, ptm_frame_id id, ptm_by by)
+{
+    const ptm_snap_frame *frame = &snap->frames[id];
+    ptm_str_id module = snap->modules == NULL ? PTM_SNAP_NONE : snap->modules[frame->file];
+    plain_frame plain = {.lineno = by == PTM_BY_LINE || by == PTM_BY_TRACEBACK ? frame->lineno : 0};
+    if (by != PTM_BY_MODULE) {
+        plain.file = plain_text_of(snap, frame->file);
+    }
+    if (by == PTM_BY_FUNCTION || by == PTM_BY_MODULE) {
+        plain.name = plain_text_of(snap, by == PTM_BY_MODULE ? module : frame->name);
+    }
+    return plain;
+}
+
+/* Of a stack the whole, or unless by traceback its frame number `which`. */
 static plain_group
 plain_of(const ptm_snap *snap, ptm_stack_id stack, uint32_t which, ptm_by by)
 {
     plain_group plain = {.frames = calloc(snap->stacks[stack].nframe + 1, sizeof(plain_frame))};
     for (uint32_t i = 0; stack != 0; stack = snap->stacks[stack].parent, i++) {
-        if (which == UINT32_MAX || i == which) {
+        if (by == PTM_BY_TRACEBACK || i == which) {
             plain.frames[plain.n_frames++] = plain_frame_of(snap, snap->stacks[stack].frame, by);
         }
     }
     return plain;
+}
+
+static plain_group
+plain_of_site(const ptm_snap_site *site, ptm_by by)
+{
+    plain_group plain = {.frames = calloc(1, sizeof(plain_frame)), .n_frames = 1};
+    plain.frames[0].lineno = by == PTM_BY_DOMAIN ? (int64_t)site->domain
+                             : site->folded      ? -1
+                                                 : (int64_t)site->size;
+    return plain;
+}
+
+static bool
+is_of_sites(ptm_by by)
+{
+    return by == PTM_BY_SIZE || by == PTM_BY_DOMAIN;
+}
+
+static uint64_t
+plain_count(const ptm_snap_site *site, ptm_metric metric)
+{
+    uint64_t freed = site->allocated < site->live ? 0 : site->allocated - site->live;
+    return (uint64_t[]){site->live, site->peak, site->allocated, freed}[metric];
+}
+
+static uint64_t
+plain_bytes(const ptm_snap_site *site, ptm_metric metric)
+{
+    uint64_t live = site->live * site->size, all = site->allocated_bytes;
+    return (uint64_t[]){live, site->peak * site->size, all, all < live ? 0 : all - live}[metric];
 }
 
 static plain_group *
@@ -86,15 +150,16 @@ static void
 model_add(model *m, const ptm_snap *snap, const ptm_snap_site *site, const ptm_group_query *q,
           int side)
 {
-    uint64_t count = ptm_site_count(site, q->metric), bytes = ptm_site_total_bytes(site, q->metric);
-    uint32_t n = q->by == PTM_BY_TRACEBACK || q->cumulative == PTM_FLAT
+    uint64_t count = plain_count(site, q->metric), bytes = plain_bytes(site, q->metric);
+    uint32_t n = q->by == PTM_BY_TRACEBACK || is_of_sites(q->by) || q->cumulative == PTM_FLAT
                      ? 1
                      : snap->stacks[site->stack].nframe;
     plain_group *seen[64];
     uint32_t n_seen = 0;
     for (uint32_t i = 0; count != 0 && i < n; i++) {
-        uint32_t which = q->by == PTM_BY_TRACEBACK ? UINT32_MAX : i;
-        plain_group *group = model_group(m, plain_of(snap, site->stack, which, q->by));
+        plain_group *group =
+            model_group(m, is_of_sites(q->by) ? plain_of_site(site, q->by)
+                                              : plain_of(snap, site->stack, i, q->by));
         bool again = false;
         for (uint32_t k = 0; k < n_seen; k++) {
             again |= seen[k] == group;
@@ -131,16 +196,18 @@ static plain_group
 plain_of_row(const ptm_snap *snap, const ptm_group_row *row, ptm_by by)
 {
     if (by == PTM_BY_TRACEBACK) {
-        return plain_of(snap, row->key, UINT32_MAX, by);
+        return plain_of(snap, row->key, 0, by);
+    }
+    if (is_of_sites(by)) {
+        return plain_of_site(&snap->sites[row->key], by);
     }
     plain_group plain = {.frames = calloc(1, sizeof(plain_frame)), .n_frames = 1};
-    if (by == PTM_BY_LINE) {
-        plain.frames[0] = plain_frame_of(snap, row->key, by);
-        CHECK_EQ(snap->frames[row->key].line_key, row->key);
+    if (by == PTM_BY_FILE) {
+        plain.frames[0].file = plain_text_of(snap, row->key);
+        return plain;
     }
-    else {
-        plain.frames[0].file = ptm_snap_string(snap, row->key, &plain.frames[0].file_len);
-    }
+    plain.frames[0] = plain_frame_of(snap, row->key, by);
+    CHECK(by != PTM_BY_LINE || snap->frames[row->key].line_key == row->key);
     return plain;
 }
 
@@ -164,6 +231,29 @@ check_rows(const ptm_groups *groups, model *m, const ptm_snap *snaps[2], const p
     }
 }
 
+static ptm_err
+ask(const ptm_snap *now, const ptm_snap *old, const ptm_group_query *q, ptm_groups *groups)
+{
+    return old != NULL ? ptm_diff(now, old, q, groups) : ptm_group(now, q, groups);
+}
+
+/* A limit gives the first of all rows, and no others. */
+static void
+check_limit(const ptm_snap *now, const ptm_snap *old, ptm_group_query q, const ptm_groups *all)
+{
+    ptm_groups first = {0};
+    q.limit = 1 + ptm_test_below((uint32_t)all->n_rows + 2);
+    NEED(ask(now, old, &q, &first) == PTM_OK);
+    CHECK_EQ(first.n_rows, q.limit < all->n_rows ? q.limit : all->n_rows);
+    for (size_t i = 0; i < first.n_rows; i++) {
+        const ptm_group_row *a = &first.rows[i], *b = &all->rows[i];
+        CHECK(a->key == b->key && a->snap == b->snap && a->merged == b->merged);
+        CHECK(a->size == b->size && a->count == b->count);
+        CHECK(a->size_diff == b->size_diff && a->count_diff == b->count_diff);
+    }
+    ptm_groups_free(&first);
+}
+
 static void
 check_query(const ptm_snap *now, const ptm_snap *old, const ptm_group_query *q)
 {
@@ -177,8 +267,9 @@ check_query(const ptm_snap *now, const ptm_snap *old, const ptm_group_query *q)
             model_add(&m, snaps[side], &snaps[side]->sites[i], q, side);
         }
     }
-    NEED((old != NULL ? ptm_diff(now, old, q, &groups) : ptm_group(now, q, &groups)) == PTM_OK);
+    NEED(ask(now, old, q, &groups) == PTM_OK);
     check_rows(&groups, &m, snaps, q);
+    check_limit(now, old, *q, &groups);
     ptm_groups_free(&groups);
     for (size_t i = 0; i < m.len; i++) {
         free(m.items[i].frames);
@@ -188,11 +279,11 @@ check_query(const ptm_snap *now, const ptm_snap *old, const ptm_group_query *q)
 static void
 check_all_queries(const ptm_snap *now, const ptm_snap *old)
 {
-    for (int by = PTM_BY_FILE; by <= PTM_BY_TRACEBACK; by++) {
+    for (int by = PTM_BY_FILE; by <= PTM_BY_DOMAIN; by++) {
         for (int cumulative = PTM_FLAT; cumulative <= PTM_CUMULATIVE_ONCE; cumulative++) {
-            for (int metric = PTM_METRIC_LIVE; metric <= PTM_METRIC_ALLOCATED; metric++) {
+            for (int metric = PTM_METRIC_LIVE; metric <= PTM_METRIC_FREED; metric++) {
                 for (int order = PTM_ORDER_RECENT_FIRST; order <= PTM_ORDER_OLDEST_FIRST; order++) {
-                    ptm_group_query q = {by, cumulative, metric, order};
+                    ptm_group_query q = {by, cumulative, metric, order, 0};
                     check_query(now, old, &q);
                 }
             }
@@ -264,7 +355,7 @@ long_runs_of_ties_are_in_order(void)
     ptm_snap *snap;
     NEED(ptm_snap_build_finish(b, &snap) == PTM_OK);
     for (int order = PTM_ORDER_RECENT_FIRST; order <= PTM_ORDER_OLDEST_FIRST; order++) {
-        ptm_group_query q = {PTM_BY_TRACEBACK, PTM_FLAT, PTM_METRIC_LIVE, order};
+        ptm_group_query q = {PTM_BY_TRACEBACK, PTM_FLAT, PTM_METRIC_LIVE, order, 0};
         check_query(snap, NULL, &q);
     }
     ptm_snap_decref(snap);
@@ -285,7 +376,7 @@ recursion_of_every_depth_is_in_order(void)
     ptm_snap *snap;
     NEED(ptm_snap_build_finish(b, &snap) == PTM_OK);
     for (int order = PTM_ORDER_RECENT_FIRST; order <= PTM_ORDER_OLDEST_FIRST; order++) {
-        ptm_group_query q = {PTM_BY_TRACEBACK, PTM_FLAT, PTM_METRIC_LIVE, order};
+        ptm_group_query q = {PTM_BY_TRACEBACK, PTM_FLAT, PTM_METRIC_LIVE, order, 0};
         ptm_groups groups;
         NEED(ptm_group(snap, &q, &groups) == PTM_OK);
         CHECK_EQ(groups.n_rows, 1200);
@@ -307,8 +398,8 @@ stacks_compare_as_tracebacks(void)
         ptm_stack_id sa = 1 + ptm_test_below(a->n_stacks - 1),
                      sb = 1 + ptm_test_below(other->n_stacks - 1);
         ptm_order order = ptm_test_below(2) ? PTM_ORDER_RECENT_FIRST : PTM_ORDER_OLDEST_FIRST;
-        plain_group pa = plain_of(a, sa, UINT32_MAX, PTM_BY_TRACEBACK);
-        plain_group pb = plain_of(other, sb, UINT32_MAX, PTM_BY_TRACEBACK);
+        plain_group pa = plain_of(a, sa, 0, PTM_BY_TRACEBACK);
+        plain_group pb = plain_of(other, sb, 0, PTM_BY_TRACEBACK);
         CHECK_EQ(ptm_stack_compare(a, sa, other, sb, order), compare_plain(&pa, &pb, order));
         free(pa.frames);
         free(pb.frames);
@@ -354,9 +445,9 @@ only_what_all_members_agree_on_is_shown(void)
         ptm_snap *snap = test_snap(ptm_test_below(80), 1 + ptm_test_below(5));
         for (int by = PTM_BY_LINE; by <= PTM_BY_TRACEBACK; by++) {
             for (int metric = PTM_METRIC_LIVE; metric <= PTM_METRIC_ALLOCATED; metric++) {
-                ptm_group_query flat = {by, PTM_FLAT, metric, PTM_ORDER_RECENT_FIRST};
+                ptm_group_query flat = {by, PTM_FLAT, metric, PTM_ORDER_RECENT_FIRST, 0};
                 ptm_group_query cumulative = {by, PTM_CUMULATIVE_ONCE, metric,
-                                              PTM_ORDER_RECENT_FIRST};
+                                              PTM_ORDER_RECENT_FIRST, 0};
                 check_agreement(snap, &flat);
                 check_agreement(snap, &cumulative);
             }
@@ -383,7 +474,7 @@ rows_say_when_stacks_were_merged(void)
 {
     ptm_snap *snap = test_snap(400, 2), *old = test_snap(100, 2);
     const ptm_snap *snaps[2] = {snap, old};
-    ptm_group_query q = {PTM_BY_TRACEBACK, PTM_FLAT, PTM_METRIC_LIVE, PTM_ORDER_RECENT_FIRST};
+    ptm_group_query q = {PTM_BY_TRACEBACK, PTM_FLAT, PTM_METRIC_LIVE, PTM_ORDER_RECENT_FIRST, 0};
     for (int diff = 0; diff < 2; diff++) {
         ptm_groups groups;
         NEED((diff ? ptm_diff(snap, old, &q, &groups) : ptm_group(snap, &q, &groups)) == PTM_OK);

@@ -107,9 +107,27 @@ agree(int32_t *position, int32_t other, bool first)
     *position = first || *position == other ? other : -1;
 }
 
-/* A position is the one that all snapshots have, else -1. */
+/* The module that the first snapshot tells which knows one. */
 static void
-check_positions(const ptm_snap *merged, ptm_snap *const *snaps, size_t n)
+check_module(const ptm_snap *merged, ptm_frame_id id, ptm_snap *const *snaps, size_t n)
+{
+    ptm_str_id file = merged->frames[id].file, is = ptm_snap_module(merged, file);
+    for (size_t s = 0; s < n; s++) {
+        for (uint32_t i = 0; i < snaps[s]->n_frames; i++) {
+            ptm_str_id part = snaps[s]->frames[i].file, should = ptm_snap_module(snaps[s], part);
+            if (should != PTM_SNAP_NONE && frame_is_used(snaps[s], i)
+                && same_string(snaps[s], part, merged, file)) {
+                CHECK(same_string(merged, is, snaps[s], should));
+                return;
+            }
+        }
+    }
+    CHECK_EQ(is, PTM_SNAP_NONE);
+}
+
+/* A position is the one that all snapshots have, else -1; the module is told by the first. */
+static void
+check_frames(const ptm_snap *merged, ptm_snap *const *snaps, size_t n)
 {
     for (uint32_t id = 0; id < merged->n_frames; id++) {
         const ptm_snap_frame *frame = &merged->frames[id];
@@ -126,6 +144,7 @@ check_positions(const ptm_snap *merged, ptm_snap *const *snaps, size_t n)
                 }
             }
         }
+        check_module(merged, id, snaps, n);
         CHECK(!first); /* what no site needs is left out */
         CHECK_EQ(frame->end_lineno, should.end_lineno);
         CHECK_EQ(frame->colno, should.colno);
@@ -209,7 +228,7 @@ merged_are_as_the_model(void)
         }
         ptm_snap *merged = merged_of(snaps, n);
         check_sites(merged, &m);
-        check_positions(merged, snaps, n);
+        check_frames(merged, snaps, n);
         check_interned(merged);
         CHECK_EQ(merged->traceback_limit, limit);
         CHECK_EQ(merged->lost_blocks, lost_blocks);
@@ -253,6 +272,25 @@ it_does_not_matter_who_is_merged_first(void)
 }
 
 static void
+what_one_lacks_all_lack(void)
+{
+    ptm_snap *snaps[3];
+    for (uint32_t i = 0; i < 3; i++) {
+        ptm_snap_builder *b = ptm_snap_build_new(1);
+        ptm_snap_build_lacks(b, (uint32_t[]){1, 0, 6}[i]);
+        NEED(ptm_snap_build_finish(b, &snaps[i]) == PTM_OK);
+    }
+    ptm_snap *all = merged_of(snaps, 3), *two = merged_of(snaps, 2), *one = merged_of(snaps + 1, 1);
+    CHECK_EQ(all->lacks, 7);
+    CHECK_EQ(two->lacks, 1);
+    CHECK_EQ(one->lacks, 0);
+    ptm_snap *const done[] = {all, two, one, snaps[0], snaps[1], snaps[2]};
+    for (size_t i = 0; i < PTM_ARRAY_LEN(done); i++) {
+        ptm_snap_decref(done[i]);
+    }
+}
+
+static void
 counts_beyond_all_numbers_stop_there(void)
 {
     ptm_snap_builder *b = ptm_snap_build_new(1);
@@ -281,6 +319,7 @@ main(int argc, char **argv)
     ptm_test_seed(argc, argv);
     RUN(merged_are_as_the_model);
     RUN(it_does_not_matter_who_is_merged_first);
+    RUN(what_one_lacks_all_lack);
     RUN(counts_beyond_all_numbers_stop_there);
     return ptm_test_done();
 }

@@ -20,7 +20,8 @@ same_frame(const ptm_snap *a, const ptm_snap_frame *fa, const ptm_snap *b, const
 {
     return same_string(a, fa->file, b, fb->file) && same_string(a, fa->name, b, fb->name)
            && fa->lineno == fb->lineno && fa->end_lineno == fb->end_lineno && fa->colno == fb->colno
-           && fa->end_colno == fb->end_colno;
+           && fa->end_colno == fb->end_colno
+           && same_string(a, ptm_snap_module(a, fa->file), b, ptm_snap_module(b, fb->file));
 }
 
 static bool
@@ -42,6 +43,7 @@ check_same(const ptm_snap *a, const ptm_snap *b)
     CHECK_EQ(a->traceback_limit, b->traceback_limit);
     CHECK_EQ(a->lost_blocks, b->lost_blocks);
     CHECK_EQ(a->lost_bytes, b->lost_bytes);
+    CHECK_EQ(a->lacks, b->lacks);
     CHECK_EQ(a->n_sites, b->n_sites);
     for (uint32_t i = 0; i < a->n_sites && i < b->n_sites; i++) {
         ptm_snap_site x = a->sites[i], y = b->sites[i];

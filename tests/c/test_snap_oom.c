@@ -10,6 +10,7 @@
 #include "snap/ptm_filter.h"
 #include "snap/ptm_group.h"
 #include "snap/ptm_merge.h"
+#include "snap/ptm_modules.h"
 
 #ifndef __SANITIZE_ADDRESS__
 extern void *__libc_malloc(size_t bytes);
@@ -129,6 +130,30 @@ filter_step(void)
     return err;
 }
 
+/* Builds a snapshot too, since a module is given but once. */
+static ptm_err
+modules_step(void)
+{
+    static const ptm_modules_path folders[] = {{"", 0}, {"/usr/lib", 8}};
+    ptm_modules_search search = {folders, PTM_ARRAY_LEN(folders), {"/tmp", 4}};
+    ptm_snap_builder *b = ptm_snap_build_new(1);
+    ptm_snap *made;
+    for (uint32_t i = 0; b != NULL && i < 200; i++) {
+        char path[32];
+        int len = snprintf(path, sizeof(path), "dir%u/file%u.py", (unsigned)i % 7, (unsigned)i);
+        ptm_snap_frame frame = {.file = ptm_snap_build_string(b, path, (size_t)len)};
+        ptm_snap_build_frame(b, &frame);
+    }
+    ptm_err err = b == NULL ? PTM_ENOMEM : ptm_snap_build_finish(b, &made);
+    if (err == PTM_OK) {
+        uint32_t n_strings = made->n_strings;
+        err = ptm_modules_give(made, &search);
+        CHECK(err == PTM_OK || (made->n_strings == n_strings && made->modules == NULL));
+        ptm_snap_decref(made);
+    }
+    return err;
+}
+
 static ptm_err
 merge_step(void)
 {
@@ -166,10 +191,10 @@ read_step(void)
 static void
 groupings_survive(void)
 {
-    for (int by = PTM_BY_FILE; by <= PTM_BY_TRACEBACK; by++) {
+    for (int by = PTM_BY_FILE; by <= PTM_BY_DOMAIN; by++) {
         for (int cumulative = PTM_FLAT; cumulative <= PTM_CUMULATIVE_ONCE; cumulative++) {
             for (int order = PTM_ORDER_RECENT_FIRST; order <= PTM_ORDER_OLDEST_FIRST; order++) {
-                query = (ptm_group_query){by, cumulative, PTM_METRIC_LIVE, order};
+                query = (ptm_group_query){by, cumulative, PTM_METRIC_LIVE, order, 0};
                 sweep(group_step);
                 sweep(diff_step);
                 sweep(agree_step);
@@ -191,6 +216,12 @@ merging_survives(void)
 }
 
 static void
+modules_survive(void)
+{
+    sweep(modules_step);
+}
+
+static void
 files_survive(void)
 {
     sweep(write_step);
@@ -207,6 +238,7 @@ main(int argc, char **argv)
     RUN(groupings_survive);
     RUN(filters_survive);
     RUN(merging_survives);
+    RUN(modules_survive);
     RUN(files_survive);
     ptm_snap_decref(snap);
     ptm_snap_decref(old);

@@ -78,8 +78,8 @@ class Page:
             front = columns.row(row.size, row.count, self.style)
             yield from self.row(front, columns.width, row, ranking.by)
         yield self.style.dim(self.rule * (columns.width - 2))
-        yield from self.overlap(ranking) if ranking.overlap else self.cover(
-            columns, ranking
+        yield from (
+            self.overlap(ranking) if ranking.overlap else self.cover(columns, ranking)
         )
 
     def row(self, front: str, indent_cells: int, row: Row, by: str) -> Iterator[str]:
