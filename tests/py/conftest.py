@@ -142,6 +142,35 @@ def without_report() -> Callable[[str], str]:
     return lambda text: re.split(r"\n?── pytracemalloc ─", text)[0]
 
 
+class JsonFields:
+    """The fields of JSON reports as docs/report-json.md has them, and as they are."""
+
+    def __init__(self, text: str) -> None:
+        self.sections = dict(re.findall(r"^## pytracemalloc (\w+)\n(.*?)(?=^## |\Z)",
+                                        text, re.MULTILINE | re.DOTALL))  # fmt: skip
+
+    def documented(self, verb: str) -> set[str]:
+        rows = re.findall(r"^\| `([a-z_.\[\]]+)`", self.sections[verb], re.MULTILINE)
+        assert len(rows) == len(set(rows))
+        return set(rows)
+
+    def of(self, value: Any, prefix: str = "") -> set[str]:
+        """`top[].file` and so on; of an array, what its items have together."""
+        found = set()
+        if isinstance(value, dict):
+            for name, inner in value.items():
+                found |= {prefix + name} | self.of(inner, f"{prefix}{name}.")
+        elif isinstance(value, list):
+            for item in value:
+                found |= self.of(item, prefix.removesuffix(".") + "[].")
+        return found
+
+
+@pytest.fixture
+def json_fields(project: Path) -> JsonFields:
+    return JsonFields((project / "docs/report-json.md").read_text())
+
+
 def pytest_configure() -> None:
     # A runner that ignores SIGINT would have its children ignore it.
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:

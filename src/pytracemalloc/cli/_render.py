@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from pytracemalloc import __version__, _text
-from pytracemalloc.cli._summary import Place, Ranking, Row, Sum, Summary
+from pytracemalloc.cli._summary import Place, Ranking, Row, Sum, Summary, noun
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,9 +71,9 @@ class Page:
 
     def table(self, ranking: Ranking, when: str) -> Iterator[str]:
         columns = Columns(ranking, bar=self.width >= COLUMNS_FOR_BAR and not self.plain)
-        what = f"{ranking.by}s" if ranking.groups != 1 else ranking.by
+        what = noun(ranking.by) + ("s" if ranking.groups != 1 else "")
         yield self.style.bold(self.fit(f"Biggest {what} {when}", self.width))
-        yield self.style.dim(columns.head(ranking.by.upper()))
+        yield self.style.dim(columns.head(noun(ranking.by).upper()))
         for row in ranking.rows:
             front = columns.row(row.size, row.count, self.style)
             yield from self.row(front, columns.width, row, ranking.by)
@@ -104,14 +104,14 @@ class Page:
 
     def overlap(self, ranking: Ranking) -> Iterator[str]:
         """Rows that share blocks have no sum to tell."""
-        shown, groups = len(ranking.rows), _text.plural(ranking.groups, ranking.by)
+        shown, groups = len(ranking.rows), _text.plural(ranking.groups, noun(ranking.by))
         yield self.fit(f"{shown:,} of {groups}; they share blocks", self.width)
 
     def cover(self, columns: Columns, ranking: Ranking) -> Iterator[str]:
         """How much of the memory the rows above account for."""
         shown, whole = ranking.shown, ranking.whole
         hidden = ranking.groups - len(ranking.rows)
-        above = _text.plural(len(ranking.rows), ranking.by)
+        above = _text.plural(len(ranking.rows), noun(ranking.by))
         yield columns.row(shown.size, shown.count, self.style, bar=False) + above
         if hidden:
             rest = Sum(whole.size - shown.size, whole.count - shown.count)

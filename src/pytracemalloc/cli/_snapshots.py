@@ -42,6 +42,11 @@ class Question:
     top: int
     filters: list[Filter]
 
+    @property
+    def cumulated(self) -> str:
+        """For titles."""
+        return " (cumulative)" if self.cumulative else ""
+
     def groups(self, snapshot: Snapshot) -> list[_summary.Row]:
         return _summary.groups(snapshot, self.by, self.metric, self.cumulative)
 
@@ -51,7 +56,7 @@ class Question:
 
     def find_lines(self, rows: Sequence[_summary.Row], snapshot: Snapshot) -> None:
         if self.by == "function":
-            _summary.find_lines(rows, snapshot, self.metric)
+            _summary.find_lines(rows, snapshot, self.metric, self.cumulative)
 
     def total(self, snapshot: Snapshot) -> _summary.Sum:
         return total(snapshot, self.metric)

@@ -33,6 +33,14 @@ KEY_TYPES: "dict[str, GroupBy]" = {
 }
 
 
+#: What a row is called, where --by has another word for it.
+NOUNS = {"size": "block size"}
+
+
+def noun(by: str) -> str:
+    return NOUNS.get(by, by)
+
+
 class Place:
     """Where memory was allocated: a line, a function, or a whole file (line 0)."""
 
@@ -171,7 +179,7 @@ def name_of_domain(key: int) -> str:
     return f"{key} (Python's allocators)" if key == 0 else str(key)
 
 
-#: For the groups that are no places: the text of a key.
+#: For the groups that are no places the text of a key.
 NAMES: "dict[str, Callable[[Any], str]]" = {
     "module": name_of_module,
     "size": name_of_size,
@@ -191,14 +199,17 @@ def place_of(frame: "Frame") -> Place:
 
 
 def find_lines(
-    rows: "Sequence[Row]", snapshot: "Snapshot", metric: "Metric | None" = None
+    rows: "Sequence[Row]",
+    snapshot: "Snapshot",
+    metric: "Metric | None" = None,
+    cumulative: bool = False,
 ) -> None:
-    """Gives rows of functions the line of theirs that allocated most, if there is one
-    that no other function shares; those that have one keep it."""
+    """Gives rows of functions the biggest line of theirs, if there is one that no other
+    function shares; those that have one keep it."""
     places = (row.places[0] for row in rows)
     wanted = {(p.filename, p.function): p for p in places if not p.lineno}
-    for statistic in snapshot.statistics("lineno", metric=metric):
-        frame = statistic.traceback[0]
-        place = wanted.pop((frame.filename, frame.name), None)
+    for row in groups(snapshot, "line", metric, cumulative) if wanted else ():
+        line = row.places[0]
+        place = wanted.pop((line.filename, line.function), None)
         if place is not None:
-            place.lineno = frame.lineno
+            place.lineno = line.lineno

@@ -16,7 +16,7 @@ from pytracemalloc.cli import (
     _snapshots,
     show,
 )
-from pytracemalloc.cli._summary import DiffRow, Sum
+from pytracemalloc.cli._summary import DiffRow, Sum, noun
 
 VERB = "diff"
 
@@ -126,7 +126,7 @@ def text(summary: Summary) -> str:
     if summary.rows:
         lines += ["", *table(page, summary)]
     elif not summary.n_changed:
-        lines += ["", f"No {summary.question.by} changed."]
+        lines += ["", f"No {noun(summary.question.by)} changed."]
     return "\n".join([*lines, ""])
 
 
@@ -178,13 +178,14 @@ class Columns:
 
 
 def table(page: _render.Page, summary: Summary) -> Iterator[str]:
-    by, style = summary.question.by, page.style
+    question, style = summary.question, page.style
+    what = noun(question.by)
     columns = Columns(summary, page.width)
-    title = f"{by.capitalize()}s that changed most {BY_METRIC[summary.question.metric]}"
-    yield style.bold(page.fit(title, page.width))
-    yield style.dim(columns.head(by.upper()))
+    title = f"{what.capitalize()}s that changed most {BY_METRIC[question.metric]}"
+    yield style.bold(page.fit(title + question.cumulated, page.width))
+    yield style.dim(columns.head(what.upper()))
     for row in summary.rows:
-        yield from page.row(columns.row(row, style), columns.width, row, by)
+        yield from page.row(columns.row(row, style), columns.width, row, question.by)
     yield style.dim(page.rule * (columns.width - 2))
     yield from cover(page, columns, summary)
 
@@ -194,11 +195,11 @@ def cover(page: _render.Page, columns: Columns, summary: Summary) -> Iterator[st
     question, n_shown = summary.question, len(summary.rows)
     n_others = summary.n_changed - n_shown
     if question.cumulative:
-        changed = _text.plural(summary.n_changed, question.by)
+        changed = _text.plural(summary.n_changed, noun(question.by))
         yield page.fit(f"{n_shown:,} of {changed}; they share blocks", page.width)
     else:
         shown = differences(summary.rows)
-        above = _text.plural(n_shown, question.by)
+        above = _text.plural(n_shown, noun(question.by))
         yield columns.sums(shown, page.style) + above
         if n_others:
             rest = columns.sums(sum_of(summary.changed, shown), _text.Style(False))

@@ -121,8 +121,9 @@ def known_totals(snapshot: Snapshot) -> dict[_snapshots.Metric, Sum]:
 def text(summary: Summary) -> str:
     page = _snapshots.page()
     lines = [page.heading("pytracemalloc report"), *totals(page, summary)]
+    title = what(summary) + summary.question.cumulated
     if summary.ranking.rows:
-        lines += ["", *page.table(summary.ranking, what(summary))]
+        lines += ["", *page.table(summary.ranking, title)]
     elif not summary.ranking.groups:
         lines += ["", "Nothing to show: " + nothing(summary)]
     return "\n".join([*lines, ""])
