@@ -145,7 +145,10 @@ bench_filter(const char *what, const ptm_snap *snap, bool all_frames)
 {
     uint8_t *match = calloc(snap->n_strings, 1), *keep = malloc(snap->n_sites);
     match[snap->frames[0].file] = 1;
-    ptm_filter filter = {match, PTM_ANY_LINE, PTM_ANY_DOMAIN, false, all_frames};
+    ptm_filter filter = {.match_file = match,
+                         .lineno = PTM_ANY_LINE,
+                         .domain = PTM_ANY_DOMAIN,
+                         .all_frames = all_frames};
     TIME(what, {
         ptm_snap *subset = NULL;
         ptm_filter_apply(snap, &filter, 1, keep);

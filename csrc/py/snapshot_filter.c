@@ -46,21 +46,6 @@ kept_traces(ptm_face *face, const ptm_source *source, const uint8_t *keep)
     return traces;
 }
 
-static int
-match_sites(ptm_view *view, PyObject *filters, uint8_t *keep)
-{
-    for (uint32_t i = 0; i < view->snap->n_sites; i++) {
-        PyObject *raw = ptm_view_trace(view, i);
-        int kept = raw == NULL ? -1 : ptm_filters_match(filters, raw);
-        Py_XDECREF(raw);
-        if (kept < 0) {
-            return -1;
-        }
-        keep[i] = (uint8_t)kept;
-    }
-    return 0;
-}
-
 /* As the standard library: every trace of the list meets every filter. */
 static PyObject *
 filter_list(ptm_face *face, PyObject *raw, PyObject *filters)
@@ -98,11 +83,8 @@ filter_source(ptm_face *face, const ptm_source *source, PyObject *filters)
     if (keep == NULL) {
         return PyErr_NoMemory();
     }
-    int done = ptm_filters_compile(face, source->view, filters, keep);
-    bool by_site = done == 0 && source->raw == NULL && ptm_face_is_main(face);
-    if (by_site) {
-        done = match_sites(source->view, filters, keep) < 0 ? -1 : 1;
-    }
+    bool asks_sites = source->raw == NULL && ptm_face_is_main(face);
+    int done = ptm_filters_compile(face, source->view, filters, asks_sites, keep);
     PyObject *traces = done > 0    ? kept_traces(face, source, keep)
                        : done == 0 ? filter_each_trace(face, source, filters)
                                    : NULL;

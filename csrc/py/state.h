@@ -199,8 +199,10 @@ PyObject *ptm_statistic_new(ptm_face *face, PyObject *traceback, const ptm_group
 PyObject *ptm_statistic_diff_new(ptm_face *face, PyObject *traceback, const ptm_group_row *row);
 
 /* -- t_filter.c -- */
-/* Which filters match which sites: 1 done, 0 some filter must be asked trace by trace, -1 error. */
-int ptm_filters_compile(ptm_face *face, ptm_view *view, PyObject *filters, uint8_t *keep);
+/* Which sites the filters keep: 1 done, 0 some filter must be asked trace by trace, -1 error. With
+ * `asks_sites` such a filter is asked here, once for each site. */
+int ptm_filters_compile(ptm_face *face, ptm_view *view, PyObject *filters, bool asks_sites,
+                        uint8_t *keep);
 /* 1 kept, 0 dropped, -1 error: the standard library's rule, by calling each filter's _match. */
 int ptm_filters_match(PyObject *filters, PyObject *raw_trace);
 

@@ -2,7 +2,9 @@
  *
  * t_filter - BaseFilter, Filter and DomainFilter. Their attributes live in the instance's dict, as
  * they do in the standard library; filters.c compiles them for whole snapshots, `_match` and its
- * parts answer for one raw trace.
+ * parts answer for one raw trace, which tells files and lines and no functions or modules.
+ *
+ * The main face's Filter takes several patterns where one may stand: its attribute is a tuple then.
  */
 #include "py/state.h"
 
@@ -56,27 +58,124 @@ base_init(PyObject *self, PyObject *args, PyObject *kwargs)
     return PyObject_SetAttrString(self, "inclusive", inclusive);
 }
 
+/* What the constructor of Filter is given. */
+typedef struct {
+    PyObject *inclusive, *pattern, *lineno, *all_frames, *domain;
+    PyObject *function, *module; /* main face only; else None */
+} filter_arguments;
+#define FILTER_ARGUMENTS \
+    ((filter_arguments){NULL, NULL, Py_None, Py_False, Py_None, Py_None, Py_None})
+
+/* Takes over `patterns`, a str or a tuple. */
 static int
-filter_init(PyObject *self, PyObject *args, PyObject *kwargs)
+set_patterns(PyObject *self, const char *attribute, PyObject *patterns)
+{
+    int failed = patterns == NULL ? -1 : PyObject_SetAttrString(self, attribute, patterns);
+    Py_XDECREF(patterns);
+    return failed;
+}
+
+static int
+set_filter(PyObject *self, const filter_arguments *given, PyObject *patterns)
+{
+    return set_patterns(self, "_filename_pattern", patterns) < 0
+                   || PyObject_SetAttrString(self, "inclusive", given->inclusive) < 0
+                   || PyObject_SetAttrString(self, "lineno", given->lineno) < 0
+                   || PyObject_SetAttrString(self, "all_frames", given->all_frames) < 0
+                   || PyObject_SetAttrString(self, "domain", given->domain) < 0
+               ? -1
+               : 0;
+}
+
+static int
+stdlib_filter_init(PyObject *self, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"inclusive",  "filename_pattern", "lineno",
                             "all_frames", "domain",           NULL};
-    PyObject *inclusive, *pattern, *lineno = Py_None, *all_frames = Py_False, *domain = Py_None;
+    filter_arguments given = FILTER_ARGUMENTS;
     ptm_face *face = ptm_face_of(self);
     if (face == NULL
-        || !PyArg_ParseTupleAndKeywords(args, kwargs, "OO|OOO:Filter", names, &inclusive, &pattern,
-                                        &lineno, &all_frames, &domain)
-        || PyObject_SetAttrString(self, "inclusive", inclusive) < 0) {
+        || !PyArg_ParseTupleAndKeywords(args, kwargs, "OO|OOO:Filter", names, &given.inclusive,
+                                        &given.pattern, &given.lineno, &given.all_frames,
+                                        &given.domain)
+        || PyObject_SetAttrString(self, "inclusive", given.inclusive) < 0) {
         return -1;
     }
-    PyObject *normalized = ptm_text_filename(face, pattern);
-    int failed = normalized == NULL
-                 || PyObject_SetAttrString(self, "_filename_pattern", normalized) < 0
-                 || PyObject_SetAttrString(self, "lineno", lineno) < 0
-                 || PyObject_SetAttrString(self, "all_frames", all_frames) < 0
-                 || PyObject_SetAttrString(self, "domain", domain) < 0;
-    Py_XDECREF(normalized);
-    return failed ? -1 : 0;
+    return set_filter(self, &given, ptm_text_filename(face, given.pattern));
+}
+
+/* One pattern as it is, a list or a tuple as a tuple; file names normalized. */
+static PyObject *
+patterns_of(ptm_face *face, const char *what, PyObject *value)
+{
+    bool files = face != NULL, several = PyList_Check(value) || PyTuple_Check(value);
+    PyObject *items = several ? PySequence_Tuple(value) : PyTuple_Pack(1, value);
+    Py_ssize_t n = items == NULL ? 0 : PyTuple_GET_SIZE(items);
+    PyObject *patterns = items == NULL ? NULL : PyTuple_New(n);
+    for (Py_ssize_t i = 0; patterns != NULL && i < n; i++) {
+        PyObject *item = PyTuple_GET_ITEM(items, i);
+        PyObject *pattern = NULL;
+        if (!PyUnicode_Check(item) && (several || !files)) {
+            PyErr_Format(PyExc_TypeError, "%s must be a str or a list of str, not %.200s%s", what,
+                         several ? "a list with " : "", Py_TYPE(item)->tp_name);
+        }
+        else {
+            pattern = files ? ptm_text_filename(face, item) : Py_NewRef(item);
+        }
+        if (pattern == NULL) {
+            Py_CLEAR(patterns);
+        }
+        else {
+            PyTuple_SET_ITEM(patterns, i, pattern);
+        }
+    }
+    Py_XDECREF(items);
+    if (patterns != NULL && !several) {
+        Py_SETREF(patterns, Py_NewRef(PyTuple_GET_ITEM(patterns, 0)));
+    }
+    return patterns;
+}
+
+/* Only what was given stands in the dict: a Filter by the standard library's arguments has the
+ * standard library's attributes, in pickles too. */
+static int
+set_condition(PyObject *self, const char *attribute, PyObject *value)
+{
+    if (value == Py_None) {
+        PyObject *dict = as_filter(self)->dict;
+        return dict != NULL && PyDict_GetItemString(dict, attribute) != NULL
+                   ? PyDict_DelItemString(dict, attribute)
+                   : 0;
+    }
+    return set_patterns(self, attribute, patterns_of(NULL, attribute + 1, value));
+}
+
+static int
+main_filter_init(PyObject *self, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"inclusive", "filename_pattern", "lineno", "all_frames",
+                            "domain",    "function",         "module", NULL};
+    filter_arguments given = FILTER_ARGUMENTS;
+    ptm_face *face = ptm_face_of(self);
+    if (face == NULL
+        || !PyArg_ParseTupleAndKeywords(args, kwargs, "O|OOOO$OO:Filter", names, &given.inclusive,
+                                        &given.pattern, &given.lineno, &given.all_frames,
+                                        &given.domain, &given.function, &given.module)) {
+        return -1;
+    }
+    if (given.pattern == NULL && given.function == Py_None && given.module == Py_None) {
+        PyErr_SetString(PyExc_TypeError,
+                        "Filter() missing required argument 'filename_pattern' (pos 2)");
+        return -1;
+    }
+    PyObject *patterns = given.pattern == NULL
+                             ? PyUnicode_FromString("*")
+                             : patterns_of(face, "filename_pattern", given.pattern);
+    return set_filter(self, &given, patterns) < 0
+                   || set_condition(self, "_function", given.function) < 0
+                   || set_condition(self, "_module", given.module) < 0
+               ? -1
+               : 0;
 }
 
 static int
@@ -96,6 +195,16 @@ filter_get_pattern(PyObject *self, void *unused)
 {
     (void)unused;
     return ptm_get_attr(self, "_filename_pattern");
+}
+
+/* `name` is "function" or "module"; None if it was not given. */
+static PyObject *
+filter_get_condition(PyObject *self, void *name)
+{
+    PyObject *dict = as_filter(self)->dict;
+    const char *attribute = strcmp(name, "function") == 0 ? "_function" : "_module";
+    PyObject *value = dict == NULL ? NULL : PyDict_GetItemString(dict, attribute);
+    return Py_NewRef(value == NULL ? Py_None : value);
 }
 
 static PyObject *
@@ -141,17 +250,46 @@ bool_or_error(int answer)
 }
 
 static int
+match_any(PyObject *fnmatch, PyObject *name, PyObject *patterns)
+{
+    int matched = 0;
+    for (Py_ssize_t i = 0; matched == 0 && i < PyTuple_GET_SIZE(patterns); i++) {
+        PyObject *pattern = PyTuple_GET_ITEM(patterns, i);
+        matched = call_is_true(ptm_call_method(fnmatch, "fnmatch", name, pattern));
+    }
+    return matched;
+}
+
+static int
 match_pattern(ptm_face *face, PyObject *self, PyObject *filename)
 {
     PyObject *name = ptm_text_filename(face, filename);
     PyObject *pattern = name == NULL ? NULL : ptm_get_attr(self, "_filename_pattern");
     PyObject *module = pattern == NULL ? NULL : ptm_face_lookup_module(face, "fnmatch");
-    int matched =
-        module == NULL ? -1 : call_is_true(ptm_call_method(module, "fnmatch", name, pattern));
+    int matched = -1;
+    if (module != NULL) {
+        matched = ptm_face_is_main(face) && PyTuple_Check(pattern)
+                      ? match_any(module, name, pattern)
+                      : call_is_true(ptm_call_method(module, "fnmatch", name, pattern));
+    }
     Py_XDECREF(module);
     Py_XDECREF(pattern);
     Py_XDECREF(name);
     return matched;
+}
+
+static int
+check_no_condition(PyObject *self)
+{
+    PyObject *dict = as_filter(self)->dict;
+    if (dict != NULL
+        && (PyDict_GetItemString(dict, "_function") || PyDict_GetItemString(dict, "_module"))) {
+        PyErr_SetString(PyExc_ValueError,
+                        "a filter with function= or module= works on whole snapshots only, and as "
+                        "a Filter itself, not as a subclass: one trace tells file and line");
+        return -1;
+    }
+    return 0;
 }
 
 static PyObject *
@@ -159,7 +297,8 @@ filter_match_frame_impl(PyObject *self, PyObject *args)
 {
     PyObject *filename, *lineno;
     ptm_face *face = ptm_face_of(self);
-    if (face == NULL || !PyArg_ParseTuple(args, "OO:_match_frame_impl", &filename, &lineno)) {
+    if (face == NULL || !PyArg_ParseTuple(args, "OO:_match_frame_impl", &filename, &lineno)
+        || (ptm_face_is_main(face) && check_no_condition(self) < 0)) {
         return NULL;
     }
     int matched = match_pattern(face, self, filename);
@@ -294,8 +433,18 @@ static PyGetSetDef base_getset[] = {
     {NULL, NULL, NULL, NULL, NULL},
 };
 
-static PyGetSetDef filter_getset[] = {
+static PyGetSetDef stdlib_filter_getset[] = {
     PTM_PROPERTY("filename_pattern", filter_get_pattern, "Filename pattern of the filter (str)."),
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyGetSetDef main_filter_getset[] = {
+    PTM_PROPERTY("filename_pattern", filter_get_pattern,
+                 "Filename pattern of the filter (str), or a tuple of patterns."),
+    PTM_PROPERTY("function", filter_get_condition,
+                 "Pattern of the function's name (str), a tuple of patterns, or None: any."),
+    PTM_PROPERTY("module", filter_get_condition,
+                 "Pattern of the dotted module name (str), a tuple of patterns, or None: any."),
     {NULL, NULL, NULL, NULL, NULL},
 };
 
@@ -328,9 +477,18 @@ static PyMethodDef domain_methods[] = {
 
 PyDoc_STRVAR(base_doc, "BaseFilter(inclusive)\n--\n\nWhat all filters have: inclusive.");
 PyDoc_STRVAR(
-    filter_doc,
+    stdlib_filter_doc,
     "Filter(inclusive, filename_pattern, lineno=None, all_frames=False, domain=None)\n--\n\n"
     "Filter on traces of memory blocks, by file name pattern, line and domain.");
+PyDoc_STRVAR(
+    main_filter_doc,
+    "Filter(inclusive, filename_pattern='*', lineno=None, all_frames=False, domain=None, *, "
+    "function=None, module=None)\n--\n\n"
+    "Filter on traces of memory blocks, by patterns of the file name, of the function's\n"
+    "qualified name and of the dotted module name, and by line and domain. Each pattern\n"
+    "may be a list of patterns, of which any must match. All that is given must hold for\n"
+    "one and the same frame. filename_pattern may be left out with function or module;\n"
+    "a function or a module that is not known matches no pattern.");
 PyDoc_STRVAR(domain_doc, "DomainFilter(inclusive, domain)\n--\n\nFilter on traces of memory blocks "
                          "by their address space (domain).");
 
@@ -352,8 +510,10 @@ static PyType_Slot base_slots[] = {
     {0, NULL}
 /* clang-format on */
 
-static PyType_Slot filter_slots[] = {
-    CHILD_SLOTS(filter_doc, filter_init, filter_methods, filter_getset)};
+static PyType_Slot main_filter_slots[] = {
+    CHILD_SLOTS(main_filter_doc, main_filter_init, filter_methods, main_filter_getset)};
+static PyType_Slot stdlib_filter_slots[] = {
+    CHILD_SLOTS(stdlib_filter_doc, stdlib_filter_init, filter_methods, stdlib_filter_getset)};
 static PyType_Slot domain_slots[] = {
     CHILD_SLOTS(domain_doc, domain_init, domain_methods, domain_getset)};
 
@@ -369,7 +529,7 @@ ptm_filter_setup(PyObject *module)
     };
     static const ptm_type_recipe filter = {
         "pytracemalloc.Filter", "tracemalloc.Filter", sizeof(filter_object),
-        filter_slots,           filter_slots,
+        main_filter_slots,      stdlib_filter_slots,
     };
     static const ptm_type_recipe domain = {
         "pytracemalloc.DomainFilter",

@@ -10,13 +10,21 @@ typedef struct {
     uint8_t *stacks; /* 1: some frame of the stack matches */
 } masks;
 
+static bool
+match_string(const uint8_t *matches, ptm_str_id id)
+{
+    return matches == NULL || (id != PTM_SNAP_NONE && matches[id] != 0);
+}
+
 static void
 match_frames(const ptm_snap *snap, const ptm_filter *filter, uint8_t *frames)
 {
     for (uint32_t i = 0; i < snap->n_frames; i++) {
         const ptm_snap_frame *frame = &snap->frames[i];
-        bool file = filter->match_file == NULL || filter->match_file[frame->file] != 0;
-        frames[i] = file && (filter->lineno == PTM_ANY_LINE || filter->lineno == frame->lineno);
+        frames[i] = match_string(filter->match_file, frame->file)
+                    && match_string(filter->match_name, frame->name)
+                    && match_string(filter->match_module, ptm_snap_module(snap, frame->file))
+                    && (filter->lineno == PTM_ANY_LINE || filter->lineno == frame->lineno);
     }
 }
 
@@ -30,11 +38,14 @@ match_stacks(const ptm_snap *snap, masks *m)
 }
 
 static bool
-match_site(const ptm_snap *snap, const ptm_filter *filter, const masks *m,
-           const ptm_snap_site *site)
+match_site(const ptm_snap *snap, const ptm_filter *filter, const masks *m, uint32_t i)
 {
+    const ptm_snap_site *site = &snap->sites[i];
     if (filter->domain != PTM_ANY_DOMAIN && filter->domain != site->domain) {
         return false;
+    }
+    if (filter->match_site != NULL) {
+        return filter->match_site[i];
     }
     return filter->all_frames ? m->stacks[site->stack] : m->frames[snap->stacks[site->stack].frame];
 }
@@ -48,7 +59,7 @@ match_sites(const ptm_snap *snap, const ptm_filter *filter, masks *m, uint8_t *k
         match_stacks(snap, m);
     }
     for (uint32_t i = 0; i < snap->n_sites; i++) {
-        if (match_site(snap, filter, m, &snap->sites[i])) {
+        if (match_site(snap, filter, m, i)) {
             keep[i] = mark;
         }
     }

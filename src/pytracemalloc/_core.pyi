@@ -12,6 +12,7 @@ _GroupBy = Literal[
     "filename", "lineno", "traceback", "function", "module", "size", "domain"
 ]
 _Cumulative = bool | Literal["once"]
+_Patterns = str | list[str] | tuple[str, ...]
 _Metric = Literal["live", "peak", "allocated", "freed"]
 _At = Literal["end", "peak", "allocated"]
 
@@ -139,13 +140,20 @@ class Filter(BaseFilter):
     def __init__(
         self,
         inclusive: bool,
-        filename_pattern: str,
+        filename_pattern: _Patterns = "*",
         lineno: int | None = None,
         all_frames: bool = False,
         domain: int | None = None,
+        *,
+        function: _Patterns | None = None,
+        module: _Patterns | None = None,
     ) -> None: ...
     @property
-    def filename_pattern(self) -> str: ...
+    def filename_pattern(self) -> str | tuple[str, ...]: ...
+    @property
+    def function(self) -> str | tuple[str, ...] | None: ...
+    @property
+    def module(self) -> str | tuple[str, ...] | None: ...
 
 class DomainFilter(BaseFilter):
     def __init__(self, inclusive: bool, domain: int) -> None: ...

@@ -121,7 +121,7 @@ static ptm_err
 filter_step(void)
 {
     static uint8_t keep[1000];
-    ptm_filter filter = {NULL, 2, PTM_ANY_DOMAIN, false, true};
+    ptm_filter filter = {.lineno = 2, .domain = PTM_ANY_DOMAIN, .all_frames = true};
     ptm_snap *subset;
     ptm_err err = ptm_filter_apply(snap, &filter, 1, keep);
     if (err == PTM_OK && (err = ptm_snap_subset(snap, keep, &subset)) == PTM_OK) {
