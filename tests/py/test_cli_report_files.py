@@ -91,7 +91,7 @@ def reports(children, folder):
 
 
 def test_what_a_person_wants_to_know_first(reports):
-    lines = reports.text("app.pb.gz").splitlines()
+    lines = reports.text("--top", "3", "app.pb.gz").splitlines()
     heading = r"── pytracemalloc report ─+ 2\.0\.0a1, Python 3\.\d+\.\d+ ──"
     assert re.fullmatch(heading, lines[0])
     assert lines[1] == "app.pb.gz; 25 frames per block"
@@ -102,8 +102,8 @@ def test_what_a_person_wants_to_know_first(reports):
     row = r" +\d\.\d MiB +\d\d\.\d%  █+.? +4,\d+  app\.py:11 in Cache\.fill"
     assert re.fullmatch(row, lines[8])
     assert lines[9].strip() == "self.rows.append(bytearray(1000))"
-    assert re.search(r"MiB +\d\d\.\d% +[\d,]+  10 lines$", lines[-2])
-    assert re.search(r"KiB +\d\.\d% +[\d,]+  [\d,]+ others$", lines[-1])
+    assert re.search(r"MiB +\d\d\.\d% +[\d,]+  3 lines$", lines[-2])
+    assert re.search(r"[KM]iB +[<\d.]+% +[\d,]+  [\d,]+ others$", lines[-1])
     assert not re.search("Lost|Note|Selected", "".join(lines))
 
 
@@ -151,11 +151,52 @@ def test_cumulative_counts_once(reports, by):
     statistics = reports.snapshot.statistics(KEYS.get(by, by), "once")
     rows = [(row["bytes"], row["blocks"]) for row in report["top"]]
     assert rows == [(s.size, s.count) for s in statistics]
-    assert report["shown"] is None and report["total"] == report["live"]
+    assert report["total"] == report["live"]
     assert max(rows) <= (report["total"]["bytes"], report["total"]["blocks"])
     text = reports.text("--by", by, "--cumulative", "--top", "2", "app.pb.gz")
-    assert "by live memory (cumulative)" in text
-    assert f"2 of {len(rows)} {by}s; they share blocks" in text
+    assert f"Biggest {by}s by live memory (cumulative)\n" in text
+    assert re.search(rf"%  .*  2 {by}s together\n.*  in \d+ others? only\n", text)
+
+
+@pytest.mark.parametrize("by", BYS[:4])
+@pytest.mark.parametrize("top", [1, 3])
+def test_what_cumulative_rows_cover(reports, by, top):
+    """Blocks under any of the rows, looked for one by one."""
+    words = ("--by", by, "--cumulative", "--filter", "json/", "--top", top)
+    report = reports.json(*words, "app.pb.gz")
+    rows = [{k: row.get(k) for k in ("file", "function", "module")} |
+            {"line": row.get("line") if by == "line" else None}
+            for row in report["top"]]  # fmt: skip
+    size = 0
+    for trace in reports.snapshot.traces:
+        if "/json/" in trace.traceback[0].filename and any(
+            has(row, frame, by) for row in rows for frame in trace.traceback
+        ):
+            size += trace.size
+    assert report["shown"]["bytes"] == size > 0
+
+
+def has(row, frame, by):
+    if by == "module":
+        return os.path.basename(frame.filename) == f"{row['module'].split('.')[-1]}.py"
+    return (
+        frame.filename == row["file"]
+        and (by != "line" or frame.lineno == row["line"])
+        and (by != "function" or frame.name == row["function"])
+    )
+
+
+def test_cumulative_rows_without_a_name(reports, folder):
+    trace = (0, 8, (("a.py", 1), ("b*[c]?.py", 2)), None)
+    Snapshot([trace, (0, 7, (("bc.py", 1),), None)], 2).dump(folder / "two.pb.gz")
+    words = ("--cumulative", "--top", "9", "two.pb.gz")
+    assert reports.json("--by", "module", *words)["shown"] is None
+    text = reports.text("--by", "function", *words)
+    assert "\n3 functions, 0 others; they share blocks\n" in text
+    one = reports.json("--by", "line", "--exclude", "a.py", *words)["shown"]
+    assert one == {"bytes": 7, "blocks": 1, "share": 1.0}
+    one = reports.json("--by", "file", "--filter", "a.py", *words)["shown"]
+    assert one == {"bytes": 8, "blocks": 1, "share": 1.0}
 
 
 def test_the_line_of_a_function_when_cumulative(reports):
@@ -260,6 +301,28 @@ def test_filters(reports):
     assert ask("--filter", "nowhere.py")["top"] == []
 
 
+def test_filters_by_function_and_module(reports):
+    def functions(*words):
+        words = ("--by", "function", "--top", "999", *words, "app.pb.gz")
+        return {row["function"] for row in reports.json(*words)["top"]}
+
+    assert functions("--filter", "function:Cache.fill") == {"Cache.fill"}
+    assert functions("--filter", "function:fill") == {"Cache.fill"}
+    assert functions("--filter", "function:rec*") == {"recurse"}
+    assert functions("--filter", "function:ill") == set()
+    assert "Cache.fill" not in functions("--exclude", "function:fill")
+
+    def modules(*words):
+        words = ("--by", "module", "--top", "999", *words, "app.pb.gz")
+        return {row["module"] for row in reports.json(*words)["top"]}
+
+    assert modules("--filter", "module:app") == {"app"}
+    assert "json.decoder" in modules("--filter", "module:json")
+    assert {m.partition(".")[0] for m in modules("--filter", "module:json")} == {"json"}
+    assert modules("--filter", "module:json.dec*") == {"json.decoder"}
+    assert "json.decoder" not in modules("--exclude", "module:json")
+
+
 def test_filters_by_any_frame(reports):
     words = ("--by", "file", "--filter", "app.py", "app.pb.gz")
     flat, deep = reports.json(*words), reports.json("--all-frames", *words)
@@ -296,7 +359,7 @@ def test_filters_in_the_text(reports):
 def test_patterns(pattern, path, matches):
     snapshot = Snapshot([(0, 8, ((path, 1),), None)], 1)
     for inclusive in (True, False):
-        filters = _snapshots.filters_of(inclusive, pattern, False)
+        filters = [_snapshots.filter_of(inclusive, pattern, False)]
         kept = len(snapshot.filter_traces(filters).traces)
         assert kept == (matches == inclusive)
 

@@ -39,12 +39,12 @@ def summary_fields(summary: Summary) -> dict[str, Any]:
 
 
 def ranking_fields(ranking: Ranking) -> dict[str, Any]:
-    shown = sum_fields(ranking.shown) | share(ranking.shown.size, ranking.whole)
+    shown = ranking.shown
     return {
         "by": ranking.by,
         "groups": ranking.groups,
         "total": sum_fields(ranking.whole),
-        "shown": None if ranking.overlap else shown,
+        "shown": shown and sum_fields(shown) | share(shown.size, ranking.whole),
         "top": [row_fields(row, ranking) for row in ranking.rows],
     }
 

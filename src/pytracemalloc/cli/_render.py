@@ -78,9 +78,7 @@ class Page:
             front = columns.row(row.size, row.count, self.style)
             yield from self.row(front, columns.width, row, ranking.by)
         yield self.style.dim(self.rule * (columns.width - 2))
-        yield from (
-            self.overlap(ranking) if ranking.overlap else self.cover(columns, ranking)
-        )
+        yield from self.cover(columns, ranking)
 
     def row(self, front: str, indent_cells: int, row: Row, by: str) -> Iterator[str]:
         """What a row is about, beside its numbers and below, `indent_cells` from the
@@ -102,22 +100,22 @@ class Page:
         if hidden > 0:
             yield indent + self.style.dim(f"... {_text.plural(hidden, 'more call')}")
 
-    def overlap(self, ranking: Ranking) -> Iterator[str]:
-        """Rows that share blocks have no sum to tell."""
-        shown, groups = len(ranking.rows), _text.plural(ranking.groups, noun(ranking.by))
-        yield self.fit(f"{shown:,} of {groups}; they share blocks", self.width)
-
     def cover(self, columns: Columns, ranking: Ranking) -> Iterator[str]:
         """How much of the memory the rows above account for."""
         shown, whole = ranking.shown, ranking.whole
         hidden = ranking.groups - len(ranking.rows)
         above = _text.plural(len(ranking.rows), noun(ranking.by))
+        others = f"{hidden:,} other{'' if hidden == 1 else 's'}"
+        if shown is None:
+            yield self.fit(f"{above}, {others}; they share blocks", self.width)
+            return
+        if ranking.overlap:
+            above, others = f"{above} together", f"in {others} only"
         yield columns.row(shown.size, shown.count, self.style, bar=False) + above
         if hidden:
             rest = Sum(whole.size - shown.size, whole.count - shown.count)
-            text = f"{hidden:,} other{'' if hidden == 1 else 's'}"
             front = columns.row(rest.size, rest.count, _text.Style(False), bar=False)
-            yield self.style.dim(front + text)
+            yield self.style.dim(front + others)
 
     def place(self, place: Place, by: str, room: int) -> str:
         """FILE:LINE in FUNCTION; the file shortened first, then the function."""

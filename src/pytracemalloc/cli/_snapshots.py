@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -26,9 +27,11 @@ METRICS: tuple[Metric, ...] = ("live", "peak", "allocated", "freed")
 NOT_CUMULATIVE = ("traceback", "size", "domain")
 
 PATTERNS = """\
-A PATTERN may have the wildcards * ? [...] and is matched with the file that allocated.
-If it does not begin with / or *, the file may be in any folder: app.py, json/*.py. One
-that ends in / means all below a folder. function:NAME and module:NAME match names.
+A PATTERN may have the wildcards * ? [...] and is matched with what allocated:
+  app.py, json/*.py, mypackage/   a file; in any folder unless it begins with / or *,
+                                  one that ends in / means all below a folder
+  function:fill, function:test_*  a function or method; also by its qualified name
+  module:json                     a module and its submodules
 """
 
 
@@ -134,23 +137,62 @@ def total(snapshot: Snapshot, metric: Metric) -> _summary.Sum:
 
 def filters(options: argparse.Namespace) -> list[Filter]:
     return [
-        made
+        filter_of(inclusive, text, options.all_frames)
         for inclusive, texts in ((True, options.filter), (False, options.exclude))
         for text in texts
-        for made in filters_of(inclusive, text, options.all_frames)
     ]
 
 
-def filters_of(inclusive: bool, text: str, all_frames: bool) -> list[Filter]:
-    return [Filter(inclusive, p, all_frames=all_frames) for p in file_patterns(text)]
+def filter_of(inclusive: bool, text: str, all_frames: bool) -> Filter:
+    kind, colon, name = text.partition(":")
+    if colon and kind == "function":
+        names = [name, f"*.{name}"]
+        return Filter(inclusive, all_frames=all_frames, function=names)
+    if colon and kind == "module":
+        names = [name, f"{name}.*"]
+        return Filter(inclusive, all_frames=all_frames, module=names)
+    return Filter(inclusive, file_patterns(text), all_frames=all_frames)
 
 
 def file_patterns(text: str) -> list[str]:
-    """What Filter is to match for a pattern of the command line."""
+    """What Filter is to match for a file of the command line."""
     text = text.removeprefix("./")
     if text.endswith("/"):
         text += "*"
     return [text] if text.startswith(("/", "*", "<")) else [text, f"*/{text}"]
+
+
+# -- what rows that share blocks cover together --------------------------------------
+
+
+def covered(
+    rows: Sequence[_summary.Row], by: str, snapshot: Snapshot, metric: Metric
+) -> _summary.Sum | None:
+    """All blocks under any of the rows, each counted once; None where a row has no name
+    to be found by."""
+    found = [row_filter(row, by) for row in rows]
+    filters = [each for each in found if each is not None]
+    if not filters or len(filters) < len(found):
+        return None
+    return total(snapshot.filter_traces(filters), metric)
+
+
+def row_filter(row: _summary.Row, by: str) -> Filter | None:
+    """What matches the blocks of a cumulative row."""
+    if by == "module":
+        name = None if row.key is None else literal(str(row.key))
+        return name and Filter(True, all_frames=True, module=name)
+    place = row.places[0]
+    file = literal(place.filename)
+    if by != "function":
+        return Filter(True, file, place.lineno or None, all_frames=True)
+    name = place.function and literal(place.function)
+    return name and Filter(True, file, all_frames=True, function=name)
+
+
+def literal(name: str) -> str:
+    """A pattern that matches this name only."""
+    return re.sub(r"([*?[])", r"[\1]", name)
 
 
 # -- files ---------------------------------------------------------------------------

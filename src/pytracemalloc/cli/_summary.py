@@ -94,8 +94,8 @@ class Sum:
 class Ranking:
     """`rows` are the biggest of `groups` groups by `by`, which add up to `whole`.
 
-    Where groups overlap (cumulative ones do) they add up to more; the caller gives the
-    whole then.
+    Where groups overlap (cumulative ones do) they add up to more; then the caller gives
+    the whole, and what the rows have together (None: not known).
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class Ranking:
         self.whole = whole or total(rows)
         self.groups = len(rows)
         self.rows = rows[:top]
-        self.shown = total(self.rows)
+        self.shown = None if self.overlap else total(self.rows)
 
 
 class Summary:

@@ -94,6 +94,10 @@ def summary_of(
     selected = question.selected(snapshot)
     whole = question.total(selected) if question.cumulative else None
     ranking = Ranking(question.by, question.groups(selected), question.top, whole)
+    if question.cumulative:
+        ranking.shown = _snapshots.covered(
+            ranking.rows, question.by, selected, question.metric
+        )
     question.find_lines(ranking.rows, selected)
     lost_blocks, lost_bytes = snapshot.lost
     return Summary(
