@@ -61,4 +61,12 @@ typedef uint32_t ptm_site_id;
 #define ptm_assert_expensive(x) ((void)0)
 #endif
 
+/* The sum, or the greatest number if it is beyond that: files may claim any counts. */
+static inline uint64_t
+ptm_sum_saturated(uint64_t a, uint64_t b)
+{
+    uint64_t sum;
+    return __builtin_add_overflow(a, b, &sum) ? UINT64_MAX : sum;
+}
+
 #endif

@@ -210,12 +210,13 @@ int ptm_filters_match(PyObject *filters, PyObject *raw_trace);
 PyObject *ptm_snapshot_new(ptm_face *face, PyObject *traces,
                            PyObject *traceback_limit); /* steals both */
 PyObject *ptm_snapshot_of_view(ptm_face *face, ptm_view *view, ptm_metric metric);
-/* -- snapshot_group.c, snapshot_filter.c: methods of Snapshot -- */
+/* -- snapshot_group.c, snapshot_filter.c, snapshot_merge.c: methods of Snapshot -- */
 PyObject *ptm_snapshot_statistics(PyObject *self, PyObject *args, PyObject *kwargs);
 PyObject *ptm_snapshot_compare_to(PyObject *self, PyObject *args, PyObject *kwargs);
 PyObject *ptm_snapshot_group_by(PyObject *self, PyObject *args);
 PyObject *ptm_snapshot_filter_traces(PyObject *self, PyObject *args, PyObject *kwargs);
 PyObject *ptm_snapshot_filter_trace(PyObject *self, PyObject *args);
+PyObject *ptm_snapshot_merge(PyObject *type, PyObject *args, PyObject *kwargs);
 
 /* -- arrow.c: a method of Snapshot -- */
 PyObject *ptm_snapshot_arrow_stream(PyObject *self, PyObject *args, PyObject *kwargs);

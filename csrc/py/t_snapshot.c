@@ -276,6 +276,13 @@ static PyMethodDef main_methods[] = {
      PyDoc_STR("view(self, at)\n--\n\n"
                "The same snapshot showing other blocks: 'end', 'peak' or 'allocated',\n"
                "see the attribute `at`. Costs nothing: the data are shared.")},
+    {"merge", (PyCFunction)(void (*)(void))ptm_snapshot_merge,
+     METH_VARARGS | METH_KEYWORDS | METH_CLASS,
+     PyDoc_STR("merge($type, snapshots)\n--\n\n"
+               "Add snapshots up to a new one: those of several processes, or of several\n"
+               "runs. They must show the same blocks, see the attribute `at`; losses add up\n"
+               "and the greatest traceback limit holds. Peaks of several processes are of\n"
+               "different moments, so added up they are an upper bound.")},
     {"dump", PTM_KEYWORDS(snapshot_dump),
      PyDoc_STR("dump(self, filename)\n--\n\n"
                "Write the snapshot into a file, a gzipped pprof profile. An existing file\n"

@@ -117,6 +117,9 @@ typedef struct {
 void ptm_snap_build_paths(ptm_snap_builder *b, ptm_snap_path *paths, size_t n_paths);
 /* Appended, never merged. */
 void ptm_snap_build_site(ptm_snap_builder *b, const ptm_snap_site *site);
+/* Added to the site of an earlier call that agrees in stack, size, domain, depth and folded, else
+ * appended. Counts stop at the greatest number there is. */
+void ptm_snap_build_site_sum(ptm_snap_builder *b, const ptm_snap_site *site);
 void ptm_snap_build_losses(ptm_snap_builder *b, uint64_t blocks, uint64_t bytes);
 /* Both are strings of `b`. A file that has a module already keeps it. */
 void ptm_snap_build_module(ptm_snap_builder *b, ptm_str_id file, ptm_str_id module);

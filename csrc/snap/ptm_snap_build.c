@@ -13,6 +13,7 @@ struct ptm_snap_builder {
     ptm_column modules; /* ptm_str_id by file, as far as the last file that has one */
     ptm_tree tree;      /* of the stacks */
     ptm_ids str_ids, frame_ids, line_ids;
+    ptm_ids site_ids; /* of the sites added by ptm_snap_build_site_sum */
     uint32_t traceback_limit;
     uint64_t lost_blocks, lost_bytes;
     uint32_t lacks;
@@ -39,6 +40,7 @@ ptm_snap_build_new(uint32_t traceback_limit)
     b->traceback_limit = traceback_limit;
     bool ok = ptm_ids_init(&b->str_ids, 64) && ptm_ids_init(&b->frame_ids, 64)
               && ptm_ids_init(&b->line_ids, 64) && ptm_tree_init(&b->tree)
+              && ptm_ids_init(&b->site_ids, 0)
               && ptm_column_reserve(&b->str_offset, 64, sizeof(uint64_t))
               && ptm_column_reserve(&b->str_bytes, 1024, 1)
               && ptm_column_reserve(&b->frames, 64, sizeof(ptm_snap_frame))
@@ -65,6 +67,7 @@ ptm_snap_build_free(ptm_snap_builder *b)
     ptm_ids_fini(&b->frame_ids);
     ptm_ids_fini(&b->line_ids);
     ptm_tree_fini(&b->tree);
+    ptm_ids_fini(&b->site_ids);
     free(b);
 }
 
@@ -236,6 +239,51 @@ ptm_snap_build_site(ptm_snap_builder *b, const ptm_snap_site *site)
     if (!b->failed && room_for_id(b, &b->sites, sizeof(*site))) {
         ptm_assert(site->stack != 0 && site->stack < b->tree.stacks.len);
         ((ptm_snap_site *)b->sites.items)[b->sites.len++] = *site;
+    }
+}
+
+static uint64_t
+site_hash(const ptm_snap_site *site)
+{
+    uint64_t kind = ptm_mix64((uint64_t)site->domain << 32 | site->depth << 1 | site->folded);
+    return ptm_mix64(ptm_mix64(site->size + kind) + site->stack);
+}
+
+static bool
+same_blocks(const ptm_snap_site *a, const ptm_snap_site *b)
+{
+    return a->stack == b->stack && a->size == b->size && a->domain == b->domain
+           && a->depth == b->depth && a->folded == b->folded;
+}
+
+static void
+add_counts(ptm_snap_site *into, const ptm_snap_site *site)
+{
+    into->live = ptm_sum_saturated(into->live, site->live);
+    into->peak = ptm_sum_saturated(into->peak, site->peak);
+    into->allocated = ptm_sum_saturated(into->allocated, site->allocated);
+    into->allocated_bytes = ptm_sum_saturated(into->allocated_bytes, site->allocated_bytes);
+}
+
+void
+ptm_snap_build_site_sum(ptm_snap_builder *b, const ptm_snap_site *site)
+{
+    if (b->failed) {
+        return;
+    }
+    uint64_t hash = site_hash(site);
+    ptm_ids_probe probe = ptm_ids_find(&b->site_ids, hash);
+    while (ptm_ids_next(&b->site_ids, &probe)) {
+        ptm_snap_site *other = (ptm_snap_site *)b->sites.items + probe.id;
+        if (same_blocks(other, site)) {
+            add_counts(other, site);
+            return;
+        }
+    }
+    ptm_site_id id = (ptm_site_id)b->sites.len;
+    ptm_snap_build_site(b, site);
+    if (!b->failed && !ptm_ids_put(&b->site_ids, hash, id)) {
+        b->failed = true;
     }
 }
 

@@ -26,6 +26,11 @@ def size_text(size: int) -> str:
     return f"{value:.1f} {unit}"
 
 
+def signed_size_text(size: int) -> str:
+    """+4.9 MiB, -17 B; no sign where nothing changed."""
+    return ("+" if size > 0 else "") + size_text(size)
+
+
 def count_text(count: int) -> str:
     return f"{count:,}"
 
@@ -163,6 +168,12 @@ class Style:
     def name(self, text: str) -> str:
         return self.paint("33", text)
 
+    def grew(self, text: str) -> str:
+        return self.paint("1;31", text)
+
+    def shrank(self, text: str) -> str:
+        return self.paint("1;32", text)
+
     def warning(self, text: str) -> str:
         return self.paint("1;31", text)
 
@@ -187,6 +198,10 @@ def wants_colour(fd: int | None) -> bool:
         return os.isatty(fd)
     except OSError:
         return False
+
+
+def encoding_of_stdout() -> str:
+    return getattr(sys.stdout, "encoding", None) or "ascii"
 
 
 def can_encode(encoding: str, text: str = "…─█▏") -> bool:

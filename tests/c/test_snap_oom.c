@@ -12,6 +12,7 @@
 #include "ptm_test_snap.h"
 #include "snap/ptm_filter.h"
 #include "snap/ptm_group.h"
+#include "snap/ptm_merge.h"
 #include "snap/ptm_modules.h"
 
 #ifndef __SANITIZE_ADDRESS__
@@ -157,6 +158,17 @@ modules_step(void)
 }
 
 static ptm_err
+merge_step(void)
+{
+    ptm_snap *merged;
+    ptm_err err = ptm_snap_merge((const ptm_snap *[]){snap, old, snap}, 3, &merged);
+    if (err == PTM_OK) {
+        ptm_snap_decref(merged);
+    }
+    return err;
+}
+
+static ptm_err
 write_step(void)
 {
     ptm_buf out;
@@ -275,6 +287,12 @@ filters_survive(void)
 }
 
 static void
+merging_survives(void)
+{
+    sweep(merge_step);
+}
+
+static void
 modules_survive(void)
 {
     sweep(modules_step);
@@ -296,6 +314,7 @@ main(int argc, char **argv)
     NEED(ptm_pprof_write(snap, NULL, &file) == PTM_OK);
     RUN(groupings_survive);
     RUN(filters_survive);
+    RUN(merging_survives);
     RUN(modules_survive);
     RUN(files_survive);
     RUN(streams_survive);

@@ -69,6 +69,10 @@ class Children:
         """python -m pytracemalloc run WORDS"""
         return self.finish(self.start(self.command("run", *words), **more), text)
 
+    def call(self, *words: Any, **more: Any) -> subprocess.CompletedProcess[str]:
+        """python -m pytracemalloc WORDS"""
+        return self.finish(self.start(self.command(*words), **more))
+
     def shell(self, script: str, **more: Any) -> subprocess.CompletedProcess[str]:
         """A shell command line; $PY and $RUN stand for python and our run."""
         run = " ".join(self.command("run"))
@@ -237,6 +241,35 @@ def snapshot_of() -> Callable[..., Any]:
         return _core._snapshot_of_profile(Profile().of(sites, modules or {}))[0]
 
     return make
+
+
+class JsonFields:
+    """The fields of JSON reports as docs/report-json.md has them, and as they are."""
+
+    def __init__(self, text: str) -> None:
+        self.sections = dict(re.findall(r"^## pytracemalloc (\w+)\n(.*?)(?=^## |\Z)",
+                                        text, re.MULTILINE | re.DOTALL))  # fmt: skip
+
+    def documented(self, verb: str) -> set[str]:
+        rows = re.findall(r"^\| `([a-z_.\[\]]+)`", self.sections[verb], re.MULTILINE)
+        assert len(rows) == len(set(rows))
+        return set(rows)
+
+    def of(self, value: Any, prefix: str = "") -> set[str]:
+        """`top[].file` and so on; of an array, what its items have together."""
+        found = set()
+        if isinstance(value, dict):
+            for name, inner in value.items():
+                found |= {prefix + name} | self.of(inner, f"{prefix}{name}.")
+        elif isinstance(value, list):
+            for item in value:
+                found |= self.of(item, prefix.removesuffix(".") + "[].")
+        return found
+
+
+@pytest.fixture
+def json_fields(project: Path) -> JsonFields:
+    return JsonFields((project / "docs/report-json.md").read_text())
 
 
 def pytest_configure() -> None:

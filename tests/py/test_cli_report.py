@@ -211,26 +211,11 @@ def test_json_on_stderr(children, program):
     assert json.loads(done.stderr)["schema"] == "pytracemalloc-report/1"
 
 
-def test_json_has_the_fields_that_are_documented(children, project, program):
-    text = (project / "docs/report-json.md").read_text()
-    for by in ("line", "file", "function", "traceback"):
-        report = children.report("--by", by, "--top", "2", program.name)
-        for name in fields(report):
-            assert f"`{name}`" in text, name
-    documented = set(re.findall(r"^\| `([a-z_.\[\]]+)`", text, re.MULTILINE))
+def test_json_has_the_fields_that_are_documented(children, json_fields, program):
     everything = set()
     for by in ("line", "file", "function", "traceback"):
-        everything |= set(fields(children.report("--by", by, program.name)))
-    assert documented == everything
-
-
-def fields(value, prefix=""):
-    if isinstance(value, dict):
-        for name, inner in value.items():
-            yield prefix + name
-            yield from fields(inner, f"{prefix}{name}.")
-    elif isinstance(value, list) and value:
-        yield from fields(value[0], prefix.removesuffix(".") + "[].")
+        everything |= json_fields.of(children.report("--by", by, program.name))
+    assert json_fields.documented("run") == everything
 
 
 def test_json_of_names_that_are_not_utf8(children):

@@ -11,6 +11,8 @@ import sys
 #: name -> (module, what it does)
 VERBS = {
     "run": ("pytracemalloc.cli.run", "run a program and report its memory"),
+    "report": ("pytracemalloc.cli.report", "report what a snapshot file holds"),
+    "diff": ("pytracemalloc.cli.diff", "tell what grew between two snapshot files"),
 }
 
 USAGE = """\
@@ -28,6 +30,10 @@ examples:
       keep 25 frames of each block and write a snapshot that pprof can open, too
   pytracemalloc run --at end --by file --top 20 app.py
       what was still there at the end, summed by file
+  pytracemalloc report --metric peak --by file app.pb.gz
+      what a snapshot holds, here by file; several files are added up
+  pytracemalloc diff before.pb.gz after.pb.gz
+      what grew and what shrank between two snapshots
 
 `pytracemalloc COMMAND --help` tells the options of a command.
 """
@@ -82,11 +88,19 @@ def advice(first: str) -> str:
 
 def show(text: str) -> int:
     """What was asked for goes to stdout; that nobody reads it is no error."""
+    if sys.stdout is None:
+        raise CommandError("stdout is closed: leave it open, or redirect it to a file")
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     try:
-        sys.stdout.write(text)
+        sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
         sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError as error:
+        # What is still buffered would fail once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        if not isinstance(error, BrokenPipeError):
+            raise CommandError(
+                f"cannot write to stdout: {error.strerror}: redirect it elsewhere"
+            ) from None
     return 0
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 
 from pytracemalloc import _text
-from pytracemalloc.cli import _render, _summary
+from pytracemalloc.cli import _document, _render, _summary
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def finish(session: Session, figures: Figures) -> None:
     if output and figures.tracing is False:
         problem = "tracing had been stopped"
     if "json" in options:
-        text = _render.document(summary, file_fields(output, problem))
+        text = _document.run_document(summary, file_fields(output, problem))
     else:
         text = as_text(session, summary, file_notes(session, output, problem))
     deliver(session, text)

@@ -1,17 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""A summary as text for people and as JSON for programs."""
+"""Reports as text for people: what all of them are built of, and that of a run."""
 
 from __future__ import annotations
 
 from pytracemalloc import __version__, _text
-from pytracemalloc.cli._summary import Place, Row, Sum, Summary
+from pytracemalloc.cli._summary import Place, Ranking, Row, Sum, Summary, noun
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import Any
-
-SCHEMA = "pytracemalloc-report/1"
 
 #: Of a long traceback the report shows this many calls; JSON has all of them.
 CALLS_SHOWN = 8
@@ -31,8 +28,8 @@ CLEARED = (
 )
 
 
-class Report:
-    """The text of one report, for one width, encoding and choice of colour."""
+class Page:
+    """The parts of a report, for one width, encoding and choice of colour."""
 
     def __init__(
         self, width: int, style: _text.Style, paths: _text.Paths, plain: bool
@@ -43,25 +40,119 @@ class Report:
         self.plain = plain  # only characters of ASCII
         self.rule = "-" if plain else "─"
 
+    def heading(self, title: str = "pytracemalloc") -> str:
+        right = f"{__version__}, Python {_text.python_version()}"
+        left = f"{self.rule * 2} {title} "
+        fill = self.width - len(left) - len(right) - 4
+        tail = f" {right} {self.rule * 2}" if fill > 0 else ""
+        return self.style.bold(left + self.rule * max(fill, 2) + tail)
+
+    def wrap(self, text: str) -> list[str]:
+        """In lines of the page's width, broken between words."""
+        lines: list[str] = []
+        for word in text.split(" "):
+            if lines and _text.cells(f"{lines[-1]} {word}") <= self.width:
+                lines[-1] += f" {word}"
+            else:
+                lines.append(self.fit(word, self.width))
+        return lines
+
+    # -- totals ----------------------------------------------------------------------
+
+    def total(self, label: str, size: int, rest: str) -> str:
+        return f"{label:<10}  {self.style.size(f'{_text.size_text(size):>10}')}  {rest}"
+
+    def lost(self, lost: Sum) -> str:
+        rest = f"in {_text.plural(lost.count, 'block')} could not be recorded"
+        size = f"{_text.size_text(lost.size):>10}"
+        return self.style.warning(f"{'Lost':<10}  {size}  {rest}")
+
+    # -- the table -------------------------------------------------------------------
+
+    def table(self, ranking: Ranking, when: str) -> Iterator[str]:
+        columns = Columns(ranking, bar=self.width >= COLUMNS_FOR_BAR and not self.plain)
+        what = noun(ranking.by) + ("s" if ranking.groups != 1 else "")
+        yield self.style.bold(self.fit(f"Biggest {what} {when}", self.width))
+        yield self.style.dim(columns.head(noun(ranking.by).upper()))
+        for row in ranking.rows:
+            front = columns.row(row.size, row.count, self.style)
+            yield from self.row(front, columns.width, row, ranking.by)
+        yield self.style.dim(self.rule * (columns.width - 2))
+        yield from self.cover(columns, ranking)
+
+    def row(self, front: str, indent_cells: int, row: Row, by: str) -> Iterator[str]:
+        """What a row is about, beside its numbers and below, `indent_cells` from the
+        left."""
+        indent = " " * indent_cells
+        room = max(self.width - indent_cells, 20)
+        if not row.places:
+            yield front + self.style.place(self.fit(row.name, room))
+            return
+        first, *callers = row.places
+        yield front + self.place(first, by, room)
+        source = first.source() if by != "file" else ""
+        if source:
+            yield indent + self.style.dim(self.fit("  " + source, room))
+        callers = [place for place in callers if not is_import(place)]
+        for caller in callers[: CALLS_SHOWN - 1]:
+            yield indent + self.place(caller, by, room)
+        hidden = len(callers) - (CALLS_SHOWN - 1)
+        if hidden > 0:
+            yield indent + self.style.dim(f"... {_text.plural(hidden, 'more call')}")
+
+    def cover(self, columns: Columns, ranking: Ranking) -> Iterator[str]:
+        """How much of the memory the rows above account for."""
+        shown, whole = ranking.shown, ranking.whole
+        hidden = ranking.groups - len(ranking.rows)
+        above = _text.plural(len(ranking.rows), noun(ranking.by))
+        others = f"{hidden:,} other{'' if hidden == 1 else 's'}"
+        if shown is None:
+            yield self.fit(f"{above}, {others}; they share blocks", self.width)
+            return
+        if ranking.overlap:
+            above, others = f"{above} together", f"in {others} only"
+        yield columns.row(shown.size, shown.count, self.style, bar=False) + above
+        if hidden:
+            rest = Sum(whole.size - shown.size, whole.count - shown.count)
+            front = columns.row(rest.size, rest.count, _text.Style(False), bar=False)
+            yield self.style.dim(front + others)
+
+    def place(self, place: Place, by: str, room: int) -> str:
+        """FILE:LINE in FUNCTION; the file shortened first, then the function."""
+        if by == "function":
+            return self.function(place, room)
+        number = f":{place.lineno}" if place.lineno else ""
+        name = _text.printable(place.function or "")
+        ending = f" in {name}" if name and by != "file" else ""
+        least = min(room // 2, len(number) + 16)
+        ending = self.fit(ending, room - least)
+        path = self.paths.fit(place.filename, room - _text.cells(ending) - len(number))
+        return self.style.place(path + number) + self.style.name(ending)
+
+    def function(self, place: Place, room: int) -> str:
+        name = self.fit(place.function or "(no name)", room // 2)
+        number = f":{place.lineno}" if place.lineno else ""
+        left = room - _text.cells(name) - len(number) - 3
+        path = self.paths.fit(place.filename, left)
+        return f"{self.style.name(name)} {self.style.place(f'({path}{number})')}"
+
+    def fit(self, text: str, width: int) -> str:
+        return _text.fit(_text.printable(text), width, "..." if self.plain else "…")
+
+
+class Report(Page):
+    """The report at the end of a run."""
+
     def text(self, summary: Summary | None, notes: list[str]) -> str:
         lines = [self.heading()]
         if summary is None:
             lines.append(self.style.warning(STOPPED))
         else:
             lines += self.totals(summary)
-            if summary.rows:
-                lines += ["", *self.table(summary)]
+            if summary.ranking.rows:
+                lines += ["", *self.table(summary.ranking, WHEN[summary.at])]
         lines += ["", *notes] if notes else []
         return "\n".join([*lines, ""])
-
-    def heading(self) -> str:
-        right = f"{__version__}, Python {_text.python_version()}"
-        left = f"{self.rule * 2} pytracemalloc "
-        fill = self.width - len(left) - len(right) - 4
-        tail = f" {right} {self.rule * 2}" if fill > 0 else ""
-        return self.style.bold(left + self.rule * max(fill, 2) + tail)
-
-    # -- totals ----------------------------------------------------------------------
 
     def totals(self, summary: Summary) -> list[str]:
         frames = _text.plural(summary.nframe, "frame")
@@ -80,85 +171,14 @@ class Report:
             lines.append(self.style.warning(f"Note: {CLEARED}"))
         return lines
 
-    def total(self, label: str, size: int, rest: str) -> str:
-        return f"{label:<10}  {self.style.size(f'{_text.size_text(size):>10}')}  {rest}"
-
-    def lost(self, lost: Sum) -> str:
-        rest = f"in {_text.plural(lost.count, 'block')} could not be recorded"
-        size = f"{_text.size_text(lost.size):>10}"
-        return self.style.warning(f"{'Lost':<10}  {size}  {rest}")
-
-    # -- the table -------------------------------------------------------------------
-
-    def table(self, summary: Summary) -> Iterator[str]:
-        columns = Columns(summary, bar=self.width >= COLUMNS_FOR_BAR and not self.plain)
-        what = f"{summary.by}s" if summary.groups != 1 else summary.by
-        title = f"Biggest {what} {WHEN[summary.at]}"
-        yield self.style.bold(title)
-        yield self.style.dim(columns.head(summary.by.upper()))
-        for row in summary.rows:
-            yield from self.row(columns, row, summary)
-        yield self.style.dim(self.rule * (columns.width - 2))
-        yield from self.cover(columns, summary)
-
-    def row(self, columns: Columns, row: Row, summary: Summary) -> Iterator[str]:
-        front = columns.row(row.size, row.count, self.style)
-        indent = " " * columns.width
-        room = max(self.width - columns.width, 20)
-        first, *callers = row.places
-        yield front + self.place(first, summary.by, room)
-        source = first.source() if summary.by != "file" else ""
-        if source:
-            yield indent + self.style.dim(self.fit("  " + source, room))
-        callers = [place for place in callers if not is_import(place)]
-        for caller in callers[: CALLS_SHOWN - 1]:
-            yield indent + self.place(caller, summary.by, room)
-        hidden = len(callers) - (CALLS_SHOWN - 1)
-        if hidden > 0:
-            yield indent + self.style.dim(f"... {_text.plural(hidden, 'more call')}")
-
-    def cover(self, columns: Columns, summary: Summary) -> Iterator[str]:
-        """How much of the memory the rows above account for."""
-        shown, whole = summary.shown, summary.whole
-        hidden = summary.groups - len(summary.rows)
-        above = _text.plural(len(summary.rows), summary.by)
-        yield columns.row(shown.size, shown.count, self.style, bar=False) + above
-        if hidden:
-            rest = Sum(whole.size - shown.size, whole.count - shown.count)
-            text = f"{hidden:,} other{'' if hidden == 1 else 's'}"
-            front = columns.row(rest.size, rest.count, _text.Style(False), bar=False)
-            yield self.style.dim(front + text)
-
-    def place(self, place: Place, by: str, room: int) -> str:
-        """FILE:LINE in FUNCTION; the file shortened first, then the function."""
-        if by == "function":
-            return self.function(place, room)
-        number = f":{place.lineno}" if place.lineno else ""
-        name = _text.printable(place.function or "")
-        ending = f" in {name}" if name and by != "file" else ""
-        least = min(room // 2, len(number) + 16)
-        ending = self.fit(ending, room - least)
-        path = self.paths.fit(place.filename, room - _text.cells(ending) - len(number))
-        return self.style.place(path + number) + self.style.name(ending)
-
-    def function(self, place: Place, room: int) -> str:
-        name = _text.printable(place.function or "(several functions)")
-        name = self.fit(name, room // 2)
-        left = room - _text.cells(name) - len(str(place.lineno)) - 4
-        path = self.paths.fit(place.filename, left)
-        return f"{self.style.name(name)} {self.style.place(f'({path}:{place.lineno})')}"
-
-    def fit(self, text: str, width: int) -> str:
-        return _text.fit(_text.printable(text), width, "..." if self.plain else "…")
-
 
 class Columns:
     """The numbers at the left of each row."""
 
-    def __init__(self, summary: Summary, bar: bool) -> None:
-        self.whole = summary.whole
-        self.biggest = max((row.size for row in summary.rows), default=0)
-        blocks = [row.count for row in summary.rows] + [summary.whole.count]
+    def __init__(self, ranking: Ranking, bar: bool) -> None:
+        self.whole = ranking.whole
+        self.biggest = max((row.size for row in ranking.rows), default=0)
+        blocks = [row.count for row in ranking.rows] + [ranking.whole.count]
         self.blocks = max(6, *(len(_text.count_text(count)) for count in blocks))
         self.bar = BAR_WIDTH + 2 if bar else 0
         self.width = len(self.head(""))
@@ -184,58 +204,3 @@ class Columns:
 def is_import(place: Place) -> bool:
     """The import system's own calls, which Python's tracebacks do not show either."""
     return place.filename.startswith("<frozen importlib")
-
-
-def document(summary: Summary | None, more: dict[str, Any]) -> str:
-    """The report as one JSON document; docs/report-json.md describes it."""
-    head: dict[str, Any] = {
-        "schema": SCHEMA,
-        "version": __version__,
-        "python": _text.python_version(),
-        "tracing": summary is not None,
-    }
-    body = summary_fields(summary) if summary else {}
-    return _text.json_text(head | body | more) + "\n"
-
-
-def summary_fields(summary: Summary) -> dict[str, Any]:
-    return {
-        "cleared": summary.cleared,
-        "nframe": summary.nframe,
-        "peak": sum_fields(summary.peak),
-        "end": sum_fields(summary.end),
-        "tracer_bytes": summary.tracer_bytes,
-        "lost": sum_fields(summary.lost),
-        "at": summary.at,
-        "by": summary.by,
-        "groups": summary.groups,
-        "total": sum_fields(summary.whole),
-        "shown": sum_fields(summary.shown) | share(summary.shown.size, summary.whole),
-        "top": [row_fields(row, summary) for row in summary.rows],
-    }
-
-
-def sum_fields(sum_: Sum) -> dict[str, Any]:
-    return {"bytes": sum_.size, "blocks": sum_.count}
-
-
-def share(size: int, whole: Sum) -> dict[str, Any]:
-    return {"share": round(size / whole.size, 6) if whole.size else 0.0}
-
-
-def row_fields(row: Row, summary: Summary) -> dict[str, Any]:
-    fields = {"bytes": row.size, "blocks": row.count} | share(row.size, summary.whole)
-    if summary.by == "traceback":
-        return fields | {"traceback": [place_fields(place) for place in row.places]}
-    if summary.by == "file":
-        return fields | {"file": row.places[0].filename}
-    return fields | place_fields(row.places[0])
-
-
-def place_fields(place: Place) -> dict[str, Any]:
-    return {
-        "file": place.filename,
-        "line": place.lineno,
-        "function": place.function,
-        "source": place.source(),
-    }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a person wants to know first, worked out of two snapshots.
+"""What a person wants to know first: the biggest rows, and what they are part of.
 
 Runs at the end of somebody's program, so it imports as little as it can: dataclasses,
 json and linecache would bring thirty modules along.
@@ -10,17 +10,35 @@ from pytracemalloc.cli import _source
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Literal
+    from collections.abc import Callable, Sequence
+    from typing import Any, Literal
 
-    from pytracemalloc import Frame, Snapshot, Traceback
+    from pytracemalloc import Frame, Snapshot, Statistic, StatisticDiff, Traceback
     from pytracemalloc._session import Figures
 
-KEY_TYPES: "dict[str, Literal['filename', 'lineno', 'traceback']]" = {
+    GroupBy = Literal[
+        "filename", "lineno", "traceback", "function", "module", "size", "domain"
+    ]
+    Metric = Literal["live", "peak", "allocated", "freed"]
+
+#: What --by says -> what statistics() groups by.
+KEY_TYPES: "dict[str, GroupBy]" = {
     "line": "lineno",
     "file": "filename",
-    "function": "lineno",
+    "function": "function",
+    "module": "module",
     "traceback": "traceback",
+    "size": "size",
+    "domain": "domain",
 }
+
+
+#: What a row is called, where --by has another word for it.
+NOUNS = {"size": "block size"}
+
+
+def noun(by: str) -> str:
+    return NOUNS.get(by, by)
 
 
 class Place:
@@ -39,12 +57,32 @@ class Place:
 
 
 class Row:
-    """One group. `places`: the most recent first, more than one in tracebacks only."""
+    """One group. `places`: the most recent first, more than one in tracebacks only;
+    none where the group is no place. Then `key` is the module's name (None: in no
+    module), the size in bytes (None: several) or the number of the domain."""
 
-    def __init__(self, size: int, count: int, places: "tuple[Place, ...]") -> None:
+    def __init__(
+        self,
+        size: int,
+        count: int,
+        places: "tuple[Place, ...]",
+        key: "str | int | None" = None,
+        name: str = "",
+    ) -> None:
         self.size = size
         self.count = count
         self.places = places
+        self.key = key
+        self.name = name  # of the key, for people
+
+
+class DiffRow(Row):
+    """A group of two snapshots: what it has in the new one, and how that differs."""
+
+    def __init__(self, row: Row, size_diff: int, count_diff: int) -> None:
+        super().__init__(row.size, row.count, row.places, row.key, row.name)
+        self.size_diff = size_diff
+        self.count_diff = count_diff
 
 
 class Sum:
@@ -53,25 +91,42 @@ class Sum:
         self.count = count
 
 
+class Ranking:
+    """`rows` are the biggest of `groups` groups by `by`, which add up to `whole`.
+
+    Where groups overlap (cumulative ones do) they add up to more; then the caller gives
+    the whole, and what the rows have together (None: not known).
+    """
+
+    def __init__(
+        self, by: str, rows: list[Row], top: int, whole: "Sum | None" = None
+    ) -> None:
+        self.by = by
+        self.overlap = whole is not None
+        self.whole = whole or total(rows)
+        self.groups = len(rows)
+        self.rows = rows[:top]
+        self.shown = None if self.overlap else total(self.rows)
+
+
 class Summary:
-    """`rows` are the biggest of `groups` groups, which add up to `whole`."""
+    """Of a run: the ranking at one moment, and what there was at the other."""
 
     def __init__(self, figures: "Figures", at: str, by: str, top: int) -> None:
-        rows = rows_by(figures.at_peak if at == "peak" else figures.at_end, by)
-        other = total(
-            rows_by(figures.at_end if at == "peak" else figures.at_peak, "file")
-        )
+        moments = [figures.at_peak, figures.at_end]
+        shown, hidden = moments if at == "peak" else moments[::-1]
+        rows = rows_by(shown, by)
+        other = total(rows_by(hidden, "file"))
         self.at = at
-        self.by = by
         self.nframe = figures.nframe
         self.cleared = figures.cleared
         self.tracer_bytes = figures.tracer_bytes
         self.lost = Sum(figures.lost_bytes, figures.lost_blocks)
-        self.whole = total(rows)
-        self.peak, self.end = (self.whole, other)[:: 1 if at == "peak" else -1]
-        self.groups = len(rows)
-        self.rows = rows[:top]
-        self.shown = total(self.rows)
+        self.ranking = Ranking(by, rows, top)
+        if by == "function":
+            find_lines(self.ranking.rows, shown)
+        whole = self.ranking.whole
+        self.peak, self.end = (whole, other)[:: 1 if at == "peak" else -1]
 
 
 def total(rows: list[Row]) -> Sum:
@@ -80,13 +135,56 @@ def total(rows: list[Row]) -> Sum:
 
 def rows_by(snapshot: "Snapshot", by: str) -> list[Row]:
     """All groups, the biggest first, without the few bytes that are our own."""
-    statistics = snapshot.statistics(KEY_TYPES[by])
-    rows = [
-        Row(s.size, s.count, places_of(s.traceback, by))
-        for s in statistics
-        if s.traceback[0].filename != _session.__file__
-    ]
-    return merge_functions(rows) if by == "function" else rows
+    rows = groups(snapshot, by)
+    return [row for row in rows if row.places[0].filename != _session.__file__]
+
+
+def groups(
+    snapshot: "Snapshot",
+    by: str,
+    metric: "Metric | None" = None,
+    cumulative: bool = False,
+) -> list[Row]:
+    """All groups, the biggest first. Cumulative: a block counts once per group."""
+    once: "Literal[False, 'once']" = "once" if cumulative else False
+    statistics = snapshot.statistics(KEY_TYPES[by], once, metric=metric)
+    return [row_of(s, by) for s in statistics]
+
+
+def differences(
+    new: "Snapshot", old: "Snapshot", by: str, metric: "Metric", cumulative: bool
+) -> list[DiffRow]:
+    """All groups of either, the biggest change first."""
+    once: "Literal[False, 'once']" = "once" if cumulative else False
+    statistics = new.compare_to(old, KEY_TYPES[by], once, metric=metric)
+    return [DiffRow(row_of(s, by), s.size_diff, s.count_diff) for s in statistics]
+
+
+def row_of(statistic: "Statistic | StatisticDiff", by: str) -> Row:
+    size, count, key = statistic.size, statistic.count, statistic.key
+    if by in NAMES:
+        return Row(size, count, (), key, NAMES[by](key))
+    return Row(size, count, places_of(statistic.traceback, by))
+
+
+def name_of_module(key: "str | None") -> str:
+    return "(no module)" if key is None else key
+
+
+def name_of_size(key: "int | None") -> str:
+    return "(several sizes)" if key is None else f"{key:,} B"
+
+
+def name_of_domain(key: int) -> str:
+    return f"{key} (Python's allocators)" if key == 0 else str(key)
+
+
+#: For the groups that are no places the text of a key.
+NAMES: "dict[str, Callable[[Any], str]]" = {
+    "module": name_of_module,
+    "size": name_of_size,
+    "domain": name_of_domain,
+}
 
 
 def places_of(traceback: "Traceback", by: str) -> tuple[Place, ...]:
@@ -100,15 +198,18 @@ def place_of(frame: "Frame") -> Place:
     return Place(frame.filename, frame.lineno, frame.name)
 
 
-def merge_functions(rows: list[Row]) -> list[Row]:
-    """Lines of one function are one row, at the function's biggest line. A line shared
-    by several functions (its name is None) stays a row of its own."""
-    sums: dict[tuple[object, ...], tuple[int, int, Place]] = {}
-    for row in rows:
-        place = row.places[0]
-        shared = place.lineno if place.function is None else None
-        key = (place.filename, place.function, shared)
-        size, count, first = sums.get(key, (0, 0, place))
-        sums[key] = (size + row.size, count + row.count, first)
-    merged = [Row(size, count, (place,)) for size, count, place in sums.values()]
-    return sorted(merged, key=lambda row: (row.size, row.count), reverse=True)
+def find_lines(
+    rows: "Sequence[Row]",
+    snapshot: "Snapshot",
+    metric: "Metric | None" = None,
+    cumulative: bool = False,
+) -> None:
+    """Gives rows of functions the biggest line of theirs, if there is one that no other
+    function shares; those that have one keep it."""
+    places = (row.places[0] for row in rows)
+    wanted = {(p.filename, p.function): p for p in places if not p.lineno}
+    for row in groups(snapshot, "line", metric, cumulative) if wanted else ():
+        line = row.places[0]
+        place = wanted.pop((line.filename, line.function), None)
+        if place is not None:
+            place.lineno = line.lineno

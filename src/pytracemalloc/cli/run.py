@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import NoReturn
 
 from pytracemalloc._startup import NFRAME_MAX, RUN_PREFIX
-from pytracemalloc.cli import CommandError
+from pytracemalloc.cli import CommandError, _arguments
 
 #: Of each block one frame is kept, unless what was asked for needs callers.
 NFRAME = 1
@@ -62,11 +62,6 @@ class Program:
         return [*dashes, self.name, *self.arguments]
 
 
-class Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise CommandError(f"run: {message}; see pytracemalloc run --help")
-
-
 def main(arguments: list[str]) -> int:
     """Does not return when all is well: the process becomes the program's."""
     ours, program = split(arguments)
@@ -81,14 +76,8 @@ def main(arguments: list[str]) -> int:
 
 
 def make_parser() -> argparse.ArgumentParser:
-    parser = Parser(
-        prog="pytracemalloc run",
-        usage="%(prog)s [options] (SCRIPT | -m MODULE | -c CODE) [ARGS...]",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    usage = "[options] (SCRIPT | -m MODULE | -c CODE) [ARGS...]"
+    parser = _arguments.Parser("run", usage, DESCRIPTION, EPILOG)
     add = parser.add_argument
     add(
         "-n",
@@ -116,13 +105,7 @@ def make_parser() -> argparse.ArgumentParser:
         default="peak",
         help="report the memory at its peak (default) or at the end",
     )
-    add(
-        "--top",
-        type=rows,
-        default=10,
-        metavar="N",
-        help="report the N biggest (default: 10)",
-    )
+    _arguments.add_top(parser)
     add(
         "--by",
         choices=("line", "file", "function", "traceback"),
@@ -138,12 +121,6 @@ def frames(text: str) -> int:
         raise argparse.ArgumentTypeError(
             f"{text!r} is not a number of frames from 1 to {NFRAME_MAX}"
         )
-    return int(text)
-
-
-def rows(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of rows")
     return int(text)
 
 
