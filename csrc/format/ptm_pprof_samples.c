@@ -12,6 +12,8 @@
 
 #include <string.h>
 
+_Static_assert(N_METRICS == PTM_METRIC_ALLOCATED + 1, "a count per metric");
+
 typedef struct {
     uint64_t columns[N_COLUMNS + 1]; /* the last is for values that nobody asks for */
     uint64_t n_values;
@@ -301,11 +303,27 @@ make_stack(ptm_pprof_in *in, const sample *s, path *p, ptm_stack_id *stack, uint
 
 /* -- sites ------------------------------------------------------------------------------------- */
 
+/* A file's greatest number is that of int64. */
 static uint64_t
 saturated(uint64_t a, uint64_t b)
 {
     uint64_t product;
-    return __builtin_mul_overflow(a, b, &product) ? INT64_MAX : product;
+    return __builtin_mul_overflow(a, b, &product) || product > INT64_MAX ? INT64_MAX : product;
+}
+
+/* The blocks of all sites together are counted in int64: a sequence of traces has that length. */
+static void
+add_site(ptm_pprof_in *in, const sample *s, const ptm_snap_site *site)
+{
+    for (int metric = 0; metric < N_METRICS; metric++) {
+        in->n_blocks[metric] += ptm_site_count(site, (ptm_metric)metric);
+        if (in->n_blocks[metric] > INT64_MAX) {
+            ptm_pprof_refuse(in, s->at, "sample %llu: no program has that many blocks",
+                             (unsigned long long)s->number);
+            return;
+        }
+    }
+    ptm_snap_build_site(in->builder, site);
 }
 
 /* The column, or what the column of bytes says about blocks of this size. */
@@ -333,29 +351,31 @@ add_sized(ptm_pprof_in *in, const sample *s, ptm_snap_site site)
         site.live = blocks(in, s, COLUMN_INUSE_OBJECTS, COLUMN_INUSE_SPACE);
         site.peak = blocks(in, s, COLUMN_PEAK_OBJECTS, COLUMN_PEAK_SPACE);
     }
-    ptm_snap_build_site(in->builder, &site);
+    add_site(in, s, &site);
 }
 
 static void
-add_blocks(ptm_pprof_in *in, ptm_snap_site site, ptm_metric metric, uint64_t count, uint64_t size)
+add_blocks(ptm_pprof_in *in, const sample *s, ptm_snap_site site, ptm_metric metric, uint64_t count,
+           uint64_t size)
 {
     if (count != 0) {
         site.size = size;
         *(metric == PTM_METRIC_LIVE ? &site.live : &site.peak) = count;
-        ptm_snap_build_site(in->builder, &site);
+        add_site(in, s, &site);
     }
 }
 
 /* `objects` blocks that have `space` bytes together. */
 static void
-share_out(ptm_pprof_in *in, ptm_snap_site site, ptm_metric metric, uint64_t objects, uint64_t space)
+share_out(ptm_pprof_in *in, const sample *s, ptm_snap_site site, ptm_metric metric,
+          uint64_t objects, uint64_t space)
 {
     if (objects == 0 && space != 0) {
         objects = 1;
     }
     if (objects != 0) {
-        add_blocks(in, site, metric, space % objects, space / objects + 1);
-        add_blocks(in, site, metric, objects - space % objects, space / objects);
+        add_blocks(in, s, site, metric, space % objects, space / objects + 1);
+        add_blocks(in, s, site, metric, objects - space % objects, space / objects);
     }
 }
 
@@ -364,15 +384,15 @@ share_out(ptm_pprof_in *in, ptm_snap_site site, ptm_metric metric, uint64_t obje
 static void
 add_unsized(ptm_pprof_in *in, const sample *s, ptm_snap_site site)
 {
-    share_out(in, site, PTM_METRIC_LIVE, s->columns[COLUMN_INUSE_OBJECTS],
+    share_out(in, s, site, PTM_METRIC_LIVE, s->columns[COLUMN_INUSE_OBJECTS],
               s->columns[COLUMN_INUSE_SPACE]);
-    share_out(in, site, PTM_METRIC_PEAK, s->columns[COLUMN_PEAK_OBJECTS],
+    share_out(in, s, site, PTM_METRIC_PEAK, s->columns[COLUMN_PEAK_OBJECTS],
               s->columns[COLUMN_PEAK_SPACE]);
     site.allocated = blocks(in, s, COLUMN_ALLOC_OBJECTS, COLUMN_ALLOC_SPACE);
     site.allocated_bytes = s->columns[COLUMN_ALLOC_SPACE];
     site.folded = 1;
     if (site.allocated != 0) {
-        ptm_snap_build_site(in->builder, &site);
+        add_site(in, s, &site);
     }
 }
 
@@ -419,6 +439,7 @@ ptm_pprof_make_sites(ptm_pprof_in *in)
             ok = read_sample(in, &field, &s, &p) && make_stack(in, &s, &p, &stack, &n_frames);
             if (ok) {
                 make_site(in, &s, stack, n_frames);
+                ok = in->err == PTM_OK;
                 most_frames = n_frames > most_frames ? n_frames : most_frames;
             }
         }
