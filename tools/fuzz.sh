@@ -52,6 +52,6 @@ coverage() {
 
 case ${1:-} in
     merge | coverage) "$1" ;;
-    *[!0-9]* | '') sed -n '3,9s/^# \{0,1\}//p' "$0"; exit 2 ;;
+    *[!0-9]* | '') sed -n '3,8s/^# \{0,1\}//p' "$0"; exit 2 ;;
     *) fuzz "$1" ;;
 esac

@@ -178,7 +178,7 @@ memory_is_bounded_by_the_length(void)
 
 /* -- time --------------------------------------------------------------------------------------- */
 
-#define SECONDS_AT_MOST 3.0 /* of this processor; what grows with the square takes more, see each */
+#define SECONDS_AT_MOST 3.0 /* of processor time; what grows with the square took more, see each */
 
 static void
 check_time(ptm_buf *profile)
@@ -223,12 +223,12 @@ unmix(uint64_t hash)
     return unshift(x, 30);
 }
 
-/* Without a salt: 9 seconds, every id being compared with all before it. */
+/* Without a salt every id is compared with all before it: 5.6 seconds. */
 static void
 ids_made_to_collide_take_no_time(void)
 {
     making m = {.profile = start_profile()};
-    for (uint64_t i = 1; i <= 100000; i++) {
+    for (uint64_t i = 1; i <= 80000; i++) {
         uint64_t id = unmix((uint64_t)7 << 32 | i);
         CHECK(ptm_mix64(id) >> 32 == 7);
         put_location_of(&m, id, 0, 0);
@@ -237,13 +237,13 @@ ids_made_to_collide_take_no_time(void)
     ptm_buf_fini(&m.message);
 }
 
-/* A comment of 100,000 digits, named 100,000 times. Read to its end each time: 29 seconds. */
+/* A comment of 80,000 digits, named 80,000 times. Read to its end each time: 4.7 seconds. */
 static void
 long_comments_are_not_read_again_and_again(void)
 {
     ptm_buf p = start_profile(), digits = {0}, named = {0};
     ptm_buf_put(&digits, "#pytracemalloc lost ", 20);
-    for (int i = 0; i < 100000; i++) {
+    for (int i = 0; i < 80000; i++) {
         ptm_buf_put_byte(&digits, '0');
         ptm_buf_put_varint(&named, 5);
     }

@@ -137,6 +137,37 @@ def without_report() -> Callable[[str], str]:
     """What the program itself printed on stderr."""
     return lambda text: re.split(r"\n?── pytracemalloc ─", text)[0]
 
+PROGRAM = """
+def leaf(n):
+    return bytes(n)
+def descend(n):
+    if n == 0:
+        return [leaf(1000)]
+    return [descend(n - 1), bytearray(10 * n)]
+def main(n):
+    kept = [descend(5) for _ in range(n)]
+    kept.append([str(i) * 3 for i in range(100)])
+    return kept
+"""
+
+
+@pytest.fixture
+def two_snapshots() -> tuple[Any, Any]:
+    """Of a small program that recurses: all it has, and later less and more of it."""
+    import pytracemalloc
+
+    program: dict[str, Any] = {}
+    exec(compile(PROGRAM, "program.py", "exec"), program)
+    only = [pytracemalloc.Filter(True, "program.py")]
+    pytracemalloc.start(25)
+    kept = [program["main"](5), program["descend"](2)]
+    first = pytracemalloc.take_snapshot().filter_traces(only)
+    kept = [program["main"](3)]
+    second = pytracemalloc.take_snapshot().filter_traces(only)
+    pytracemalloc.stop()
+    assert kept
+    return first, second
+
 
 def pytest_configure() -> None:
     # A runner that ignores SIGINT would have its children ignore it.
