@@ -11,7 +11,8 @@
 #include "ptm_fuzz_mutate.h"
 
 #define RATIOS 512 /* bytes of memory per byte of input, in steps of one */
-#define RATIO_ROOM 8192 /* bytes added to the input's length: what reading always needs stays small */
+#define RATIO_ROOM \
+    8192 /* bytes added to the input's length: what reading always needs stays small */
 
 __attribute__((used, section("__libfuzzer_extra_counters"))) static uint8_t ratio_met[RATIOS];
 

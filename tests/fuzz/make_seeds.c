@@ -108,8 +108,8 @@ positions(void)
 static void
 strings(void)
 {
-    static const char *const odd[] = {"",         "\\udcff",      "\\u005c", "\xed\xa0\x80\xed\xb0\x80",
-                                      "<module>", "\xf0\x9f\x90\x8d", "?"};
+    static const char *const odd[] = {
+        "", "\\udcff", "\\u005c", "\xed\xa0\x80\xed\xb0\x80", "<module>", "\xf0\x9f\x90\x8d", "?"};
     ptm_snap_builder *b = ptm_snap_build_new(10);
     ptm_snap_site site = {.size = 1, .live = 1};
     for (size_t i = 0; i < PTM_ARRAY_LEN(odd); i++) {

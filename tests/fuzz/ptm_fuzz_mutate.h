@@ -48,7 +48,7 @@ put_bytes_field(ptm_buf *to, uint32_t number, const uint8_t *bytes, size_t len)
 static uint64_t
 some_number(uint64_t was)
 {
-    static const uint64_t ends[] = {0,         1,         INT32_MAX, (uint64_t)INT32_MAX + 1,
+    static const uint64_t ends[] = {0,         1,          INT32_MAX,  (uint64_t)INT32_MAX + 1,
                                     INT64_MAX, UINT64_MAX, UINT32_MAX, PTM_NFRAME_MAX};
     switch (mutate_below(4)) {
     case 0:

@@ -137,6 +137,7 @@ def without_report() -> Callable[[str], str]:
     """What the program itself printed on stderr."""
     return lambda text: re.split(r"\n?── pytracemalloc ─", text)[0]
 
+
 PROGRAM = """
 def leaf(n):
     return bytes(n)

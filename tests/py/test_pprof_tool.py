@@ -122,7 +122,9 @@ def test_functions(pprof: Pprof, two_snapshots: Any, tmp_path: Path, sample_type
         assert table == by_function(snapshot.view(at), what)
 
 
-def test_what_is_shown_without_options(pprof: Pprof, two_snapshots: Any, tmp_path: Path):
+def test_what_is_shown_without_options(
+    pprof: Pprof, two_snapshots: Any, tmp_path: Path
+):
     two_snapshots[0].dump(tmp_path / "s.pb.gz")
     out = pprof("-top", "s.pb.gz")
     assert "Type: inuse_space" in out and "pytracemalloc 1\n" in out
@@ -133,7 +135,9 @@ def test_what_is_shown_without_options(pprof: Pprof, two_snapshots: Any, tmp_pat
 
 
 @pytest.mark.parametrize("sample_type", TYPES)
-def test_differences(pprof: Pprof, two_snapshots: Any, tmp_path: Path, sample_type: str):
+def test_differences(
+    pprof: Pprof, two_snapshots: Any, tmp_path: Path, sample_type: str
+):
     at, what = TYPES[sample_type]
     old, new = two_snapshots
     old.dump(tmp_path / "old.pb.gz")
