@@ -33,9 +33,12 @@ BUILD := build/$(TAG)
 PY := $(VENV)/bin/python
 ASAN_PY := $(VENV)-asan/bin/python
 
+GO := $(or $(shell command -v go),$(wildcard /usr/local/go/bin/go))
+PPROF_VERSION := v0.0.0-20261105003125-4bf881d7fb0b
+
 sources := $(sort $(shell find csrc src -type f ! -name '*.pyc' ! -name '.*')) \
            pyproject.toml meson.build meson.options LICENSE $(wildcard README.md)
-c_tests := $(sort $(shell find tests/c tests/ext -type f 2>/dev/null)) $(wildcard tests/meson.build)
+c_tests := $(sort $(shell find tests/c tests/ext tests/fuzz -type f 2>/dev/null)) $(wildcard tests/meson.build)
 
 # $(call wheel,PYTHON,BUILD FOLDER,MORE OPTIONS): builds the wheel and installs it, never editable
 define wheel
@@ -63,7 +66,8 @@ define run_c_tests
 	echo "C tests: $$(sed -n 's/^Ok: *//p' $(2)/c-test.log) programs, none failed"
 endef
 
-.PHONY: help demo test arrow-test dev bench check warnings format asan aarch64 conformance clean FORCE
+.PHONY: help demo test arrow-test dev bench check warnings format asan aarch64 conformance fuzz pprof speedscope clean \
+        FORCE
 
 help:  ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/\1@\2/' \
@@ -76,7 +80,7 @@ demo: $(VENV)-demo/installed  ## sets everything up and runs the command on a re
 	@echo 'pytracemalloc run -n 10 -o $(BUILD)/demo/outline.pb.gz demo/outline.py $(BUILD)/demo/index.json'
 	@$(VENV)-demo/bin/pytracemalloc run -n 10 -o $(BUILD)/demo/outline.pb.gz demo/outline.py $(BUILD)/demo/index.json
 
-test: $(BUILD)/installed $(c_tests)  ## sets everything up and runs the tests
+test: $(BUILD)/installed $(c_tests) $(if $(GO),build/pprof/pprof)  ## sets everything up and runs the tests
 	$(call run_c_tests,$(PY),$(BUILD))
 	@PTM_TEST_EXT=$(abspath $(BUILD))/c/tests $(VENV)/bin/pytest $(ARGS)
 
@@ -125,6 +129,16 @@ aarch64: warnings $(if $(shell command -v aarch64-linux-gnu-gcc),,$(VENV)-zig/re
 	@tools/compile_aarch64.py $(BUILD)/warnings $(or $(shell command -v aarch64-linux-gnu-gcc),\
 	    $(abspath $(VENV))-zig/bin/python -m ziglang cc -target aarch64-linux-gnu.2.17)
 
+MINUTES ?= 30
+
+fuzz:  ## libFuzzer on the reader of files (MINUTES=30); `tools/fuzz.sh` merges the corpus and tells coverage
+	@tools/fuzz.sh $(MINUTES)
+
+pprof: build/pprof/pprof  ## Go's pprof for the tests, where there is Go (`make test` fetches it then)
+
+speedscope: $(BUILD)/installed build/speedscope/ready  ## speedscope in a headless Chromium opens our file (needs node)
+	@$(VENV)/bin/pytest tests/py/test_speedscope.py -rs $(ARGS)
+
 bench:  ## every claim measured, a table each (PARTS='programs calls', PAIRS=5)
 	@$(PYTHON) bench/run_all.py --python $(PYTHON) $(PARTS)
 
@@ -137,6 +151,17 @@ clean:  ## removes .venv/ and build/
 	rm -rf .venv build
 
 , := ,
+
+# Once, whatever the interpreter.
+build/pprof/pprof:
+	@echo "building pprof in build/pprof"
+	@GOBIN=$(abspath build/pprof) $(GO) install github.com/google/pprof@$(PPROF_VERSION)
+
+build/speedscope/ready: tools/speedscope/package.json tools/speedscope/package-lock.json
+	@echo "fetching speedscope to build/speedscope"
+	@mkdir -p $(@D); cp $^ $(@D)
+	@cd $(@D) && npm ci --silent --no-audit --no-fund --ignore-scripts
+	@touch $@
 
 $(BUILD)/interpreter: FORCE
 	@mkdir -p $(@D); echo "$(found)" | cmp -s - $@ || echo "$(found)" >$@

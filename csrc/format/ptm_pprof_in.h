@@ -16,6 +16,8 @@
 #include "format/ptm_wire.h"
 #include "snap/ptm_ids.h"
 
+enum { N_METRICS = 3 };
+
 /* The ids of a table's messages: any numbers but 0. An index is a message's place in the file's
  * order. */
 typedef struct {
@@ -59,7 +61,8 @@ typedef struct {
     ptm_buf locations;     /* ptm_pprof_location */
     ptm_buf location_frames; /* ptm_frame_id */
     ptm_pprof_ids function_ids, mapping_ids, location_ids;
-    uint8_t has_column[8]; /* by COLUMN_... */
+    uint8_t has_column[8];        /* by COLUMN_... */
+    uint64_t n_blocks[N_METRICS]; /* by ptm_metric: of the sites so far, at most INT64_MAX */
 } ptm_pprof_in;
 
 #define PTM_ITEMS(buf, type) ((const type *)(const void *)(buf).data)

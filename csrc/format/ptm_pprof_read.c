@@ -14,6 +14,8 @@
 #define FRAMES_PER_BYTE 4
 #define FRAMES_AT_LEAST 4096
 
+#define DIGITS_MAX 20 /* of a decimal number of 64 bits */
+
 bool
 ptm_pprof_refuse(ptm_pprof_in *in, const uint8_t *at, const char *format, ...)
 {
@@ -184,13 +186,14 @@ cut_prefix(ptm_wire *text, const char *prefix)
     return true;
 }
 
-/* A decimal number and the space after it; false if there is none. */
+/* A decimal number and the space after it; false if there is none. A comment may be named as often
+ * as the file has bytes, so no more of it is looked at than a number of 64 bits has digits. */
 static bool
 cut_number(ptm_wire *text, uint64_t *number)
 {
     const uint8_t *start = text->at;
     for (*number = 0; text->at < text->end && *text->at >= '0' && *text->at <= '9'; text->at++) {
-        if (__builtin_mul_overflow(*number, 10, number)
+        if (text->at - start == DIGITS_MAX || __builtin_mul_overflow(*number, 10, number)
             || __builtin_add_overflow(*number, (uint64_t)(*text->at - '0'), number)) {
             return false;
         }

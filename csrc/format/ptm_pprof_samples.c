@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+_Static_assert(N_METRICS == PTM_METRIC_ALLOCATED + 1, "a count per metric");
+
 typedef struct {
     uint64_t columns[N_COLUMNS + 1]; /* the last is for values that nobody asks for */
     uint64_t n_values;
@@ -38,7 +40,7 @@ typedef struct {
     ptm_stack_id stack; /* 0: empty */
 } known_stack;
 
-#define N_KNOWN 8192u /* by a few bits of a hash of the bytes */
+#define MOST_KNOWN 8192u
 
 /* Samples whose stacks are made at once. */
 typedef struct {
@@ -46,7 +48,8 @@ typedef struct {
     size_t n;
     ptm_buf frames;       /* ptm_frame_id: of each sample, most recent first */
     uint32_t most_frames; /* of a sample so far */
-    known_stack *known;   /* N_KNOWN */
+    known_stack *known;   /* by a few bits of a hash of the bytes */
+    uint32_t n_known;     /* a power of two */
 } batch;
 
 /* -- columns ----------------------------------------------------------------------------------- */
@@ -155,7 +158,7 @@ is_known(const batch *b, sample *s)
 {
     size_t len = (size_t)(s->packed.end - s->packed.at);
     s->hash = ptm_hash_bytes(s->packed.at, len);
-    const known_stack *known = &b->known[s->hash % N_KNOWN];
+    const known_stack *known = &b->known[s->hash % b->n_known];
     bool same = known->stack != 0 && known->hash == s->hash && known->len == len
                 && memcmp(known->packed, s->packed.at, len) == 0;
     if (same) {
@@ -302,11 +305,27 @@ read_sample(ptm_pprof_in *in, const ptm_wire_field *field, sample *s, batch *b)
 
 /* -- sites ------------------------------------------------------------------------------------- */
 
+/* A file's greatest number is that of int64. */
 static uint64_t
 saturated(uint64_t a, uint64_t b)
 {
     uint64_t product;
-    return __builtin_mul_overflow(a, b, &product) ? INT64_MAX : product;
+    return __builtin_mul_overflow(a, b, &product) || product > INT64_MAX ? INT64_MAX : product;
+}
+
+/* The blocks of all sites together are counted in int64: a sequence of traces has that length. */
+static void
+add_site(ptm_pprof_in *in, const sample *s, const ptm_snap_site *site)
+{
+    for (int metric = 0; metric < N_METRICS; metric++) {
+        in->n_blocks[metric] += ptm_site_count(site, (ptm_metric)metric);
+        if (in->n_blocks[metric] > INT64_MAX) {
+            ptm_pprof_refuse(in, s->at, "sample %llu: no program has that many blocks",
+                             (unsigned long long)s->number);
+            return;
+        }
+    }
+    ptm_snap_build_site(in->builder, site);
 }
 
 /* The column, or what the column of bytes says about blocks of this size. */
@@ -334,29 +353,31 @@ add_sized(ptm_pprof_in *in, const sample *s, ptm_snap_site site)
         site.live = blocks(in, s, COLUMN_INUSE_OBJECTS, COLUMN_INUSE_SPACE);
         site.peak = blocks(in, s, COLUMN_PEAK_OBJECTS, COLUMN_PEAK_SPACE);
     }
-    ptm_snap_build_site(in->builder, &site);
+    add_site(in, s, &site);
 }
 
 static void
-add_blocks(ptm_pprof_in *in, ptm_snap_site site, ptm_metric metric, uint64_t count, uint64_t size)
+add_blocks(ptm_pprof_in *in, const sample *s, ptm_snap_site site, ptm_metric metric, uint64_t count,
+           uint64_t size)
 {
     if (count != 0) {
         site.size = size;
         *(metric == PTM_METRIC_LIVE ? &site.live : &site.peak) = count;
-        ptm_snap_build_site(in->builder, &site);
+        add_site(in, s, &site);
     }
 }
 
 /* `objects` blocks that have `space` bytes together. */
 static void
-share_out(ptm_pprof_in *in, ptm_snap_site site, ptm_metric metric, uint64_t objects, uint64_t space)
+share_out(ptm_pprof_in *in, const sample *s, ptm_snap_site site, ptm_metric metric,
+          uint64_t objects, uint64_t space)
 {
     if (objects == 0 && space != 0) {
         objects = 1;
     }
     if (objects != 0) {
-        add_blocks(in, site, metric, space % objects, space / objects + 1);
-        add_blocks(in, site, metric, objects - space % objects, space / objects);
+        add_blocks(in, s, site, metric, space % objects, space / objects + 1);
+        add_blocks(in, s, site, metric, objects - space % objects, space / objects);
     }
 }
 
@@ -365,15 +386,15 @@ share_out(ptm_pprof_in *in, ptm_snap_site site, ptm_metric metric, uint64_t obje
 static void
 add_unsized(ptm_pprof_in *in, const sample *s, ptm_snap_site site)
 {
-    share_out(in, site, PTM_METRIC_LIVE, s->columns[COLUMN_INUSE_OBJECTS],
+    share_out(in, s, site, PTM_METRIC_LIVE, s->columns[COLUMN_INUSE_OBJECTS],
               s->columns[COLUMN_INUSE_SPACE]);
-    share_out(in, site, PTM_METRIC_PEAK, s->columns[COLUMN_PEAK_OBJECTS],
+    share_out(in, s, site, PTM_METRIC_PEAK, s->columns[COLUMN_PEAK_OBJECTS],
               s->columns[COLUMN_PEAK_SPACE]);
     site.allocated = blocks(in, s, COLUMN_ALLOC_OBJECTS, COLUMN_ALLOC_SPACE);
     site.allocated_bytes = s->columns[COLUMN_ALLOC_SPACE];
     site.folded = 1;
     if (site.allocated != 0) {
-        ptm_snap_build_site(in->builder, &site);
+        add_site(in, s, &site);
     }
     in->lacks |= 1u << PTM_METRIC_FREED;
 }
@@ -420,7 +441,7 @@ make_stacks(ptm_pprof_in *in, batch *b)
     for (size_t i = 0; i < b->n; i++) {
         sample *s = &b->samples[i];
         if (s->stack == 0 && s->packed.at != NULL) {
-            b->known[s->hash % N_KNOWN] =
+            b->known[s->hash % b->n_known] =
                 (known_stack){s->packed.at, s->hash, (size_t)(s->packed.end - s->packed.at),
                               s->n_frames, paths[i].stack};
         }
@@ -428,15 +449,16 @@ make_stacks(ptm_pprof_in *in, batch *b)
     }
 }
 
-static void
+static bool
 make_batch(ptm_pprof_in *in, batch *b)
 {
     make_stacks(in, b);
-    for (size_t i = 0; i < b->n; i++) {
+    for (size_t i = 0; i < b->n && in->err == PTM_OK; i++) {
         make_site(in, &b->samples[i]);
     }
     b->n = 0;
     b->frames.len = 0;
+    return in->err == PTM_OK;
 }
 
 static bool
@@ -454,10 +476,10 @@ add_sample(ptm_pprof_in *in, const ptm_wire_field *field, uint64_t number, batch
         s->n_frames = 1;
     }
     b->most_frames = s->n_frames > b->most_frames ? s->n_frames : b->most_frames;
-    if (++b->n == PTM_SNAP_PATHS && !b->frames.failed) {
-        make_batch(in, b);
+    if (b->frames.failed) {
+        return false;
     }
-    return !b->frames.failed;
+    return ++b->n < PTM_SNAP_PATHS || make_batch(in, b);
 }
 
 /* The metrics that no column tells, and freed, which takes two of them. */
@@ -482,12 +504,24 @@ lacking_columns(const ptm_pprof_in *in)
     return lacks;
 }
 
+/* A small file asks for little. */
+static uint32_t
+n_known_of(size_t file_bytes)
+{
+    uint32_t n = 16;
+    while (n < MOST_KNOWN && n * sizeof(known_stack) < file_bytes) {
+        n *= 2;
+    }
+    return n;
+}
+
 bool
 ptm_pprof_make_sites(ptm_pprof_in *in)
 {
     ptm_wire profile = ptm_wire_of(in->data, in->len);
     ptm_wire_field field;
-    batch b = {.most_frames = 1, .known = calloc(N_KNOWN, sizeof(*b.known))};
+    batch b = {.most_frames = 1, .n_known = n_known_of(in->len)};
+    b.known = calloc(b.n_known, sizeof(*b.known));
     uint64_t number = 0;
     bool ok = b.known != NULL;
     while (ok && ptm_wire_next(&profile, &field)) {
@@ -495,9 +529,7 @@ ptm_pprof_make_sites(ptm_pprof_in *in)
             ok = add_sample(in, &field, number++, &b);
         }
     }
-    if (ok) {
-        make_batch(in, &b);
-    }
+    ok = ok && make_batch(in, &b);
     free(b.known);
     ptm_buf_fini(&b.frames);
     ptm_snap_build_limit(in->builder, in->limit != 0 ? in->limit : b.most_frames);

@@ -16,11 +16,20 @@ slots_for(size_t expected)
     return slots;
 }
 
+/* Where the heap and this code lie, which a file's author does not know. Nothing that is ever seen
+ * depends on it: ids are given by the caller. */
+static uint64_t
+some_salt(const void *slots)
+{
+    return ptm_mix64((uintptr_t)slots) + ptm_mix64((uintptr_t)&some_salt);
+}
+
 bool
 ptm_ids_init(ptm_ids *ids, size_t expected)
 {
     size_t slots = slots_for(expected);
     *ids = (ptm_ids){.slots = calloc(slots, sizeof(uint64_t)), .mask = slots - 1};
+    ids->salt = some_salt(ids->slots);
     return ids->slots != NULL;
 }
 
@@ -66,7 +75,30 @@ ptm_ids_put(ptm_ids *ids, uint64_t hash, uint32_t id)
     if (ids->count >= (ids->mask + 1) / 4 * 3 && !grow(ids)) {
         return false;
     }
-    place(ids->slots, ids->mask, (hash >> 32) << 32 | (id + 1));
+    place(ids->slots, ids->mask, (uint64_t)ptm_ids_tag(ids, hash) << 32 | (id + 1));
     ids->count++;
     return true;
+}
+
+/* One word more: both halves of a product of 128 bits, whose factors nobody knows. */
+static uint64_t
+folded_product(uint64_t hash, uint64_t word)
+{
+    unsigned __int128 product = (unsigned __int128)hash * word;
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+uint64_t
+ptm_ids_hash_bytes(const ptm_ids *ids, const void *bytes, size_t len)
+{
+    const uint64_t key = ptm_mix64(ids->salt + 1);
+    uint64_t hash = ids->salt ^ len, word;
+    const char *p = bytes;
+    for (; len >= sizeof(word); p += sizeof(word), len -= sizeof(word)) {
+        memcpy(&word, p, sizeof(word));
+        hash = folded_product(hash ^ word, key) + word;
+    }
+    word = 0;
+    memcpy(&word, p, len);
+    return folded_product(hash ^ word, key) + word;
 }

@@ -4,9 +4,12 @@
  * business.
  *
  * Owns      one malloc'ed array of 8 bytes a slot, at most 3/4 full
- * How       a slot holds the hash's upper 32 bits and the id + 1; the same 32 bits choose the slot,
+ * How       a slot holds 32 bits of the salted hash and the id + 1; the same 32 bits choose the slot,
  *           so growing never looks at what the ids stand for and streams the old array into the new
  *           one
+ * Hostile   what is put in may come from a file made to collide: every table has a salt of its own,
+ *           which the layout of the address space decides. A hash must not be known to be equal for
+ *           different things: whole words go through ptm_mix64, bytes through ptm_ids_hash_bytes
  * Threads   one user
  * Failure   ptm_ids_put answers false and changes nothing
  *
@@ -23,6 +26,7 @@ typedef struct {
     uint64_t *slots; /* hash:32 | (id + 1):32; 0 is free */
     size_t mask;     /* slots - 1; a power of two less one */
     size_t count;
+    uint64_t salt;
 } ptm_ids;
 
 typedef struct {
@@ -31,10 +35,13 @@ typedef struct {
     uint32_t id;
 } ptm_ids_probe;
 
-bool ptm_ids_init(ptm_ids *ids, size_t expected); /* false: no memory */
+/* False: no memory. */
+bool ptm_ids_init(ptm_ids *ids, size_t expected);
 void ptm_ids_fini(ptm_ids *ids);
 /* id < UINT32_MAX; whether it is there already is not looked up. */
 bool ptm_ids_put(ptm_ids *ids, uint64_t hash, uint32_t id);
+/* For this table only. */
+uint64_t ptm_ids_hash_bytes(const ptm_ids *ids, const void *bytes, size_t len);
 
 /* A 64-bit mix whose every output bit depends on every input bit (splitmix64's finalizer). */
 static inline uint64_t
@@ -47,10 +54,17 @@ ptm_mix64(uint64_t x)
     return x ^ (x >> 31);
 }
 
+/* The half of the hash that is kept in the slot. */
+static inline uint32_t
+ptm_ids_tag(const ptm_ids *ids, uint64_t hash)
+{
+    return (uint32_t)(ptm_mix64(hash ^ ids->salt) >> 32);
+}
+
 static inline ptm_ids_probe
 ptm_ids_find(const ptm_ids *ids, uint64_t hash)
 {
-    uint32_t tag = (uint32_t)(hash >> 32);
+    uint32_t tag = ptm_ids_tag(ids, hash);
     return (ptm_ids_probe){.at = tag & ids->mask, .tag = tag};
 }
 

@@ -49,7 +49,7 @@ number_file(const ptm_keys *keys, int side, numbering *num, ptm_str_id id)
     }
     file wanted = {.number = side == 0 ? id : keys->snap[0]->n_strings + id};
     wanted.name = ptm_snap_string(keys->snap[side], id, &wanted.len);
-    uint64_t hash = ptm_hash_bytes(wanted.name, wanted.len);
+    uint64_t hash = ptm_ids_hash_bytes(&num->by_name, wanted.name, wanted.len);
     const file *known = find_file(num, hash, &wanted);
     if (known == NULL) {
         if (!ptm_ids_put(&num->by_name, hash, (uint32_t)num->n_files)) {

@@ -106,7 +106,7 @@ ptm_snap_build_string(ptm_snap_builder *b, const char *utf8, size_t len)
         return 0;
     }
     utf8 = len == 0 ? "" : utf8; /* NULL is a fine empty string */
-    uint64_t hash = ptm_hash_bytes(utf8, len);
+    uint64_t hash = ptm_ids_hash_bytes(&b->str_ids, utf8, len);
     ptm_ids_probe probe = ptm_ids_find(&b->str_ids, hash);
     while (ptm_ids_next(&b->str_ids, &probe)) {
         if (string_is(b, probe.id, utf8, len)) {

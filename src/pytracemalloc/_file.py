@@ -12,6 +12,7 @@ import os
 import stat
 import sys
 import zlib
+from collections.abc import Iterator
 from typing import Any
 
 from pytracemalloc import _core
@@ -22,6 +23,7 @@ UNFOLDED_BYTES_MIN = 64 << 20
 UNFOLDED_RATIO = 128
 
 _CHUNK_BYTES = 1 << 20
+_FIRST_WINDOW_BYTES = 1 << 10
 _OWN_ATTRIBUTES = ("traces", "traceback_limit")
 _serial = itertools.count()
 
@@ -123,23 +125,38 @@ def dump(snapshot: "_core.Snapshot", filename: Any) -> None:
 # -- reading -----------------------------------------------------------------
 
 
+def _members(data: bytes) -> Iterator[bytes]:
+    """Inflate all members of a gzip file, piece by piece.
+
+    zlib copies what it was given and did not use. So a member is given little
+    at first: a file of many small ones takes no time that grows with the square.
+    """
+    view = memoryview(data)
+    at = 0
+    while at < len(data):
+        unfolder = zlib.decompressobj(31)
+        window = _FIRST_WINDOW_BYTES
+        while not unfolder.eof:
+            given = view[at : at + window]
+            part = unfolder.decompress(given, _CHUNK_BYTES)
+            at += len(given) - len(unfolder.unconsumed_tail or unfolder.unused_data)
+            window = min(2 * window, _CHUNK_BYTES)
+            if not part and not given and not unfolder.eof:
+                raise ValueError("it ends too early")
+            if part:
+                yield part
+
+
 def _unfold(data: bytes) -> bytes:
-    """Inflate all members of a gzip file, within the limit."""
+    """What all members of a gzip file unfold to, within the limit."""
     limit = _unfolded_limit(len(data))
     parts: list[bytes] = []
     size = 0
-    while data:
-        unfolder = zlib.decompressobj(31)
-        while not unfolder.eof:
-            part = unfolder.decompress(data, _CHUNK_BYTES)
-            data = unfolder.unconsumed_tail
-            size += len(part)
-            parts.append(part)
-            if size > limit:
-                raise ValueError(f"it unfolds to more than {limit} bytes")
-            if not part and not data and not unfolder.eof:
-                raise ValueError("it ends too early")
-        data = unfolder.unused_data
+    for part in _members(data):
+        size += len(part)
+        if size > limit:
+            raise ValueError(f"it unfolds to more than {limit} bytes")
+        parts.append(part)
     return b"".join(parts)
 
 

@@ -9,29 +9,19 @@
 #define SNAPS 4
 #define SITES 150
 
+/* Whatever their positions: what disagrees there is merged. */
 static bool
-same_string(const ptm_snap *a, ptm_str_id x, const ptm_snap *b, ptm_str_id y)
-{
-    if (x == PTM_SNAP_NONE || y == PTM_SNAP_NONE) {
-        return x == y;
-    }
-    size_t len_x, len_y;
-    const char *text_x = ptm_snap_string(a, x, &len_x), *text_y = ptm_snap_string(b, y, &len_y);
-    return len_x == len_y && memcmp(text_x, text_y, len_x) == 0;
-}
-
-static bool
-same_frame(const ptm_snap *a, const ptm_snap_frame *x, const ptm_snap *b, const ptm_snap_frame *y)
+same_call(const ptm_snap *a, const ptm_snap_frame *x, const ptm_snap *b, const ptm_snap_frame *y)
 {
     return x->lineno == y->lineno && same_string(a, x->file, b, y->file)
            && same_string(a, x->name, b, y->name);
 }
 
 static bool
-same_stack(const ptm_snap *a, ptm_stack_id x, const ptm_snap *b, ptm_stack_id y)
+same_calls(const ptm_snap *a, ptm_stack_id x, const ptm_snap *b, ptm_stack_id y)
 {
     while (x != 0 && y != 0
-           && same_frame(a, &a->frames[a->stacks[x].frame], b, &b->frames[b->stacks[y].frame])) {
+           && same_call(a, &a->frames[a->stacks[x].frame], b, &b->frames[b->stacks[y].frame])) {
         x = a->stacks[x].parent;
         y = b->stacks[y].parent;
     }
@@ -54,7 +44,7 @@ static bool
 same_blocks(const ptm_snap *a, const ptm_snap_site *x, const ptm_snap *b, const ptm_snap_site *y)
 {
     return x->size == y->size && x->domain == y->domain && x->depth == y->depth
-           && x->folded == y->folded && same_stack(a, x->stack, b, y->stack);
+           && x->folded == y->folded && same_calls(a, x->stack, b, y->stack);
 }
 
 static void
@@ -136,7 +126,7 @@ check_frames(const ptm_snap *merged, ptm_snap *const *snaps, size_t n)
         for (size_t s = 0; s < n; s++) {
             for (uint32_t i = 0; i < snaps[s]->n_frames; i++) {
                 const ptm_snap_frame *part = &snaps[s]->frames[i];
-                if (same_frame(snaps[s], part, merged, frame) && frame_is_used(snaps[s], i)) {
+                if (same_call(snaps[s], part, merged, frame) && frame_is_used(snaps[s], i)) {
                     agree(&should.end_lineno, part->end_lineno, first);
                     agree(&should.colno, part->colno, first);
                     agree(&should.end_colno, part->end_colno, first);
@@ -163,7 +153,7 @@ check_interned(const ptm_snap *snap)
     }
     for (uint32_t i = 0; i < snap->n_frames; i++) {
         for (uint32_t k = 0; k < i; k++) {
-            CHECK(!same_frame(snap, &snap->frames[i], snap, &snap->frames[k]));
+            CHECK(!same_call(snap, &snap->frames[i], snap, &snap->frames[k]));
         }
     }
     uint8_t *needed = calloc(snap->n_stacks, 1);
@@ -241,7 +231,7 @@ merged_are_as_the_model(void)
 }
 
 static void
-check_same(const ptm_snap *a, const ptm_snap *b)
+check_same_file(const ptm_snap *a, const ptm_snap *b)
 {
     ptm_buf x = written(a, NULL), y = written(b, NULL);
     CHECK(x.len == y.len && memcmp(x.data, y.data, x.len) == 0);
@@ -261,9 +251,9 @@ it_does_not_matter_who_is_merged_first(void)
         pair[0] = merged_of(all, 2);
         pair[1] = all[2];
         ptm_snap *in_two_steps = merged_of(pair, 2);
-        check_same(at_once, in_two_steps);
+        check_same_file(at_once, in_two_steps);
         ptm_snap *again = merged_of(&at_once, 1);
-        check_same(at_once, again);
+        check_same_file(at_once, again);
         ptm_snap *const done[] = {all[0], all[1], all[2], pair[0], at_once, in_two_steps, again};
         for (size_t i = 0; i < PTM_ARRAY_LEN(done); i++) {
             ptm_snap_decref(done[i]);

@@ -142,7 +142,7 @@ def without_report() -> Callable[[str], str]:
     return lambda text: re.split(r"\n?── pytracemalloc ─", text)[0]
 
 
-# -- snapshots made up: the bytes of a profile, as docs/design/file-format.md has it -----
+# -- snapshots made up: bytes of a profile, see docs/design/file-format.md ------------
 
 
 def varint(number: int) -> bytes:
@@ -270,6 +270,38 @@ class JsonFields:
 @pytest.fixture
 def json_fields(project: Path) -> JsonFields:
     return JsonFields((project / "docs/report-json.md").read_text())
+
+
+PROGRAM = """
+def leaf(n):
+    return bytes(n)
+def descend(n):
+    if n == 0:
+        return [leaf(1000)]
+    return [descend(n - 1), bytearray(10 * n)]
+def main(n):
+    kept = [descend(5) for _ in range(n)]
+    kept.append([str(i) * 3 for i in range(100)])
+    return kept
+"""
+
+
+@pytest.fixture
+def two_snapshots() -> tuple[Any, Any]:
+    """Of a small program that recurses: all it has, and later less and more of it."""
+    import pytracemalloc
+
+    program: dict[str, Any] = {}
+    exec(compile(PROGRAM, "program.py", "exec"), program)
+    only = [pytracemalloc.Filter(True, "program.py")]
+    pytracemalloc.start(25)
+    kept = [program["main"](5), program["descend"](2)]
+    first = pytracemalloc.take_snapshot().filter_traces(only)
+    kept = [program["main"](3)]
+    second = pytracemalloc.take_snapshot().filter_traces(only)
+    pytracemalloc.stop()
+    assert kept
+    return first, second
 
 
 def pytest_configure() -> None:
