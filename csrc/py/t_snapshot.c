@@ -273,11 +273,15 @@ static PyMethodDef main_methods[] = {
                "see the attribute `at`. Costs nothing: the data are shared.")},
     {"dump", PTM_KEYWORDS(snapshot_dump),
      PyDoc_STR("dump(self, filename)\n--\n\n"
-               "Write the snapshot into a file, a gzipped pprof profile. An existing file\n"
-               "is replaced when the new one is complete.")},
+               "Write the snapshot into a file, a gzipped pprof profile. filename is a path\n"
+               "or an open binary file. The file of that path is replaced when the new one\n"
+               "is complete.")},
     {"load", (PyCFunction)(void (*)(void))snapshot_load_main,
      METH_VARARGS | METH_KEYWORDS | METH_CLASS,
-     PyDoc_STR("load($type, filename)\n--\n\nLoad a snapshot from a file.")},
+     PyDoc_STR("load($type, filename)\n--\n\n"
+               "Load a snapshot from a file: a path or an open binary file. Profiles in\n"
+               "pprof's format and pickles by the standard library are read. Nothing in the\n"
+               "file is run.")},
     PTM_PICKLE_METHODS,
     {NULL, NULL, 0, NULL},
 };
