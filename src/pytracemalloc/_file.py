@@ -242,13 +242,11 @@ def _kind_of(data: bytes) -> str | None:
 def _read_profile(data: bytes) -> "_core.Snapshot":
     try:
         snapshot, extra = _core._snapshot_of_profile(data)
-    except ValueError as error:
+    except ValueError:
         kind = _kind_of(data)
         if kind is None:
             raise
-        raise ValueError(
-            f"it is {kind}, neither a pprof profile nor a pickle ({error})"
-        ) from None
+        raise ValueError(f"it is {kind}, not a pprof profile or a pickle") from None
     return _apply_extra(snapshot, extra)
 
 

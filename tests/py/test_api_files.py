@@ -181,7 +181,7 @@ def test_missing_files_and_folders(tmp_path):
     "data, words",
     [
         (b"", "it is empty"),
-        (b"hello, this is a text\n", "it is a text, neither a pprof profile nor a pickle"),
+        (b"hello, this is a text\n", "it is a text, not a pprof profile or a pickle"),
         (b"\x1f\x8b", "it ends too early"),
         (b"\x1f\x8bxxxxxxxxxxxxxxx", "it cannot be unfolded"),
         (gzip.compress(b"hello, this is a text\n"), ""),

@@ -11,6 +11,7 @@ import sys
 #: name -> (module, what it does)
 VERBS = {
     "run": ("pytracemalloc.cli.run", "run a program and report its memory"),
+    "convert": ("pytracemalloc.cli.convert", "write a snapshot in another format"),
 }
 
 USAGE = """\
@@ -28,6 +29,8 @@ examples:
       keep 25 frames of each block and write a snapshot that pprof can open, too
   pytracemalloc run --at end --by file --top 20 app.py
       what was still there at the end, summed by file
+  pytracemalloc convert app.pb.gz app.speedscope.json
+      for speedscope; also collapsed stacks, DHAT, CSV, Parquet, tracemalloc's pickles
 
 `pytracemalloc COMMAND --help` tells the options of a command.
 """
