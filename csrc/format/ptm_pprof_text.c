@@ -157,6 +157,20 @@ ptm_pprof_unescape(const char *text, size_t len, ptm_buf *out)
     }
 }
 
+bool
+ptm_pprof_is_text(const char *text, size_t len)
+{
+    const uint8_t *at = (const uint8_t *)text, *end = at + len;
+    while (at < end) {
+        size_t n = character_bytes(at, (size_t)(end - at));
+        if (n == 0) {
+            return false;
+        }
+        at += n;
+    }
+    return true;
+}
+
 void
 ptm_pprof_clean(const char *text, size_t len, ptm_buf *out)
 {

@@ -18,6 +18,9 @@
 void ptm_pprof_escape(const char *text, size_t len, ptm_buf *out);
 void ptm_pprof_unescape(const char *text, size_t len, ptm_buf *out);
 
+/* Whether it is as a snapshot's strings must be: UTF-8, surrogates in three bytes. */
+bool ptm_pprof_is_text(const char *text, size_t len);
+
 /* Text by other tools: nothing is undone, but the result is as a snapshot's strings must be. */
 void ptm_pprof_clean(const char *text, size_t len, ptm_buf *out);
 

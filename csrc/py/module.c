@@ -391,6 +391,15 @@ static PyMethodDef main_methods[] = {
     {"_traces_of_profile", ptm_profile_traces, METH_VARARGS,
      PyDoc_STR(
          "_traces_of_profile($module, data, at, /)\n--\n\nWhat pickled traces are made from.")},
+    {"_snapshot_of_pickle", ptm_profile_decode_pickle, METH_O,
+     PyDoc_STR("_snapshot_of_pickle($module, data, /)\n--\n\n"
+               "The Snapshot in a pickle of the standard library's, or ValueError; runs nothing.")},
+    {"_columns_of_snapshot", ptm_columns_of_snapshot, METH_O,
+     PyDoc_STR("_columns_of_snapshot($module, snapshot, /)\n--\n\n"
+               "The tables of a snapshot: a dict from names to bytes of native numbers.")},
+    {"_frames_of_stacks", ptm_columns_frames_of_stacks, METH_VARARGS,
+     PyDoc_STR("_frames_of_stacks($module, snapshot, stacks, /)\n--\n\n"
+               "The frames of each of the stacks, most recent first, one after the other.")},
     {NULL, NULL, 0, NULL},
 };
 

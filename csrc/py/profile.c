@@ -4,6 +4,7 @@
  */
 #include "py/state.h"
 
+#include "format/ptm_pickle.h"
 #include "format/ptm_pprof.h"
 
 PyObject *
@@ -37,18 +38,25 @@ ptm_profile_encode_snapshot(PyObject *module, PyObject *args)
     return bytes;
 }
 
+/* Takes over `snap`. */
+static ptm_view *
+view_of_result(ptm_err err, ptm_snap *snap, const ptm_pprof_why *why)
+{
+    if (err == PTM_EFORMAT) {
+        PyErr_SetString(PyExc_ValueError, why->text);
+        return NULL;
+    }
+    return err == PTM_OK ? ptm_view_new(snap) : (ptm_raise(err), NULL);
+}
+
 /* A view of the profile in `data`; `json` (borrows from data) may be NULL. */
 static ptm_view *
 view_of_profile(const Py_buffer *data, ptm_pprof_extra *extra)
 {
-    ptm_snap *snap;
+    ptm_snap *snap = NULL;
     ptm_pprof_why why = {""};
     ptm_err err = ptm_pprof_read(data->buf, (size_t)data->len, &snap, extra, &why);
-    if (err == PTM_EFORMAT) {
-        PyErr_SetString(PyExc_ValueError, why.text);
-        return NULL;
-    }
-    ptm_view *view = err == PTM_OK ? ptm_view_new(snap) : (ptm_raise(err), NULL);
+    ptm_view *view = view_of_result(err, snap, &why);
     if (view != NULL) {
         view->time_nanos = extra->time_nanos;
     }
@@ -81,6 +89,26 @@ ptm_profile_decode(PyObject *module, PyObject *arg)
         return NULL;
     }
     return Py_BuildValue("(NN)", snapshot, json);
+}
+
+/* _snapshot_of_pickle(data) -> Snapshot */
+PyObject *
+ptm_profile_decode_pickle(PyObject *module, PyObject *arg)
+{
+    Py_buffer data;
+    ptm_snap *snap = NULL;
+    ptm_pprof_why why = {""};
+    if (PyObject_GetBuffer(arg, &data, PyBUF_SIMPLE) < 0) {
+        return NULL;
+    }
+    ptm_err err = ptm_pickle_read(data.buf, (size_t)data.len, &snap, &why);
+    PyBuffer_Release(&data);
+    ptm_view *view = view_of_result(err, snap, &why);
+    PyObject *snapshot =
+        view == NULL ? NULL
+                     : ptm_snapshot_of_view(PyModule_GetState(module), view, PTM_METRIC_LIVE);
+    ptm_view_decref(view);
+    return snapshot;
 }
 
 /* _traces_of_profile(data, at) -> Traces: what a pickle of the main face calls. */

@@ -269,6 +269,11 @@ PyObject *ptm_profile_encode(ptm_view *view, const char *json, Py_ssize_t json_l
 PyObject *ptm_profile_encode_snapshot(PyObject *module, PyObject *args);
 PyObject *ptm_profile_decode(PyObject *module, PyObject *data);
 PyObject *ptm_profile_traces(PyObject *module, PyObject *args);
+PyObject *ptm_profile_decode_pickle(PyObject *module, PyObject *data);
+
+/* -- columns.c: a snapshot's tables as bytes -- */
+PyObject *ptm_columns_of_snapshot(PyObject *module, PyObject *snapshot);
+PyObject *ptm_columns_frames_of_stacks(PyObject *module, PyObject *args);
 
 /* -- pickles.c -- */
 PyObject *ptm_pickle_reduce_ex(PyObject *self, PyObject *protocol);

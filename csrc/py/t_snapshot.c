@@ -285,11 +285,15 @@ static PyMethodDef main_methods[] = {
                "different moments, so added up they are an upper bound.")},
     {"dump", PTM_KEYWORDS(snapshot_dump),
      PyDoc_STR("dump(self, filename)\n--\n\n"
-               "Write the snapshot into a file, a gzipped pprof profile. An existing file\n"
-               "is replaced when the new one is complete.")},
+               "Write the snapshot into a file, a gzipped pprof profile. filename is a path\n"
+               "or an open binary file. The file of that path is replaced when the new one\n"
+               "is complete.")},
     {"load", (PyCFunction)(void (*)(void))snapshot_load_main,
      METH_VARARGS | METH_KEYWORDS | METH_CLASS,
-     PyDoc_STR("load($type, filename)\n--\n\nLoad a snapshot from a file.")},
+     PyDoc_STR("load($type, filename)\n--\n\n"
+               "Load a snapshot from a file: a path or an open binary file. Profiles in\n"
+               "pprof's format and pickles by the standard library are read. Nothing in the\n"
+               "file is run.")},
     {"__arrow_c_stream__", PTM_KEYWORDS(ptm_snapshot_arrow_stream),
      PyDoc_STR("__arrow_c_stream__(self, requested_schema=None)\n--\n\n"
                "The snapshot as a table, a row per place and block size: a PyCapsule of an\n"

@@ -2,7 +2,16 @@
 from collections.abc import Iterable, Iterator, Sequence
 from os import PathLike
 from types import ModuleType
-from typing import Any, ClassVar, Literal, SupportsIndex, TypeVar, overload
+from typing import (
+    Any,
+    ClassVar,
+    Literal,
+    Protocol,
+    SupportsIndex,
+    TypedDict,
+    TypeVar,
+    overload,
+)
 
 _Self = TypeVar("_Self")
 _Path = str | bytes | PathLike[str] | PathLike[bytes]
@@ -15,6 +24,12 @@ _Cumulative = bool | Literal["once"]
 _Patterns = str | list[str] | tuple[str, ...]
 _Metric = Literal["live", "peak", "allocated", "freed"]
 _At = Literal["end", "peak", "allocated"]
+
+class _Writable(Protocol):
+    def write(self, data: Any, /) -> object: ...
+
+class _Readable(Protocol):
+    def read(self) -> bytes: ...
 
 __version__: str
 
@@ -210,9 +225,9 @@ class Snapshot:
     ) -> list[StatisticDiff]: ...
     @classmethod
     def merge(cls: type[_Self], snapshots: Iterable[Snapshot]) -> _Self: ...
-    def dump(self, filename: _Path) -> None: ...
+    def dump(self, filename: _Path | _Writable) -> None: ...
     @classmethod
-    def load(cls: type[_Self], filename: _Path) -> _Self: ...
+    def load(cls: type[_Self], filename: _Path | _Readable) -> _Self: ...
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
     def __getattr__(self, name: str) -> Any: ...
     def __setattr__(self, name: str, value: Any) -> None: ...
@@ -222,3 +237,25 @@ def _bind_stdlib(globals: dict[str, Any], /) -> ModuleType: ...
 def _profile_of_snapshot(snapshot: Snapshot, json: bytes, /) -> bytes: ...
 def _snapshot_of_profile(data: bytes, /) -> tuple[Snapshot, bytes | None]: ...
 def _traces_of_profile(data: bytes, at: str, /) -> Traces: ...
+def _snapshot_of_pickle(data: bytes, /) -> Snapshot: ...
+
+# Native numbers: I unsigned 32 bits, i signed 32 bits, Q unsigned 64 bits.
+class _Columns(TypedDict):
+    strings: list[str]
+    frame_file: bytes  # I: in strings
+    frame_name: bytes  # I: in strings; 2**32 - 1: not known
+    frame_line: bytes  # i
+    stack_frame: bytes  # I: the most recent frame
+    stack_nframe: bytes  # I
+    site_stack: bytes  # I: in the stacks
+    site_size: bytes  # Q: bytes of one block
+    site_domain: bytes  # I
+    site_depth: bytes  # I: 0: not known
+    site_folded: bytes  # I: 1: a sum of blocks of several sizes, see ptm_snap.h
+    site_live: bytes  # Q: blocks; so are the two below
+    site_peak: bytes  # Q
+    site_allocated: bytes  # Q
+    site_allocated_bytes: bytes  # Q
+
+def _columns_of_snapshot(snapshot: Snapshot, /) -> _Columns: ...
+def _frames_of_stacks(snapshot: Snapshot, stacks: bytes, /) -> bytes: ...

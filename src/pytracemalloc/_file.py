@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT
 """Snapshots in files.
 
-A snapshot's file is a gzipped pprof profile; the profile itself is written and
-read in C. Here is what is around it: whole files or none, attributes as JSON,
-and a bound on what a file may unfold to.
+A snapshot's file is a gzipped pprof profile; profiles are written and read in C, and
+so are the standard library's pickles read. Here is what is around them: whole files
+or none, attributes as JSON, and a bound on what a file may unfold to.
 """
 
+import errno
+import io
 import itertools
 import json
 import os
@@ -77,49 +79,102 @@ def _gzip(data: bytes) -> bytes:
     return folded
 
 
-def _open_beside(path: Any) -> tuple[Any, int]:
-    folder = os.path.dirname(path)
-    while True:
-        name = f".pytracemalloc-{os.getpid()}-{next(_serial)}.tmp"
-        if isinstance(path, bytes):
-            temporary: Any = os.path.join(folder, os.fsencode(name))
+class WholeFile:
+    """A file that is there whole or not at all: `with WholeFile(path) as file`.
+
+    What is written goes to a temporary file in the target's folder, which takes the
+    target's place at the end, and is removed if anything was raised. A device or a
+    pipe is written to, not replaced. Raises OSError, which names the target.
+    """
+
+    def __init__(self, path: Any) -> None:
+        self.path = path
+        self._target = path
+        self._temporary: Any = None
+        self._file: Any = None
+
+    def __enter__(self) -> Any:
+        if _is_special(self.path):
+            self._file = open(self.path, "wb")
         else:
-            temporary = os.path.join(folder, name)
+            self._target = os.path.realpath(self.path)
+            self._temporary, fd = self._open_beside()
+            self._file = open(fd, "wb")
+        return self._file
+
+    def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
         try:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-            return temporary, os.open(temporary, flags, 0o666)
-        except FileExistsError:
-            continue
+            self._file.close()
+            if kind is None and self._temporary is not None:
+                os.replace(self._temporary, self._target)
+                self._temporary = None
+        except OSError as problem:
+            if kind is None:
+                raise OSError(problem.errno, problem.strerror, self.path) from None
+        finally:
+            if self._temporary is not None:
+                os.unlink(self._temporary)
+        if isinstance(error, OSError) and error.filename is None and error.errno:
+            raise OSError(error.errno, error.strerror, self.path) from None
 
-
-def _replace(path: Any, data: bytes) -> None:
-    temporary, fd = _open_beside(path)
-    try:
-        with open(fd, "wb") as file:
-            file.write(data)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    def _open_beside(self) -> tuple[Any, int]:
+        folder = os.path.dirname(self._target)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        while True:
+            name: Any = f".pytracemalloc-{os.getpid()}-{next(_serial)}.tmp"
+            if isinstance(folder, bytes):
+                name = os.fsencode(name)
+            temporary = os.path.join(folder, name)
+            try:
+                return temporary, os.open(temporary, flags, 0o666)
+            except FileExistsError:
+                continue
+            except OSError as error:
+                raise OSError(error.errno, error.strerror, self.path) from None
 
 
 def _is_special(path: Any) -> bool:
-    """A device or a pipe is written to, not replaced."""
     try:
         return not stat.S_ISREG(os.stat(path).st_mode)
     except FileNotFoundError:
         return False
 
 
+def _is_file(target: Any, method: str) -> bool:
+    """An open file, not a path: some paths have read() and write(), too."""
+    is_path = isinstance(target, str | bytes) or hasattr(target, "__fspath__")
+    return not is_path and hasattr(target, method)
+
+
+def _write_all(file: Any, data: bytes) -> None:
+    """An unbuffered file may take a part at a time; others take all."""
+    if isinstance(file, io.TextIOBase):
+        raise TypeError("a snapshot is bytes: open the file with mode 'wb'")
+    rest = memoryview(data)
+    while rest:
+        written = file.write(rest)
+        if not isinstance(file, io.RawIOBase):
+            return
+        if written is None:
+            raise BlockingIOError(errno.EAGAIN, "the file takes no more at the moment")
+        rest = rest[written:]
+
+
+def profile_bytes(snapshot: "_core.Snapshot") -> bytes:
+    """The snapshot as a pprof profile, not compressed."""
+    return _core._profile_of_snapshot(snapshot, _extra_json(snapshot))
+
+
 def dump(snapshot: "_core.Snapshot", filename: Any) -> None:
-    path = os.fspath(filename)
-    profile = _core._profile_of_snapshot(snapshot, _extra_json(snapshot))
-    data = _gzip(profile)
-    if _is_special(path):
-        with open(path, "wb") as file:
-            file.write(data)
-    else:
-        _replace(os.path.realpath(path), data)
+    """Writes to a path, or to anything with write(); bytes are ready before it opens."""
+    to_file = _is_file(filename, "write")
+    path = filename if to_file else os.fspath(filename)
+    data = _gzip(profile_bytes(snapshot))
+    if to_file:
+        _write_all(path, data)
+        return
+    with WholeFile(path) as file:
+        file.write(data)
 
 
 # -- reading -----------------------------------------------------------------
@@ -160,20 +215,56 @@ def _unfold(data: bytes) -> bytes:
     return b"".join(parts)
 
 
-def _profile_of(data: bytes) -> bytes:
-    if data[:2] == b"\x1f\x8b":
-        try:
-            return _unfold(data)
-        except zlib.error as error:
-            raise ValueError(f"it cannot be unfolded ({error})") from None
+def _unfolded(data: bytes) -> bytes:
     if not data:
         raise ValueError("it is empty")
-    if data[0] == 0x80 and data[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
-        raise ValueError(
-            "it is a pickle, as the standard library writes them; "
-            "pytracemalloc.stdlib.Snapshot.load() reads those you trust"
-        )
-    return data
+    if data[:2] != b"\x1f\x8b":
+        return data
+    try:
+        return _unfold(data)
+    except zlib.error as error:
+        raise ValueError(f"it cannot be unfolded ({error})") from None
+
+
+def _is_pickle(data: bytes) -> bool:
+    """Of a binary protocol; a profile cannot begin so."""
+    return data[:1] == b"\x80" and data[1:2] <= b"\x20"
+
+
+#: How files begin that people have beside their snapshots.
+_KINDS = (
+    (b"\x7fELF", "a program or a library"),
+    (b"PK\x03\x04", "a zip file"),
+    (b"\x89PNG", "an image"),
+    (b"%PDF", "a PDF"),
+    (b"BZh", "compressed by bzip2"),
+    (b"\xfd7zXZ", "compressed by xz"),
+    (b"\x28\xb5\x2f\xfd", "compressed by zstd"),
+    (b"PAR1", "a parquet file"),
+    (b"memray", "a file of memray's"),
+    (b"{", "JSON"),
+)
+
+
+def _kind_of(data: bytes) -> str | None:
+    for start, kind in _KINDS:
+        if data.startswith(start):
+            return kind
+    head = data[:1000]
+    if all(byte >= 32 or byte in b"\t\n\r\f" for byte in head):
+        return "a text"
+    return None
+
+
+def _read_profile(data: bytes) -> "_core.Snapshot":
+    try:
+        snapshot, extra = _core._snapshot_of_profile(data)
+    except ValueError:
+        kind = _kind_of(data)
+        if kind is None:
+            raise
+        raise ValueError(f"it is {kind}, not a pprof profile or a pickle") from None
+    return _apply_extra(snapshot, extra)
 
 
 def _apply_extra(snapshot: "_core.Snapshot", text: bytes | None) -> "_core.Snapshot":
@@ -200,15 +291,30 @@ def _as_class(cls: Any, snapshot: "_core.Snapshot") -> Any:
     return other
 
 
-def load(cls: Any, filename: Any) -> Any:
-    path = os.fspath(filename)
+def _read(source: Any) -> tuple[bytes, str]:
+    """What is in a path or an open file, and how to call it."""
+    if _is_file(source, "read"):
+        if isinstance(source, io.TextIOBase):
+            raise TypeError("a snapshot is bytes: open the file with mode 'rb'")
+        data = source.read()
+        name = getattr(source, "name", None)
+        named = isinstance(name, str | bytes)
+        return data, os.fsdecode(name) if named else type(source).__name__
+    path = os.fspath(source)
     with open(path, "rb") as file:
-        data = file.read()
+        return file.read(), os.fsdecode(path)
+
+
+def load(cls: Any, filename: Any) -> Any:
+    """Reads a path, or anything with read(): a profile or a pickle, gzipped or not."""
+    data, name = _read(filename)
     try:
-        snapshot, extra = _core._snapshot_of_profile(_profile_of(data))
-        return _as_class(cls, _apply_extra(snapshot, extra))
+        data = _unfolded(data)
+        if _is_pickle(data):
+            return _as_class(cls, _core._snapshot_of_pickle(data))
+        return _as_class(cls, _read_profile(data))
     except ValueError as error:
-        raise ValueError(f"{os.fsdecode(path)} is not a snapshot: {error}") from None
+        raise ValueError(f"{name} is not a snapshot: {error}") from None
 
 
 # -- the stdlib face: pickles ------------------------------------------------

@@ -13,6 +13,7 @@ VERBS = {
     "run": ("pytracemalloc.cli.run", "run a program and report its memory"),
     "report": ("pytracemalloc.cli.report", "report what a snapshot file holds"),
     "diff": ("pytracemalloc.cli.diff", "tell what grew between two snapshot files"),
+    "convert": ("pytracemalloc.cli.convert", "write a snapshot in another format"),
 }
 
 USAGE = """\
@@ -34,6 +35,8 @@ examples:
       what a snapshot holds, here by file; several files are added up
   pytracemalloc diff before.pb.gz after.pb.gz
       what grew and what shrank between two snapshots
+  pytracemalloc convert app.pb.gz app.speedscope.json
+      for speedscope; also collapsed stacks, DHAT, CSV, Parquet, tracemalloc's pickles
 
 `pytracemalloc COMMAND --help` tells the options of a command.
 """
