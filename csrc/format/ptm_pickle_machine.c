@@ -363,7 +363,7 @@ put_in(ptm_pickle *p, ptm_pickle_kind kind, size_t n)
 static bool
 put_in_marked(ptm_pickle *p, ptm_pickle_kind kind)
 {
-    size_t n;
+    size_t n = 0;
     return pop_mark(p, &n) && put_in(p, kind, n);
 }
 
@@ -546,7 +546,7 @@ check_frame(ptm_pickle *p)
 static bool
 pop_one(ptm_pickle *p)
 {
-    size_t n;
+    size_t n = 0;
     if (n_values(&p->stack) == fence(p)) { /* as in Python: the mark itself */
         return pop_mark(p, &n);
     }
@@ -557,7 +557,7 @@ pop_one(ptm_pickle *p)
 static bool
 pop_marked(ptm_pickle *p)
 {
-    size_t n;
+    size_t n = 0;
     bool ok = pop_mark(p, &n);
     drop(p, ok ? n : 0);
     return ok;
@@ -566,7 +566,7 @@ pop_marked(ptm_pickle *p)
 static bool
 tuple_marked(ptm_pickle *p)
 {
-    size_t n;
+    size_t n = 0;
     return pop_mark(p, &n) && push_tuple(p, n);
 }
 

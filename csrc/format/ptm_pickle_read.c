@@ -143,7 +143,7 @@ read_stack(reading *r, const ptm_pickle_value *value, ptm_stack_id *out)
     if (tuple->role != PTM_PICKLE_STACK) {
         ptm_stack_id stack = tuple->n == 0 ? unknown_stack(r) : 0;
         for (uint32_t i = tuple->n < PTM_NFRAME_MAX ? tuple->n : PTM_NFRAME_MAX; i-- > 0;) {
-            ptm_frame_id frame;
+            ptm_frame_id frame = 0;
             if (!read_frame(r, &items[i], &frame)) {
                 return false;
             }
@@ -218,7 +218,7 @@ read_traces(reading *r, const ptm_pickle_value *list)
     size_t n;
     const ptm_pickle_value *traces = items_of(&r->machine, list, &n);
     for (size_t i = 0; i < n; i++) {
-        uint32_t id;
+        uint32_t id = 0;
         if (!read_trace(r, &traces[i], &id)) {
             return false;
         }

@@ -364,7 +364,7 @@ def test_patterns(pattern, path, matches):
         assert kept == (matches == inclusive)
 
 
-# -- JSON --------------------------------------------------------------------------------
+# -- JSON ------------------------------------------------------------------------------
 
 
 def test_json_has_the_fields_that_are_documented(reports, json_fields):

@@ -180,14 +180,17 @@ def covered(
 def row_filter(row: _summary.Row, by: str) -> Filter | None:
     """What matches the blocks of a cumulative row."""
     if by == "module":
-        name = None if row.key is None else literal(str(row.key))
-        return name and Filter(True, all_frames=True, module=name)
+        if row.key is None:
+            return None
+        return Filter(True, all_frames=True, module=literal(str(row.key)))
     place = row.places[0]
     file = literal(place.filename)
     if by != "function":
         return Filter(True, file, place.lineno or None, all_frames=True)
-    name = place.function and literal(place.function)
-    return name and Filter(True, file, all_frames=True, function=name)
+    if place.function is None:
+        return None
+    name = literal(place.function)
+    return Filter(True, file, all_frames=True, function=name)
 
 
 def literal(name: str) -> str:

@@ -88,15 +88,16 @@ def make_parser() -> _arguments.Parser:
 def summary_of(
     question: _snapshots.Question, old: tuple[str, Snapshot], new: tuple[str, Snapshot]
 ) -> Summary:
-    sides = [(file, question.selected(snapshot)) for file, snapshot in (old, new)]
-    rows = question.differences(sides[1][1], sides[0][1])
+    before, after = question.selected(old[1]), question.selected(new[1])
+    rows = question.differences(after, before)
     changed = [row for row in rows if row.size_diff or row.count_diff]
     shown = changed[: question.top]
-    for _, snapshot in reversed(sides):  # what is gone has its line in the old one
+    for snapshot in (after, before):  # what is gone has its line in the old one
         question.find_lines(shown, snapshot)
     return Summary(
         question,
-        *(side_of(file, snapshot, question) for file, snapshot in sides),
+        old=side_of(old[0], before, question),
+        new=side_of(new[0], after, question),
         rows=shown,
         changed=differences(changed),
         n_changed=len(changed),

@@ -175,7 +175,7 @@ def files_text(files: list[str]) -> str:
 
 
 def document(summary: Summary) -> str:
-    fields = {
+    fields: dict[str, object] = {
         "files": summary.files,
         "nframe": summary.nframe,
         **{m: _document.sum_fields(sum_) for m, sum_ in summary.totals.items()},
