@@ -138,7 +138,7 @@ def without_report() -> Callable[[str], str]:
     return lambda text: re.split(r"\n?── pytracemalloc ─", text)[0]
 
 
-# -- snapshots made up: the bytes of a profile, as docs/design/file-format.md has it -----
+# -- snapshots made up: bytes of a profile, see docs/design/file-format.md ------------
 
 
 def varint(number: int) -> bytes:
