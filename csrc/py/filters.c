@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * filters - filters on a whole snapshot: each pattern meets each file, name or module once, the rest
- * is array passes.
+ * filters - filters on a whole snapshot: each pattern meets each file, name or module once, the
+ * rest is array passes.
  *
- * A filter of another class, or one whose numbers are no plain ints, is asked instead: the main face
- * asks it once for each site, the stdlib face asks all filters for each trace.
+ * A filter of another class, or one whose numbers are no plain ints, is asked instead: the main
+ * face asks it once for each site, the stdlib face asks all filters for each trace.
  */
 #include "py/state.h"
 

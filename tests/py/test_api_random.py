@@ -99,7 +99,7 @@ def test_as_the_standard_library(seed):
 
 
 def every_single_filter(module, seed):
-    """Each filter there is with these patterns and numbers, alone and trace by trace."""
+    """Each filter of these patterns and numbers, alone and trace by trace."""
     traces = random_traces(random.Random(seed))
     snapshot = module.Snapshot(traces, 9)
     for arguments in itertools.product(
