@@ -5,12 +5,10 @@
  * replaced in this program, which the address sanitizer does itself: under it there is nothing to
  * run.
  */
-#include "format/ptm_pickle.h"
-}
-
 #include <errno.h>
 
 #include "format/ptm_arrow.h"
+#include "format/ptm_pickle.h"
 #include "format/ptm_pprof.h"
 #include "ptm_test_snap.h"
 #include "snap/ptm_filter.h"
@@ -194,7 +192,6 @@ read_step(void)
     return err;
 }
 
-<<<<<<< ours
 /* All of a stream, with what one call or all have given away still held when the others are
  * released. */
 static ptm_err
@@ -267,7 +264,8 @@ static void
 streams_survive(void)
 {
     sweep(arrow_step);
-=======
+}
+
 /* A Snapshot whose list holds two equal traces and one with another size. */
 static const char pickle[] = "\x80\x02"
                              "ctracemalloc\nSnapshot\n"
@@ -308,7 +306,6 @@ pickle_step(void)
         ptm_snap_decref(back);
     }
     return err;
->>>>>>> theirs
 }
 
 static void

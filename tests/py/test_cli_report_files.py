@@ -396,7 +396,7 @@ def test_what_is_no_snapshot(reports, folder):
         "text": (PROGRAM.encode(), "is not a snapshot"),
         "zipped text": (gzip.compress(PROGRAM.encode()), "is not a snapshot"),
         "cut profile": (profile[: len(profile) // 2], "is not a snapshot"),
-        "pickle": (pickle.dumps([1]), "it is a pickle"),
+        "pickle": (pickle.dumps([1]), "the pickle holds a list, not a Snapshot"),
         "damaged": (data[:100] + b"\0" * 50 + data[150:], "is not a snapshot"),
     }
     for name, (content, words) in wrong.items():
