@@ -53,17 +53,28 @@ static const struct {
     uint8_t op;
     const char *text;
 } foreign[] = {
-    {'G', "a float"},           {'F', "a float"},
-    {'B', "bytes"},             {'C', "bytes"},
-    {'T', "bytes"},             {'U', "bytes"},
-    {'S', "bytes"},             {0x8e, "bytes"},
-    {0x96, "a bytearray"},      {0x97, "a buffer outside of the file"},
-    {0x98, "a buffer"},         {0x8b, "a number of more than 64 bits"},
-    {0x8f, "a set"},            {0x90, "a set"},
-    {0x91, "a frozenset"},      {'P', "a persistent id"},
-    {'Q', "a persistent id"},   {0x82, "a name from copyreg's registry"},
-    {0x83, "a name from copyreg's registry"}, {0x84, "a name from copyreg's registry"},
-    {'i', "a call of a class"}, {'o', "a call of a class"},
+    {'G', "a float"},
+    {'F', "a float"},
+    {'B', "bytes"},
+    {'C', "bytes"},
+    {'T', "bytes"},
+    {'U', "bytes"},
+    {'S', "bytes"},
+    {0x8e, "bytes"},
+    {0x96, "a bytearray"},
+    {0x97, "a buffer outside of the file"},
+    {0x98, "a buffer"},
+    {0x8b, "a number of more than 64 bits"},
+    {0x8f, "a set"},
+    {0x90, "a set"},
+    {0x91, "a frozenset"},
+    {'P', "a persistent id"},
+    {'Q', "a persistent id"},
+    {0x82, "a name from copyreg's registry"},
+    {0x83, "a name from copyreg's registry"},
+    {0x84, "a name from copyreg's registry"},
+    {'i', "a call of a class"},
+    {'o', "a call of a class"},
     {0x92, "a call with keywords"},
 };
 
@@ -89,9 +100,10 @@ const char *
 ptm_pickle_kind_text(const ptm_pickle_value *value)
 {
     static const char *const texts[] = {
-        [PTM_PICKLE_NONE] = "None",    [PTM_PICKLE_BOOL] = "a bool",   [PTM_PICKLE_INT] = "an int",
-        [PTM_PICKLE_STR] = "a str",    [PTM_PICKLE_TUPLE] = "a tuple", [PTM_PICKLE_LIST] = "a list",
-        [PTM_PICKLE_DICT] = "a dict",  [PTM_PICKLE_NAME] = "a class",
+        [PTM_PICKLE_NONE] = "None",        [PTM_PICKLE_BOOL] = "a bool",
+        [PTM_PICKLE_INT] = "an int",       [PTM_PICKLE_STR] = "a str",
+        [PTM_PICKLE_TUPLE] = "a tuple",    [PTM_PICKLE_LIST] = "a list",
+        [PTM_PICKLE_DICT] = "a dict",      [PTM_PICKLE_NAME] = "a class",
         [PTM_PICKLE_OBJECT] = "an object",
     };
     return texts[value->kind];
@@ -351,7 +363,7 @@ put_in(ptm_pickle *p, ptm_pickle_kind kind, size_t n)
 static bool
 put_in_marked(ptm_pickle *p, ptm_pickle_kind kind)
 {
-    size_t n;
+    size_t n = 0;
     return pop_mark(p, &n) && put_in(p, kind, n);
 }
 
@@ -442,8 +454,8 @@ refuse_call(ptm_pickle *p, const ptm_pickle_value *callable)
         [PTM_PICKLE_RECONSTRUCTOR] = "copyreg._reconstructor",
         [PTM_PICKLE_BARE_OBJECT] = "builtins.object",
     };
-    const char *what = callable->kind == PTM_PICKLE_NAME ? texts[callable->n]
-                                                         : ptm_pickle_kind_text(callable);
+    const char *what =
+        callable->kind == PTM_PICKLE_NAME ? texts[callable->n] : ptm_pickle_kind_text(callable);
     return ptm_pickle_refuse(p, "the pickle calls %s as a snapshot's does not", what);
 }
 
@@ -471,9 +483,8 @@ make_by_call(ptm_pickle *p)
     if (pair == NULL) {
         return false;
     }
-    const ptm_pickle_tuple *args = pair[1].kind != PTM_PICKLE_TUPLE
-                                       ? NULL
-                                       : &PTM_PICKLE_TUPLES(p)[pair[1].as.place];
+    const ptm_pickle_tuple *args =
+        pair[1].kind != PTM_PICKLE_TUPLE ? NULL : &PTM_PICKLE_TUPLES(p)[pair[1].as.place];
     const ptm_pickle_value *arg = args == NULL ? NULL : values(&p->items) + args->first;
     if (pair[0].kind != PTM_PICKLE_NAME || pair[0].n != PTM_PICKLE_RECONSTRUCTOR || args == NULL
         || args->n != 3 || !is_class(&arg[0]) || arg[1].kind != PTM_PICKLE_NAME
@@ -535,7 +546,7 @@ check_frame(ptm_pickle *p)
 static bool
 pop_one(ptm_pickle *p)
 {
-    size_t n;
+    size_t n = 0;
     if (n_values(&p->stack) == fence(p)) { /* as in Python: the mark itself */
         return pop_mark(p, &n);
     }
@@ -546,7 +557,7 @@ pop_one(ptm_pickle *p)
 static bool
 pop_marked(ptm_pickle *p)
 {
-    size_t n;
+    size_t n = 0;
     bool ok = pop_mark(p, &n);
     drop(p, ok ? n : 0);
     return ok;
@@ -555,7 +566,7 @@ pop_marked(ptm_pickle *p)
 static bool
 tuple_marked(ptm_pickle *p)
 {
-    size_t n;
+    size_t n = 0;
     return pop_mark(p, &n) && push_tuple(p, n);
 }
 
@@ -693,8 +704,8 @@ ptm_pickle_fini(ptm_pickle *p)
 bool
 ptm_pickle_failed(const ptm_pickle *p)
 {
-    bool failed = p->stack.failed || p->memo.failed || p->items.failed || p->marks.failed
-                  || p->tuples.failed;
+    bool failed =
+        p->stack.failed || p->memo.failed || p->items.failed || p->marks.failed || p->tuples.failed;
     for (uint32_t i = 0; i < p->n_containers; i++) {
         failed = failed || p->containers[i].failed;
     }

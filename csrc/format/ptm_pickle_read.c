@@ -122,12 +122,11 @@ static ptm_stack_id
 unknown_stack(reading *r)
 {
     static const char unknown[] = "<unknown>";
-    ptm_snap_frame frame = {
-        .file = ptm_snap_build_string(r->builder, unknown, sizeof(unknown) - 1),
-        .name = PTM_SNAP_NONE,
-        .end_lineno = -1,
-        .colno = -1,
-        .end_colno = -1};
+    ptm_snap_frame frame = {.file = ptm_snap_build_string(r->builder, unknown, sizeof(unknown) - 1),
+                            .name = PTM_SNAP_NONE,
+                            .end_lineno = -1,
+                            .colno = -1,
+                            .end_colno = -1};
     return ptm_snap_build_stack(r->builder, 0, ptm_snap_build_frame(r->builder, &frame));
 }
 
@@ -144,7 +143,7 @@ read_stack(reading *r, const ptm_pickle_value *value, ptm_stack_id *out)
     if (tuple->role != PTM_PICKLE_STACK) {
         ptm_stack_id stack = tuple->n == 0 ? unknown_stack(r) : 0;
         for (uint32_t i = tuple->n < PTM_NFRAME_MAX ? tuple->n : PTM_NFRAME_MAX; i-- > 0;) {
-            ptm_frame_id frame;
+            ptm_frame_id frame = 0;
             if (!read_frame(r, &items[i], &frame)) {
                 return false;
             }
@@ -168,8 +167,9 @@ site_at(reading *r, uint32_t id)
 static bool
 find_site(reading *r, const ptm_snap_site *like, uint32_t *id)
 {
-    uint64_t hash = ptm_mix64(like->stack ^ ptm_mix64(like->size ^ ptm_mix64(like->depth ^
-                              (uint64_t)like->domain << 32)));
+    uint64_t hash =
+        ptm_mix64(like->stack
+                  ^ ptm_mix64(like->size ^ ptm_mix64(like->depth ^ (uint64_t)like->domain << 32)));
     ptm_ids_probe probe = ptm_ids_find(&r->site_ids, hash);
     while (ptm_ids_next(&r->site_ids, &probe)) {
         const ptm_snap_site *site = site_at(r, probe.id);
@@ -218,7 +218,7 @@ read_traces(reading *r, const ptm_pickle_value *list)
     size_t n;
     const ptm_pickle_value *traces = items_of(&r->machine, list, &n);
     for (size_t i = 0; i < n; i++) {
-        uint32_t id;
+        uint32_t id = 0;
         if (!read_trace(r, &traces[i], &id)) {
             return false;
         }

@@ -5,6 +5,7 @@
  * replaced in this program, which the address sanitizer does itself: under it there is nothing to
  * run.
  */
+#include "format/ptm_pickle.h"
 #include "format/ptm_pprof.h"
 #include "ptm_test_snap.h"
 #include "snap/ptm_filter.h"
@@ -151,6 +152,48 @@ read_step(void)
     return err;
 }
 
+/* A Snapshot whose list holds two equal traces and one with another size. */
+static const char pickle[] = "\x80\x02"
+                             "ctracemalloc\nSnapshot\n"
+                             ")\x81}"
+                             "X\x0f\0\0\0"
+                             "traceback_limitK\1s"
+                             "X\6\0\0\0"
+                             "traces"
+                             "ctracemalloc\n_Traces\n"
+                             ")\x81}"
+                             "X\7\0\0\0"
+                             "_traces"
+                             "]"
+                             "((K\0K\5("
+                             "X\1\0\0\0"
+                             "aK\1\x86"
+                             "X\1\0\0\0"
+                             "bK\2\x86"
+                             "tq\0"
+                             "K\2tq\1"
+                             "h\1"
+                             "(K\0K\6h\0"
+                             "Nte"
+                             "sbsb.";
+
+static ptm_err
+pickle_step(void)
+{
+    ptm_snap *back;
+    ptm_pprof_why why = {""};
+    ptm_err err = ptm_pickle_read((const uint8_t *)pickle, sizeof(pickle) - 1, &back, &why);
+    if (err == PTM_OK) {
+        CHECK_EQ(back->n_sites, 2);
+        CHECK_EQ(back->sites[0].live, 2);
+        CHECK_EQ(back->sites[0].allocated_bytes, 10);
+        CHECK_EQ(back->sites[1].size, 6);
+        CHECK_EQ(back->stacks[back->sites[1].stack].nframe, 2);
+        ptm_snap_decref(back);
+    }
+    return err;
+}
+
 static void
 groupings_survive(void)
 {
@@ -177,6 +220,7 @@ files_survive(void)
 {
     sweep(write_step);
     sweep(read_step);
+    sweep(pickle_step);
 }
 
 int

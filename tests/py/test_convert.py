@@ -342,8 +342,12 @@ def test_sites_have_a_size_each(taken):
                 blocks, size = numbers(row, metric)
                 assert size == blocks * int(row["block_size"])
         assert row["depth"] == "" or int(row["depth"]) >= 1
-        assert row["stack"].split(";")[-1].endswith(
-            f"{row['filename']}:{row['lineno']}" + (")" if row["function"] else "")
+        assert (
+            row["stack"]
+            .split(";")[-1]
+            .endswith(
+                f"{row['filename']}:{row['lineno']}" + (")" if row["function"] else "")
+            )
         )
 
 
@@ -369,7 +373,9 @@ def test_parquet(taken, tmp_path, monkeypatch):
         rows = read_csv(written(taken, "csv", by=by))
         assert len(table) == len(rows) > 0
         for found, row in zip(table, rows, strict=True):
-            found = found | ({"stack": ";".join(found["stack"])} if row.get("stack") else {})
+            found = found | (
+                {"stack": ";".join(found["stack"])} if row.get("stack") else {}
+            )
             assert {k: "" if v is None else str(v) for k, v in found.items()} == row
         schema = parquet.read_schema(path)
         assert str(schema.field("live_bytes").type) == "int64"
@@ -410,7 +416,9 @@ def test_stacks_are_read_some_at_a_time(taken, monkeypatch):
         assert {name: written(taken, name) for name in TEXTS} == before
 
 
-FRAMES = st.tuples(st.sampled_from(["a.py", "b;.py", "\udc80", "é\n"]), st.integers(0, 3))
+FRAMES = st.tuples(
+    st.sampled_from(["a.py", "b;.py", "\udc80", "é\n"]), st.integers(0, 3)
+)
 TRACES = st.tuples(
     st.sampled_from([0, 3]),
     st.integers(0, 5),
@@ -424,12 +432,16 @@ TRACES = st.tuples(
 def test_any_traces(raw):
     snapshot = Snapshot(raw, 4)
     size = sum(trace[1] for trace in raw)
-    assert sum(collapsed(written(snapshot, "collapsed", by="function")).values()) == size
+    assert (
+        sum(collapsed(written(snapshot, "collapsed", by="function")).values()) == size
+    )
     rows = read_csv(written(snapshot, "csv", by="traceback"))
     assert sum(int(row["live_bytes"]) for row in rows) == size
     assert len(rows) == len({trace[2] for trace in raw})
     back = Snapshot.load(io.BytesIO(written(snapshot, "pickle")))
-    assert collections.Counter(t._trace for t in back.traces) == collections.Counter(raw)
+    assert collections.Counter(t._trace for t in back.traces) == collections.Counter(
+        raw
+    )
     points = json.loads(written(snapshot, "dhat"))["pps"]
     assert sum(point["eb"] for point in points) == size
 
@@ -523,7 +535,10 @@ WRONG = {
     "an unknown metric": (["--metric", "x", "app.pb.gz", "x.csv"], "'x'", "freed"),
     "an unknown option": (["--foo", "app.pb.gz", "x.csv"], "--foo", "--help"),
     "a metric for all": (["--metric", "live", "app.pb.gz", "x.dhat.json"], "leave the"),
-    "freed in pprof": (["--metric", "freed", "app.pb.gz", "x.pb.gz"], "live, peak, all"),
+    "freed in pprof": (
+        ["--metric", "freed", "app.pb.gz", "x.pb.gz"],
+        "live, peak, all",
+    ),
     "freed in pickles": (["--metric", "freed", "app.pb.gz", "x.pkl"], "live, peak"),
     "sites as frames": (["--by", "site", "app.pb.gz", "x.txt"], "line, function, file"),
     "a group in pprof": (["--by", "line", "app.pb.gz", "x.pb"], "whole stacks"),

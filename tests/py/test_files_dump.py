@@ -198,7 +198,10 @@ def test_an_interrupted_dump_leaves_nothing(snapshot, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "data, words",
     [
-        (b"\x7fELF\x02\x01\x01" + bytes(40), "it is a program or a library, not a pprof"),
+        (
+            b"\x7fELF\x02\x01\x01" + bytes(40),
+            "it is a program or a library, not a pprof",
+        ),
         (b"PK\x03\x04" + bytes(40), "it is a zip file, not a pprof"),
         (b"\x89PNG\r\n\x1a\n" + bytes(40), "it is an image, not a pprof"),
         (b"BZh91AY&SY", "it is compressed by bzip2, not a pprof"),
@@ -208,7 +211,9 @@ def test_an_interrupted_dump_leaves_nothing(snapshot, tmp_path, monkeypatch):
 )
 def test_files_of_other_kinds(tmp_path, data, words):
     (tmp_path / "s").write_bytes(data)
-    with pytest.raises(ValueError, match=f"^{tmp_path / 's'} is not a snapshot: {words}"):
+    with pytest.raises(
+        ValueError, match=f"^{tmp_path / 's'} is not a snapshot: {words}"
+    ):
         Snapshot.load(tmp_path / "s")
 
 

@@ -118,7 +118,9 @@ def check(format: Format, options: Options) -> None:
         raise ValueError(f"{format.name} cannot show {options.metric}, but {known}")
     if options.by is not None and options.by not in format.by:
         if not format.by:
-            raise ValueError(f"{format.name} holds whole stacks: leave the grouping out")
+            raise ValueError(
+                f"{format.name} holds whole stacks: leave the grouping out"
+            )
         known = ", ".join(format.by)
         raise ValueError(f"{format.name} cannot group by {options.by}, but by {known}")
 
