@@ -298,8 +298,9 @@ def _read(source: Any) -> tuple[bytes, str]:
             raise TypeError("a snapshot is bytes: open the file with mode 'rb'")
         data = source.read()
         name = getattr(source, "name", None)
-        named = isinstance(name, str | bytes)
-        return data, os.fsdecode(name) if named else type(source).__name__
+        if not isinstance(name, str | bytes):
+            name = type(source).__name__
+        return data, os.fsdecode(name)
     path = os.fspath(source)
     with open(path, "rb") as file:
         return file.read(), os.fsdecode(path)
