@@ -2,9 +2,9 @@
 """usage: snapshots.py ours:25|stdlib:25 many|hard – what questions to a snapshot take.
 
 many: 1.25 million live blocks from 2,500 lines in 40 sizes, a few calls deep. hard:
-200,000 distinct stacks of 25 frames and more, a million blocks. Seconds of CPU time; every
-question is put to a snapshot of its own, so no answer is one of before, and the time of
-the text of its first ten results is included.
+200,000 distinct stacks of 25 frames and more, a million blocks. Seconds of CPU time;
+every question is put to a snapshot of its own, so no answer is one of before, and the
+time of the text of its first ten results is included.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ STACKS, BLOCKS_A_STACK, DEPTH, WALKERS = 200_000, 5, 26, 300
 
 
 def fill_hard() -> list[bytes]:
-    """A million blocks; every stack is a walk of its own: three ways on at each step."""
+    """A million blocks; every stack is a walk of its own, three ways on at a step."""
     lines = []
     for number in range(WALKERS):
         a, b, c = ((number * 7 + way * 31 + 1) % WALKERS for way in range(3))

@@ -2,6 +2,8 @@
  *
  * The opcodes are those of Python's Lib/pickletools.py. What a snapshot never has is named in
  * `foreign`, so that the error can say what it was.
+ *
+ * Long: one machine, an opcode after the other.
  */
 #include "format/ptm_pickle_machine.h"
 

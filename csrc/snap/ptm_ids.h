@@ -4,7 +4,7 @@
  * business.
  *
  * Owns      one malloc'ed array of 8 bytes a slot, at most 3/4 full
- * How       a slot holds 32 bits of the salted hash and the id + 1; the same 32 bits choose the slot,
+ * How       a slot holds 32 bits of the salted hash and the id + 1; the same bits choose the slot,
  *           so growing never looks at what the ids stand for and streams the old array into the new
  *           one
  * Hostile   what is put in may come from a file made to collide: every table has a salt of its own,

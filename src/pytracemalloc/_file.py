@@ -166,7 +166,7 @@ def profile_bytes(snapshot: "_core.Snapshot") -> bytes:
 
 
 def dump(snapshot: "_core.Snapshot", filename: Any) -> None:
-    """Writes to a path, or to anything with write(); bytes are ready before it opens."""
+    """Writes to a path, or to anything with write(); the bytes are ready before."""
     to_file = _is_file(filename, "write")
     path = filename if to_file else os.fspath(filename)
     data = _gzip(profile_bytes(snapshot))

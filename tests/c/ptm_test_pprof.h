@@ -106,7 +106,8 @@ check_same(const ptm_snap *a, const ptm_snap *b)
     }
 }
 
-/* What the snapshot's file says, read back: equal, and written again the same bytes. The caller's to
+/* What the snapshot's file says, read back: equal, and written again the same bytes. The caller's
+ * to
  * decref. */
 static inline ptm_snap *
 round_trip(const ptm_snap *snap, const ptm_pprof_extra *extra)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * ptm_test_profile - profiles made by hand, field by field, for tests of what our writer never writes.
+ * ptm_test_profile - profiles made by hand, field by field, for what our writer never writes.
  */
 #ifndef PTM_TEST_PROFILE_H
 #define PTM_TEST_PROFILE_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Profiles that are made to take memory or time. Of each kind: the most memory per byte of the file,
+ * Profiles that are made to take memory or time. Of each kind: the most memory per byte of a file,
  * over many sizes, since arrays grow in steps.
  */
 #include <time.h>
@@ -14,7 +14,7 @@ typedef struct {
     ptm_buf profile, message;
 } making;
 
-/* -- kinds of profiles, about `len` bytes each --------------------------------------------------- */
+/* -- kinds of profiles, about `len` bytes each ------------------------------------------------- */
 
 static void
 put_location_of(making *m, uint64_t id, uint64_t address, size_t n_lines)
@@ -127,7 +127,7 @@ many_branches(making *m, size_t len)
     }
 }
 
-/* -- memory ------------------------------------------------------------------------------------- */
+/* -- memory ------------------------------------------------------------------------------------ */
 
 /* Bytes of memory at most while a profile of this kind is read, and its length. */
 static int64_t
@@ -176,7 +176,7 @@ memory_is_bounded_by_the_length(void)
     check_ratio("branches", many_branches);
 }
 
-/* -- time --------------------------------------------------------------------------------------- */
+/* -- time -------------------------------------------------------------------------------------- */
 
 #define SECONDS_AT_MOST 3.0 /* of processor time; what grows with the square took more, see each */
 
@@ -254,7 +254,7 @@ long_comments_are_not_read_again_and_again(void)
     check_time(&p);
 }
 
-/* -- numbers ------------------------------------------------------------------------------------ */
+/* -- numbers ----------------------------------------------------------------------------------- */
 
 static void
 more_blocks_than_int64_are_refused(void)

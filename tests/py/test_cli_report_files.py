@@ -232,7 +232,7 @@ def test_a_metric_that_the_file_lacks(reports, folder):
     assert "peak" in reports.refused("--metric", "peak", "made.pb.gz")
 
 
-# -- several files -----------------------------------------------------------------------
+# -- several files -----------------------------------------------------------
 
 
 def test_several_files_are_added_up(reports, folder):
@@ -277,7 +277,7 @@ def test_losses_are_told(reports, children, folder):
     assert re.search(lost, reports.text("lost.pb.gz"))
 
 
-# -- patterns ----------------------------------------------------------------------------
+# -- patterns ----------------------------------------------------------------
 
 
 def files_of(report):
@@ -292,7 +292,7 @@ def test_filters(reports):
     assert files_of(ask("--filter", "app.py")) == {"app.py"}
     assert files_of(ask("--filter", "app.py", "--filter", "json/*")) == {
         "app.py", "decoder.py",
-    } | (files_of(everything) & {"encoder.py", "scanner.py", "__init__.py"})  # fmt: skip
+    } | files_of(everything) & {"encoder.py", "scanner.py", "__init__.py"}  # fmt: skip
     rest = ask("--exclude", "app.py")
     assert files_of(rest) == files_of(everything) - {"app.py"}
     one, other = ask("--filter", "app.py")["total"], rest["total"]
@@ -347,7 +347,7 @@ def test_filters_in_the_text(reports):
         ("json/*.py", "/usr/lib/python3.13/json/decoder.py", True),
         ("json/*.py", "/usr/lib/python3.13/myjson/decoder.py", False),
         ("/srv/*", "/srv/app.py", True),
-        ("/srv/*", "/home/srv/app.py", False),
+        ("/srv/*", "/opt/srv/app.py", False),
         ("*app.py", "/srv/myapp.py", True),
         ("mypackage/", "/srv/mypackage/a/b.py", True),
         ("mypackage/", "mypackage/b.py", True),
@@ -364,7 +364,7 @@ def test_patterns(pattern, path, matches):
         assert kept == (matches == inclusive)
 
 
-# -- JSON ------------------------------------------------------------------------------
+# -- JSON --------------------------------------------------------------------
 
 
 def test_json_has_the_fields_that_are_documented(reports, json_fields):
@@ -383,7 +383,7 @@ def test_json_of_names_that_are_not_utf8(reports, folder):
     assert report["top"][0]["file"] == name and report["files"] == [name]
 
 
-# -- what is refused ---------------------------------------------------------------------
+# -- what is refused ---------------------------------------------------------
 
 
 def test_what_is_no_snapshot(reports, folder):
@@ -446,7 +446,7 @@ def test_stdout_that_nobody_reads(children, folder):
     assert "No space left on device" in full.stderr
 
 
-# -- the look ----------------------------------------------------------------------------
+# -- the look ----------------------------------------------------------------
 
 
 def width(text):

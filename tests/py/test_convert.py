@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""pytracemalloc convert: every format is read back and adds up to the statistics."""
+"""pytracemalloc convert: every format is read back and adds up to the statistics.
+
+Long: a section per format.
+"""
 
 from __future__ import annotations
 

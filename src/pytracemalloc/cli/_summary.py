@@ -146,7 +146,7 @@ def groups(
     cumulative: bool = False,
 ) -> list[Row]:
     """All groups, the biggest first. Cumulative: a block counts once per group."""
-    once: "Literal[False, 'once']" = "once" if cumulative else False
+    once: Literal[False, "once"] = "once" if cumulative else False
     statistics = snapshot.statistics(KEY_TYPES[by], once, metric=metric)
     return [row_of(s, by) for s in statistics]
 
@@ -155,7 +155,7 @@ def differences(
     new: "Snapshot", old: "Snapshot", by: str, metric: "Metric", cumulative: bool
 ) -> list[DiffRow]:
     """All groups of either, the biggest change first."""
-    once: "Literal[False, 'once']" = "once" if cumulative else False
+    once: Literal[False, "once"] = "once" if cumulative else False
     statistics = new.compare_to(old, KEY_TYPES[by], once, metric=metric)
     return [DiffRow(row_of(s, by), s.size_diff, s.count_diff) for s in statistics]
 

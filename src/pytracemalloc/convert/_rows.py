@@ -139,7 +139,7 @@ def _places(table: Table, options: Options, by: str) -> Iterator[Row]:
 
 
 def write_csv(table: Table, options: Options, file: IO[bytes]) -> None:
-    """A heading and a line per row; None is empty, a stack is as in collapsed stacks."""
+    """A heading and a line per row; None is empty, stacks are as in collapsed ones."""
     with text_of(file) as out:
         writer = csv.writer(out, lineterminator="\n")
         names = columns(options.by or "site")

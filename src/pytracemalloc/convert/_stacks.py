@@ -46,7 +46,7 @@ def write_collapsed(table: Table, options: Options, file: IO[bytes]) -> None:
 
 
 def write_speedscope(table: Table, options: Options, file: IO[bytes]) -> None:
-    """A sampled profile for each metric; the one that the snapshot shows is in front."""
+    """A sampled profile for each metric; the one the snapshot shows is in front."""
     by = options.by or "line"
     metrics = [options.metric] if options.metric else ["live", "peak", "allocated"]
     active = 0 if options.metric else metrics.index(table.metric)
