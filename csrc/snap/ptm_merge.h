@@ -12,8 +12,8 @@
  *
  * Laws      For every group of every metric: its sum in the merged snapshot is the sum of its sums.
  *           (By module: as far as they agree which module a file is; the first that knows one
- *           tells.) Losses add up, the greatest limit holds, what one lacks all lack. Sites stand in
- *           the order in which their first part was met. A frame keeps a position where all
+ *           tells.) Losses add up, the greatest limit holds, what one lacks all lack. Sites stand
+ *           in the order in which their first part was met. A frame keeps a position where all
  *           snapshots agree in it.
  *           Peaks of several processes are of different moments: their sum is an upper bound of
  *           what the processes had at any moment together.
