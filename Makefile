@@ -134,6 +134,7 @@ fuzz:  ## libFuzzer on the reader of files (MINUTES=30); `tools/fuzz.sh` merges 
 	@tools/fuzz.sh $(MINUTES)
 
 pprof: build/pprof/pprof  ## Go's pprof for the tests, where there is Go (`make test` fetches it then)
+	@echo "$< is there"
 
 speedscope: $(BUILD)/installed build/speedscope/ready  ## speedscope in a headless Chromium opens our file (needs node)
 	@$(VENV)/bin/pytest tests/py/test_speedscope.py -rs $(ARGS)
