@@ -40,7 +40,8 @@ Table = dict[str, tuple[int, int]]
 @pytest.fixture
 def pprof(project: Path, tmp_path: Path) -> Pprof:
     tool = project / "build" / "pprof" / "pprof"
-    assert tool.exists(), "run `make pprof` first (`make test` does)"
+    if not tool.exists():
+        pytest.skip("`make pprof` could not fetch it (`make test` tries)")
 
     def run(*words: Any) -> str:
         done = subprocess.run(
