@@ -38,7 +38,11 @@ memory_took(size_t bytes)
 #endif
 #if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
 
-#include <sanitizer/allocator_interface.h>
+/* Of sanitizer/allocator_interface.h, which clang has and gcc has not. */
+extern size_t __sanitizer_get_allocated_size(const volatile void *block);
+extern int __sanitizer_install_malloc_and_free_hooks(void (*on_malloc)(const volatile void *,
+                                                                       size_t),
+                                                     void (*on_free)(const volatile void *));
 
 static void
 memory_on_malloc(const volatile void *block, size_t bytes)
