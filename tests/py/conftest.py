@@ -279,9 +279,11 @@ def descend(n):
     if n == 0:
         return [leaf(1000)]
     return [descend(n - 1), bytearray(10 * n)]
+def triple(i):
+    return str(i) * 3
 def main(n):
-    kept = [descend(5) for _ in range(n)]
-    kept.append([str(i) * 3 for i in range(100)])
+    kept = list(map(descend, [5] * n))
+    kept.append(list(map(triple, range(100))))
     return kept
 """
 

@@ -129,8 +129,8 @@ def test_functions_have_their_lines(diffs):
     if sys.version_info >= (3, 12):  # before, a comprehension is a function of its own
         lines = {row["function"]: row["line"] for row in report["top"][:2]}
         assert lines == {"grow": 5, "shrink": 8}
-    text = diffs.text("--by", "function", *BOTH)
-    assert "app.py:5)" in text and "app.py:8)" in text
+        text = diffs.text("--by", "function", *BOTH)
+        assert "app.py:5)" in text and "app.py:8)" in text
 
 
 def test_cumulative_counts_once(diffs):

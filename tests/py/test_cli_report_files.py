@@ -178,7 +178,8 @@ def test_what_cumulative_rows_cover(reports, by, top):
 
 def has(row, frame, by):
     if by == "module":
-        return os.path.basename(frame.filename) == f"{row['module'].split('.')[-1]}.py"
+        last = row["module"].split(".")[-1]
+        return f"/{frame.filename}".endswith((f"/{last}.py", f"/{last}/__init__.py"))
     return (
         frame.filename == row["file"]
         and (by != "line" or frame.lineno == row["line"])

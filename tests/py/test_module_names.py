@@ -24,7 +24,7 @@ MODULES = {
     "ptm_namespace.part": "ptm_namespace/part.py",
     "ptm_é": "ptm_é.py",
 }
-SOURCE = "kept = [bytearray(1000) for _ in range(3)]\n"
+SOURCE = "kept = [bytearray(1000), bytearray(1000), bytearray(1000)]\n"
 
 
 @pytest.fixture
