@@ -14,10 +14,19 @@
 #define PTM_STORE_RELEASE(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
 #define PTM_FETCH_ADD(p, v) __atomic_fetch_add((p), (v), __ATOMIC_RELAXED)
 #define PTM_FETCH_OR(p, v) __atomic_fetch_or((p), (v), __ATOMIC_RELAXED)
+#define PTM_FETCH_AND_RELEASE(p, v) __atomic_fetch_and((p), (v), __ATOMIC_RELEASE)
 #define PTM_EXCHANGE_ACQUIRE(p, v) __atomic_exchange_n((p), (v), __ATOMIC_ACQUIRE)
+#define PTM_FENCE() __atomic_thread_fence(__ATOMIC_SEQ_CST)
+/* Orders a store before a later load for a reader that puts a barrier into this thread
+ * (ptm_os_barrier). */
+#define PTM_COMPILER_BARRIER() __atomic_signal_fence(__ATOMIC_SEQ_CST)
 
 /* initial-exec: one segment-relative access, no call, no lazy allocation under a hook. */
 #define PTM_THREAD_LOCAL static __thread __attribute__((tls_model("initial-exec")))
+
+/* The same for a variable that several files see. */
+#define PTM_EXTERN_THREAD_LOCAL \
+    extern __thread __attribute__((visibility("hidden"), tls_model("initial-exec")))
 
 static inline void
 ptm_cpu_relax(void)

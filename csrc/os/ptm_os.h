@@ -35,6 +35,17 @@ ptm_os_thread(void)
 #endif
 }
 
+/* A full barrier in every running thread of the process, if the system has one (membarrier(2) of
+ * Linux 4.14). `init`, once, before: whether it has. */
+bool ptm_os_barrier_init(void);
+void ptm_os_barrier(void);
+
+/* Tells when a thread ends that asked for it: `ended` is called with what it gave. False: no
+ * memory. */
+typedef pthread_key_t ptm_os_thread_key;
+bool ptm_os_thread_key_new(ptm_os_thread_key *key, void (*ended)(void *value));
+bool ptm_os_thread_at_end(ptm_os_thread_key key, void *value);
+
 /* Called around fork() in the forking thread; 0 or an errno. */
 int ptm_os_at_fork(void (*prepare)(void), void (*parent)(void), void (*child)(void));
 

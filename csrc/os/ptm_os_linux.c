@@ -11,6 +11,7 @@
 #include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 void *
@@ -122,6 +123,41 @@ void
 ptm_os_yield(void)
 {
     (void)sched_yield();
+}
+
+/* Of <linux/membarrier.h>, which is not everywhere where the call is. */
+enum { BARRIER = 1 << 3, REGISTER = 1 << 4 };
+
+static bool has_barrier;
+
+bool
+ptm_os_barrier_init(void)
+{
+    has_barrier = syscall(SYS_membarrier, REGISTER, 0, 0) == 0;
+    return has_barrier;
+}
+
+void
+ptm_os_barrier(void)
+{
+    if (has_barrier) {
+        if (syscall(SYS_membarrier, BARRIER, 0, 0) != 0) { /* a child that has not registered */
+            (void)ptm_os_barrier_init();
+            (void)syscall(SYS_membarrier, BARRIER, 0, 0);
+        }
+    }
+}
+
+bool
+ptm_os_thread_key_new(ptm_os_thread_key *key, void (*ended)(void *value))
+{
+    return pthread_key_create(key, ended) == 0;
+}
+
+bool
+ptm_os_thread_at_end(ptm_os_thread_key key, void *value)
+{
+    return pthread_setspecific(key, value) == 0;
 }
 
 int

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "pyver/ptm_newref.h"
 
-ptm_newest_block ptm_newest;
+__thread ptm_newest_block ptm_newest;
 
 #if PY_VERSION_HEX >= 0x030D0000
 

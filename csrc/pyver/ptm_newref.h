@@ -14,15 +14,16 @@
 
 #include <Python.h>
 
+#include "base/ptm_atomic.h"
 #include "base/ptm_base.h"
 
-/* The block that was given out last: an object that comes to life on it is no news, once. */
+/* The block that the calling thread was given last: an object that comes to life on it is no news, once. */
 typedef struct {
     uintptr_t block;
     size_t bytes; /* 0: none, or its object has come already */
 } ptm_newest_block;
 
-PTM_EXTERN ptm_newest_block ptm_newest; /* writer: the holder of the main interpreter's GIL */
+PTM_EXTERN_THREAD_LOCAL ptm_newest_block ptm_newest;
 
 /* `created` hears of every object but those on the newest block. */
 void ptm_newref_install(void (*created)(PyObject *object));

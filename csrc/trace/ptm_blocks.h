@@ -7,13 +7,14 @@
  *
  * An entry is 32 bits:
  *
- *      31   30                                    0
- *     +----+---------------------------------------+
- *     |code|  site id; 0: the block is not traced  |
- *     +----+---------------------------------------+
+ *      31   30    29                              0
+ *     +----+-----+---------------------------------+
+ *     |code|large|  site id; 0: it is not traced   |
+ *     +----+-----+---------------------------------+
  *
  * code: the block holds a code object that the stacks know: when it is freed they must hear of it.
- * The mark may stand on a block that is not traced, since it was allocated before tracing started.
+ * The mark may stand on a block that is not traced, since it was allocated before tracing started. large: it came in a thread's lane and is so large that its
+ * end is booked at once (PTM_LARGE_BYTES).
  */
 #ifndef PTM_BLOCKS_H
 #define PTM_BLOCKS_H
@@ -22,7 +23,9 @@
 #include "trace/ptm_shadow.h"
 
 #define PTM_ENTRY_CODE 0x80000000u
-#define PTM_ENTRY_SITE 0x7fffffffu
+#define PTM_ENTRY_LARGE 0x40000000u
+#define PTM_ENTRY_MARKS (PTM_ENTRY_CODE | PTM_ENTRY_LARGE)
+#define PTM_ENTRY_SITE 0x3fffffffu
 
 /* Writes the entry and gives the one that was there (not 0: the block before went without our
  * hearing of it). */
@@ -37,8 +40,8 @@ ptm_blocks_put(const void *block, uint32_t entry, uint32_t *old)
     if (PTM_UNLIKELY(slot == NULL)) {
         return false;
     }
-    *old = *slot;
-    *slot = entry;
+    *old = PTM_LOAD(slot);
+    PTM_STORE(slot, entry);
     return true;
 }
 
@@ -61,9 +64,9 @@ ptm_blocks_take(const void *block)
         return ptm_blockmap_take(address);
     }
     uint32_t *slot = ptm_shadow_peek(address);
-    uint32_t entry = slot != NULL ? *slot : 0;
+    uint32_t entry = slot != NULL ? PTM_LOAD(slot) : 0;
     if (entry != 0) {
-        *slot = 0;
+        PTM_STORE(slot, 0u);
     }
     return entry;
 }
@@ -76,14 +79,14 @@ ptm_blocks_get(const void *block)
         return ptm_blockmap_get(address);
     }
     uint32_t *slot = ptm_shadow_peek(address);
-    return slot != NULL ? *slot : 0;
+    return slot != NULL ? PTM_LOAD(slot) : 0;
 }
 
 /* Another site for a block that has an entry already; the mark stays. */
 static PTM_ALWAYS_INLINE void
 ptm_blocks_move(const void *block, uint32_t site_id)
 {
-    uint32_t entry = (ptm_blocks_get(block) & PTM_ENTRY_CODE) | site_id, old;
+    uint32_t entry = (ptm_blocks_get(block) & PTM_ENTRY_MARKS) | site_id, old;
     (void)ptm_blocks_put(block, entry, &old);
 }
 

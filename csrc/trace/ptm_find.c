@@ -21,11 +21,11 @@ static const ptm_sweep sweep = {ptm_tails_bury, ptm_tails_join};
 /* Keeps what is dead in bounds. Under both locks, before a window is interned: its nodes are
  * nobody's yet. */
 static void
-tidy_locked(ptm_lane_id lane)
+tidy_locked(ptm_lane *lane)
 {
     ptm_journal_drain();
     ptm_sites_sweep_young(lane, &sweep);
-    if (ptm_lanes[lane].n_sites >= ptm_lanes[lane].sweep_at) {
+    if (lane->n_sites >= lane->sweep_at) {
         (void)ptm_sites_sweep(lane, &sweep);
     }
     if (ptm_stacks_want_sweep()) {
@@ -36,15 +36,15 @@ tidy_locked(ptm_lane_id lane)
 
 /* The raw lane's writer has the books lock already. */
 static void
-tidy(ptm_lane_id lane)
+tidy(ptm_lane *lane)
 {
-    if (lane == PTM_LANE_MAIN) {
+    if (lane != PTM_LANE_RAW) {
         ptm_lock_take(&ptm_books_lock);
     }
     ptm_lock_take(&ptm_intern_lock);
     tidy_locked(lane);
     ptm_lock_release(&ptm_intern_lock);
-    if (lane == PTM_LANE_MAIN) {
+    if (lane != PTM_LANE_RAW) {
         ptm_lock_release(&ptm_books_lock);
     }
 }
@@ -54,7 +54,7 @@ tidy(ptm_lane_id lane)
 static void
 make_recent(const ptm_search *s, ptm_site_id id)
 {
-    *ptm_sites_recent(&ptm_lanes[s->lane], s->key) =
+    *ptm_sites_recent(s->lane, s->key) =
         (ptm_recent){s->key, id, PTM_LOAD(&ptm_code_age)};
 }
 
@@ -127,11 +127,11 @@ ptm_find_older(const ptm_search *s)
 {
     ptm_walked walked = {.verdict = PTM_WALK_RIGHT};
     uint32_t age = PTM_LOAD(&ptm_code_age);
-    const ptm_recent *recent = ptm_sites_recent(&ptm_lanes[s->lane], s->key);
+    const ptm_recent *recent = ptm_sites_recent(s->lane, s->key);
     if (recent->hash == s->key && recent->code_age == age) {
         return find_otherwise(s);
     }
-    ptm_site_id id = ptm_sites_find(&ptm_lanes[s->lane], s->key);
+    ptm_site_id id = ptm_sites_find(s->lane, s->key);
     if (id == 0 || ptm_site_at(id)->code_age != age) {
         id = intern(s, id, &walked);
     }

@@ -20,7 +20,7 @@
 
 /* An event on its way to a site. */
 typedef struct {
-    ptm_lane_id lane;
+    ptm_lane *lane;
     const PyThreadState *tstate; /* NULL: no stack to be had */
     size_t size;
     uint64_t key;
@@ -46,15 +46,15 @@ ptm_find_window(const PyThreadState *tstate, ptm_walk_manner manner)
 
 /* 0: not there, or the manner is wrong. */
 static PTM_ALWAYS_INLINE ptm_site_id
-ptm_find_recent(ptm_lane_id lane, uint64_t key)
+ptm_find_recent(ptm_lane *lane, uint64_t key)
 {
-    const ptm_recent *recent = ptm_sites_recent(&ptm_lanes[lane], key);
+    const ptm_recent *recent = ptm_sites_recent(lane, key);
     bool known = recent->hash == key && recent->code_age == PTM_LOAD(&ptm_code_age);
     return PTM_LIKELY(known) ? recent->site : 0;
 }
 
 static PTM_ALWAYS_INLINE ptm_site_id
-ptm_find_site(ptm_lane_id lane, const PyThreadState *tstate, size_t size)
+ptm_find_site(ptm_lane *lane, const PyThreadState *tstate, size_t size)
 {
     ptm_window window = ptm_find_window(tstate, PTM_WALK_TRUST);
     uint64_t key = ptm_walk_key(window, size);

@@ -9,9 +9,8 @@
  *           for all of them.
  * Bounds    PTM_MOST_PARKED blocks, and about PTM_MOST_PARKED_BYTES; none while the interpreter
  *           ends
- * Threads   `add` by the main lane's writer; `release` by the holder of the main interpreter's GIL.
- *           An interpreter that shares the GIL may have small blocks of its own: called there,
- *           `release` leaves everything for the main one
+ * Threads   `add` by attached threads of the main interpreter; `release` does something on such
+ *           only. A small lock of its own, under which nothing else is done
  * Failure   none
  */
 #ifndef PTM_PARKED_H
@@ -26,6 +25,9 @@
 void ptm_parked_add(const PyMemAllocatorEx *below, void *block);
 /* Gives back what waits here, to where each block came from. */
 void ptm_parked_release(void);
+/* Around fork. */
+void ptm_parked_lock(void);
+void ptm_parked_unlock(void);
 /* By any thread: windows must be looked at again. */
 void ptm_parked_raise_age(void);
 

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * ptm_quick - the quick way of the main lane: what nearly every event needs and nothing else, to
- * stand in the hook itself.
+ * ptm_quick - the quick way of an attached thread: what nearly every event needs and nothing else,
+ * to stand in the hook itself.
  *
  * How       Whatever is unusual (a window of more than one frame, or not among the recent ones; an
- *           interpreter beside the main one; a full journal; a code object; an address that is not
- *           in the shadow) is answered with false, nothing has changed then, and the event goes the
- *           whole way (ptm_record). So a quick way calls nothing, and the compiler keeps nothing
- *           for after a call. Longer windows are often new: they would be walked twice.
+ *           interpreter beside the main one; a closed gate; a full journal; a code object; an
+ *           address that is not in the shadow) is answered with false, nothing has changed then,
+ *           and the event goes the whole way (ptm_record). So a quick way calls nothing, and the
+ *           compiler keeps nothing for after a call. Longer windows are often new: they would be
+ *           walked twice.
  * Threads   as the main events of ptm_record
  * Failure   none
  */
@@ -19,20 +20,72 @@
 #include "trace/ptm_find.h"
 #include "trace/ptm_journal.h"
 
+#ifdef PTM_FREE_THREADED
+
+/* The lane the calling thread's events go to, entered; NULL: it is not told here. */
+static PTM_ALWAYS_INLINE ptm_lane *
+ptm_quick_enter(void)
+{
+    ptm_lane *lane = ptm_my_lane;
+    return PTM_LIKELY(lane != NULL) && PTM_LIKELY(ptm_lanes_try(lane, PTM_GATE_OTHERS)) ? lane
+                                                                                        : NULL;
+}
+
 /* NULL: it is not told here. */
 static PTM_ALWAYS_INLINE const PyThreadState *
 ptm_quick_tstate(void)
 {
-    bool alone = !PTM_LOAD(&ptm_recording.other_interps);
-    return PTM_LIKELY(alone) ? ptm_tstate_main(ptm_recording.main_interp) : NULL;
+    return ptm_tstate_attached();
 }
+
+static PTM_ALWAYS_INLINE bool
+ptm_quick_takes(size_t size)
+{
+    return size <= PTM_LARGE_BYTES;
+}
+
+#else
+
+static PTM_ALWAYS_INLINE ptm_lane *
+ptm_quick_enter(void)
+{
+    return PTM_LIKELY(ptm_lanes_try(PTM_LANE_MAIN, 0)) ? PTM_LANE_MAIN : NULL;
+}
+
+static PTM_ALWAYS_INLINE const PyThreadState *
+ptm_quick_tstate(void)
+{
+    return ptm_tstate_main(ptm_recording.main_interp);
+}
+
+static PTM_ALWAYS_INLINE bool
+ptm_quick_takes(size_t size)
+{
+    (void)size;
+    return true;
+}
+
+#endif
 
 /* Of the most recent frame. 0: not here. */
 static PTM_ALWAYS_INLINE ptm_site_id
-ptm_quick_site(const PyThreadState *tstate, size_t size)
+ptm_quick_site(ptm_lane *lane, const PyThreadState *tstate, size_t size)
 {
     ptm_window window = ptm_walk_hash(tstate, 1, PTM_WALK_TRUST);
-    return ptm_find_recent(PTM_LANE_MAIN, ptm_walk_key(window, size));
+    return ptm_find_recent(lane, ptm_walk_key(window, size));
+}
+
+static PTM_ALWAYS_INLINE bool
+ptm_quick_alloc_in(ptm_lane *lane, const PyThreadState *tstate, uint32_t *slot, size_t size)
+{
+    ptm_site_id id = ptm_quick_site(lane, tstate, size);
+    if (PTM_UNLIKELY(id == 0) || PTM_UNLIKELY(ptm_journal_is_full(lane))
+        || PTM_UNLIKELY(PTM_LOAD(slot) != 0)) {
+        return false;
+    }
+    PTM_STORE(slot, id);
+    ptm_journal_write(lane, id);
+    return true;
 }
 
 static PTM_ALWAYS_INLINE bool
@@ -40,66 +93,89 @@ ptm_quick_alloc(const void *block, size_t size)
 {
     const PyThreadState *tstate;
     uint32_t *slot;
+    ptm_lane *lane;
     if (PTM_UNLIKELY(ptm_recording.limit != 1) || PTM_UNLIKELY(block == NULL)
+        || PTM_UNLIKELY(!ptm_quick_takes(size))
         || PTM_UNLIKELY((tstate = ptm_quick_tstate()) == NULL)
-        || PTM_UNLIKELY((slot = ptm_blocks_expect(block)) == NULL)) {
+        || PTM_UNLIKELY((slot = ptm_blocks_expect(block)) == NULL)
+        || PTM_UNLIKELY((lane = ptm_quick_enter()) == NULL)) {
         return false;
     }
-    ptm_site_id id = ptm_quick_site(tstate, size);
-    if (PTM_UNLIKELY(id == 0) || PTM_UNLIKELY(ptm_journal_is_full()) || PTM_UNLIKELY(*slot != 0)) {
+    bool done = ptm_quick_alloc_in(lane, tstate, slot, size);
+    ptm_lanes_leave(lane);
+    if (PTM_LIKELY(done)) {
+        ptm_newest = (ptm_newest_block){(uintptr_t)block, size};
+    }
+    return done;
+}
+
+static PTM_ALWAYS_INLINE bool
+ptm_quick_free_in(ptm_lane *lane, uint32_t *slot)
+{
+    uint32_t entry = PTM_LOAD(slot);
+    if (PTM_UNLIKELY(entry & PTM_ENTRY_MARKS) || PTM_UNLIKELY(ptm_journal_is_full(lane))) {
         return false;
     }
-    *slot = id;
-    ptm_journal_write(id);
-    ptm_newest = (ptm_newest_block){(uintptr_t)block, size};
+    if (PTM_LIKELY(entry != 0)) { /* else not traced */
+        PTM_STORE(slot, 0u);
+        ptm_journal_write(lane, entry | PTM_EVENT_LEFT);
+    }
     return true;
 }
 
 static PTM_ALWAYS_INLINE bool
 ptm_quick_free(const void *block)
 {
-    if (PTM_UNLIKELY(PTM_LOAD(&ptm_recording.other_interps))
-        || PTM_UNLIKELY(!ptm_shadow_takes((uintptr_t)block))) {
+    ptm_lane *lane;
+    if (PTM_UNLIKELY(!ptm_shadow_takes((uintptr_t)block))) {
         return false;
     }
     uint32_t *slot = ptm_shadow_peek((uintptr_t)block);
-    uint32_t entry = PTM_LIKELY(slot != NULL) ? *slot : 0;
-    if (entry == 0) {
+    if (PTM_UNLIKELY(slot == NULL)) {
         return true; /* not traced */
     }
-    if (PTM_UNLIKELY(entry & PTM_ENTRY_CODE) || PTM_UNLIKELY(ptm_journal_is_full())) {
+    if (PTM_UNLIKELY((lane = ptm_quick_enter()) == NULL)) {
         return false;
     }
-    *slot = 0;
-    ptm_journal_write(entry | PTM_EVENT_LEFT);
-    return true;
+    bool done = ptm_quick_free_in(lane, slot);
+    ptm_lanes_leave(lane);
+    return done;
 }
 
 /* The old entry is another one or not: that cannot be foretold, so the same is written for both. */
+static PTM_ALWAYS_INLINE bool
+ptm_quick_object_in(ptm_lane *lane, const PyThreadState *tstate, uint32_t *slot, size_t bytes)
+{
+    uint32_t entry = PTM_LOAD(slot);
+    if (PTM_UNLIKELY(entry == 0)) {
+        return true; /* not traced */
+    }
+    ptm_site_id id = ptm_quick_site(lane, tstate, bytes);
+    if (PTM_UNLIKELY(bytes == 0) || PTM_UNLIKELY(id == 0) || PTM_UNLIKELY(entry & PTM_ENTRY_MARKS)
+        || PTM_UNLIKELY(ptm_journal_is_full(lane))) {
+        return false;
+    }
+    PTM_STORE(slot, id);
+    ptm_journal_write(lane, entry | PTM_EVENT_LEFT);
+    ptm_journal_add(lane, id);
+    return true;
+}
+
 static PTM_ALWAYS_INLINE bool
 ptm_quick_object(const PyObject *object)
 {
     const PyThreadState *tstate;
     uint32_t *slot;
+    ptm_lane *lane;
     if (PTM_UNLIKELY(ptm_recording.limit != 1)
         || PTM_UNLIKELY((tstate = ptm_quick_tstate()) == NULL)
-        || PTM_UNLIKELY((slot = ptm_blocks_expect(ptm_object_block(object))) == NULL)) {
+        || PTM_UNLIKELY((slot = ptm_blocks_expect(ptm_object_block(object))) == NULL)
+        || PTM_UNLIKELY((lane = ptm_quick_enter()) == NULL)) {
         return false;
     }
-    uint32_t entry = *slot;
-    if (PTM_UNLIKELY(entry == 0)) {
-        return true; /* not traced */
-    }
-    size_t bytes = ptm_object_bytes(object);
-    ptm_site_id id = ptm_quick_site(tstate, bytes);
-    if (PTM_UNLIKELY(bytes == 0) || PTM_UNLIKELY(id == 0) || PTM_UNLIKELY(entry & PTM_ENTRY_CODE)
-        || PTM_UNLIKELY(ptm_journal_is_full())) {
-        return false;
-    }
-    *slot = id;
-    ptm_journal_write(entry | PTM_EVENT_LEFT);
-    ptm_journal_add(id);
-    return true;
+    bool done = ptm_quick_object_in(lane, tstate, slot, ptm_object_bytes(object));
+    ptm_lanes_leave(lane);
+    return done;
 }
 
 #endif

@@ -3,9 +3,10 @@
  * ptm_record - an event comes in, the books change: a block was allocated, moved, freed, or given a
  * new life.
  *
- * Threads   `main` events: by the holder of the main interpreter's GIL. `raw` events: by anybody;
- *           they take the books lock. Which of the two an event is, the caller (ptm_hooks)
- *           says; a main event on a thread of another interpreter goes to the raw lane by itself.
+ * Which     `main` events are those of the MEM and OBJ domains: their thread is attached. With a
+ *           GIL, those of the main interpreter have the main lane. `elsewhere` are all others
+ *           (ptm_elsewhere.c): of the raw domain, of other interpreters, and on free-threaded
+ *           builds all.
  * Failure   what cannot be recorded is counted in the lane's losses; the block is the program's in
  *           any case
  * Cost      main lane, known window: walk + one slot + one shadow entry + four bytes of the
@@ -22,9 +23,7 @@
 typedef struct {
     bool tracing;
     uint32_t limit; /* frames of a window */
-    /* an interpreter beside the main one has allocated; never goes back */
-    bool other_interps;
-    /* the interpreter ends: it frees the states of other threads; guarded: books lock */
+    /* the interpreter ends: it frees the states of other threads */
     bool leaving;
     /* rises with each clear and stop: site ids of before mean nothing */
     uint32_t session;
@@ -37,14 +36,14 @@ PTM_EXTERN ptm_record_state ptm_recording;
 static inline bool
 ptm_record_is_leaving(void)
 {
-    return ptm_recording.leaving || ptm_is_finalizing();
+    return PTM_LOAD(&ptm_recording.leaving) || ptm_is_finalizing();
 }
 
 PTM_EXTERN ptm_lock ptm_intern_lock;
 
 /* What a realloc took away, to be settled when its outcome is known. */
 typedef struct {
-    ptm_site_id site; /* 0: the block was not traced */
+    uint32_t entry;   /* 0: the block was not traced */
     uint32_t session; /* in which the entry was taken */
 } ptm_taken;
 
@@ -66,7 +65,7 @@ void ptm_record_realloc_failed(ptm_taken taken, const void *block);
 /* An object came to life on a block that is not the newest one: it waited in a free list. */
 void ptm_record_object(PyObject *object);
 
-/* The site of an object's block; 0: not traced. By the main lane's writer. */
+/* The site of an object's block; 0: not traced. Frozen, or by the main lane's writer. */
 ptm_site_id ptm_record_find_object(const PyObject *object);
 
 #endif

@@ -4,7 +4,6 @@
 #include <string.h>
 
 ptm_peak ptm_the_peak = {.epoch = 1};
-ptm_lane ptm_lanes[PTM_N_LANES];
 ptm_table_directory ptm_site_chunks;
 ptm_table ptm_site_table = PTM_TABLE(ptm_site, PTM_SITE_CHUNK_BITS, ptm_site_chunks);
 ptm_lock ptm_books_lock;
@@ -72,9 +71,8 @@ grow_up(ptm_lane *lane, ptm_site_id id)
 }
 
 ptm_site_id
-ptm_sites_new(ptm_lane_id lane_id, const ptm_site *like, const ptm_tail *tail)
+ptm_sites_new(ptm_lane *lane, const ptm_site *like, const ptm_tail *tail)
 {
-    ptm_lane *lane = &ptm_lanes[lane_id];
     ptm_site_id id = ptm_table_new(&ptm_site_table);
     if (id == 0) {
         return 0;
@@ -85,7 +83,7 @@ ptm_sites_new(ptm_lane_id lane_id, const ptm_site *like, const ptm_tail *tail)
                                   .n_tail = like->n_tail,
                                   .depth = like->depth,
                                   .code_age = like->code_age,
-                                  .lane = (uint8_t)lane_id,
+                                  .lane = lane->id,
                                   .state = PTM_SITE_YOUNG};
     lane->n_sites++;
     lane->used = true;
@@ -103,7 +101,7 @@ ptm_sites_forget(ptm_site_id id)
 {
     ptm_site *site = ptm_site_at(id);
     if (site->state == PTM_SITE_INDEXED) {
-        ptm_index_remove(&ptm_lanes[site->lane].sites, INDEX_HASH(site->hash), id);
+        ptm_index_remove(&ptm_lanes_of(site->lane)->sites, INDEX_HASH(site->hash), id);
     }
     site->state = PTM_SITE_UNKNOWN;
 }
@@ -129,7 +127,7 @@ was_idle(ptm_site *site)
 static void
 give_back(ptm_site_id id, ptm_site *site)
 {
-    ptm_lanes[site->lane].n_sites--;
+    ptm_lanes_of(site->lane)->n_sites--;
     site->state = PTM_SITE_FREE;
     ptm_table_drop(&ptm_site_table, id);
 }
@@ -172,9 +170,8 @@ settle_young(ptm_lane *lane, ptm_site_id id, const ptm_sweep *sweep)
 }
 
 void
-ptm_sites_sweep_young(ptm_lane_id lane_id, const ptm_sweep *sweep)
+ptm_sites_sweep_young(ptm_lane *lane, const ptm_sweep *sweep)
 {
-    ptm_lane *lane = &ptm_lanes[lane_id];
     uint32_t n = lane->n_young;
     end_youth(lane);
     for (uint32_t i = 0; i < n; i++) {
@@ -186,21 +183,20 @@ ptm_sites_sweep_young(ptm_lane_id lane_id, const ptm_sweep *sweep)
 
 /* Quicker than to remove most of the ids one by one, and what is left lies closer together. */
 static void
-index_again(ptm_lane_id lane_id)
+index_again(ptm_lane *lane)
 {
     for (ptm_site_id id = 1; id < ptm_site_table.used; id++) {
         ptm_site *site = ptm_site_at(id);
-        if (site->state == PTM_SITE_INDEXED && site->lane == lane_id) {
-            (void)ptm_index_put(&ptm_lanes[lane_id].sites, INDEX_HASH(site->hash), id);
+        if (site->state == PTM_SITE_INDEXED && site->lane == lane->id) {
+            (void)ptm_index_put(&lane->sites, INDEX_HASH(site->hash), id);
         }
     }
 }
 
 bool
-ptm_sites_sweep(ptm_lane_id lane_id, const ptm_sweep *sweep)
+ptm_sites_sweep(ptm_lane *lane, const ptm_sweep *sweep)
 {
-    ptm_lane *lane = &ptm_lanes[lane_id];
-    ptm_sites_sweep_young(lane_id, sweep);
+    ptm_sites_sweep_young(lane, sweep);
     lane->sweep_at = lane->n_sites * 2;
     lane->used = true;
     if (!ptm_index_restart(&lane->sites, lane->n_sites)) {
@@ -210,12 +206,12 @@ ptm_sites_sweep(ptm_lane_id lane_id, const ptm_sweep *sweep)
         ptm_site *site = ptm_site_at(id);
         bool old = (site->state == PTM_SITE_INDEXED || site->state == PTM_SITE_UNKNOWN)
                    && site->n_tail == 0; /* else it is still among the young */
-        if (old && site->lane == lane_id && was_idle(site) && is_dead(site)) {
+        if (old && site->lane == lane->id && was_idle(site) && is_dead(site)) {
             sweep->bury(site);
             give_back(id, site);
         }
     }
-    index_again(lane_id);
+    index_again(lane);
     memset(lane->recent, 0, sizeof(lane->recent));
     uint32_t slack = lane->n_sites / 2;
     lane->sweep_at = lane->n_sites + (slack > PTM_FIRST_SWEEP ? slack : PTM_FIRST_SWEEP);
@@ -239,8 +235,9 @@ clear_lane(ptm_lane *lane)
 void
 ptm_sites_clear(void)
 {
-    for (int i = 0; i < PTM_N_LANES; i++) {
-        clear_lane(&ptm_lanes[i]);
+    ptm_lane *lane;
+    for (uint32_t i = 0; (lane = ptm_lanes_at(i)) != NULL; i++) {
+        clear_lane(lane);
     }
     ptm_table_clear(&ptm_site_table);
     ptm_the_peak = (ptm_peak){.epoch = 1};
@@ -250,7 +247,8 @@ void
 ptm_sites_visit(ptm_mem_visit visit, void *arg)
 {
     ptm_table_visit(&ptm_site_table, visit, arg);
-    for (int i = 0; i < PTM_N_LANES; i++) {
-        ptm_index_visit(&ptm_lanes[i].sites, visit, arg);
+    ptm_lane *lane;
+    for (uint32_t i = 0; (lane = ptm_lanes_at(i)) != NULL; i++) {
+        ptm_index_visit(&lane->sites, visit, arg);
     }
 }

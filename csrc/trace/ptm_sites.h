@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * ptm_sites - sites and their books, and the lanes that find them.
+ * ptm_sites - sites and their books, and how a lane finds them.
  *
  * Owns      the table of sites (one line of cache each), and per lane an index: hash of a walked
  *           stack -> site
@@ -10,27 +10,23 @@
  *           stays in the second-level cache. When they are many, those that died are given back and
  *           the others go into the large index. Two sites may stand for the same (stack, depth,
  *           size, domain), seen through different instructions of one line: snapshots add them up.
- * Threads   A lane has one writer at a time: the holder of the main interpreter's GIL, or of the
- *           books lock (the raw lane). The books of all sites are guarded by the books lock. New
- *           sites come and go under the intern lock.
+ * Threads   A site is found by its lane's writer. The books of all sites are guarded by the books
+ *           lock. New sites come and go under the intern lock.
  * Failure   no memory: no site, and the caller counts a loss
  * Cost      a hit: one slot
  */
 #ifndef PTM_SITES_H
 #define PTM_SITES_H
 
-#include "base/ptm_atomic.h"
-#include "base/ptm_index.h"
 #include "base/ptm_table.h"
-#include "os/ptm_lock.h"
+#include "trace/ptm_lanes.h"
 #include "trace/ptm_peak.h"
-
-typedef enum { PTM_LANE_MAIN, PTM_LANE_RAW, PTM_N_LANES } ptm_lane_id;
 
 typedef struct {
     uint64_t hash;      /* of the walked window, size and depth */
     uint64_t size;      /* requested bytes of a block */
-    uint64_t live;      /* blocks alive; guarded: books lock */
+    /* blocks alive; below 0: they left in a lane that was booked earlier; guarded: books lock */
+    int64_t live;
     uint64_t allocated; /* blocks ever allocated; guarded: books lock */
     uint64_t at_peak;   /* valid if epoch is the current one; guarded: books lock */
     uint32_t epoch;     /* of the last touch; guarded: books lock */
@@ -42,58 +38,18 @@ typedef struct {
     uint32_t swept;
     uint16_t depth;  /* total_nframe */
     uint16_t domain; /* 0: Python's three allocators; others come with Track */
-    uint8_t lane;
+    uint16_t lane;
     uint8_t state;  /* ptm_site_state */
     uint8_t n_tail; /* young ones only; guarded: intern lock */
 } ptm_site;
-
-/* The most recent frames of a young site's stack, which are no nodes yet (ptm_tails): oldest
- * first. */
-#define PTM_TAIL 8u
-typedef struct {
-    ptm_frame_id frames[PTM_TAIL];
-} ptm_tail;
 
 /* Unknown: the window it was found by is gone. Its blocks stay, no event finds it again. */
 typedef enum { PTM_SITE_FREE, PTM_SITE_YOUNG, PTM_SITE_INDEXED, PTM_SITE_UNKNOWN } ptm_site_state;
 
 _Static_assert(sizeof(ptm_site) == 64, "a site is meant to be one line of cache");
 
-/* The way to a site without an index: the ones met last, one for each value of a few bits of the
- * hash. */
-typedef struct {
-    uint64_t hash;
-    ptm_site_id site;  /* 0: empty, or a window that has to be asked for (ptm_walk) */
-    uint32_t code_age; /* valid only in this age */
-} ptm_recent;
-
-#ifndef PTM_N_RECENT
-#define PTM_N_RECENT 16384u /* 256 kB: with many stacks fewer are slower, more are no quicker */
-#endif
-
-/* A sweep of the young ones follows so many new sites: their records stay in the second-level
- * cache. */
-#define PTM_N_YOUNG 4096u
-#define PTM_YOUNG_SLOTS (2u * PTM_N_YOUNG)
-
-typedef struct {
-    uint32_t n_sites, sweep_at; /* sites of this lane; how many call for a sweep */
-    bool used;                  /* since the last clear: what lies below is not all zero */
-    uint64_t lost_blocks, lost_bytes;
-    ptm_index sites; /* those that are young no more */
-    uint32_t n_young;
-    ptm_recent recent[PTM_N_RECENT];
-    /* the sites made since the last sweep; guarded: intern lock */
-    ptm_site_id young[PTM_N_YOUNG];
-    ptm_tail tails[PTM_N_YOUNG]; /* of the same; guarded: intern lock */
-    /* the same by hash, open addressing; id 0: empty */
-    ptm_slot young_slots[PTM_YOUNG_SLOTS];
-} __attribute__((aligned(64))) ptm_lane;
-
-PTM_EXTERN ptm_lane ptm_lanes[PTM_N_LANES];
 PTM_EXTERN ptm_table ptm_site_table;
 PTM_EXTERN ptm_table_directory ptm_site_chunks;
-PTM_EXTERN ptm_lock ptm_books_lock; /* before the intern lock */
 /* Rises before an address at which a code object died can come back; relaxed. */
 PTM_EXTERN uint32_t ptm_code_age;
 
@@ -117,7 +73,7 @@ ptm_sites_recent(ptm_lane *lane, uint64_t hash)
 
 /* Under the intern lock. A new site with empty books; 0: no memory. A tail needs room among the
  * young. */
-ptm_site_id ptm_sites_new(ptm_lane_id lane, const ptm_site *like, const ptm_tail *tail);
+ptm_site_id ptm_sites_new(ptm_lane *lane, const ptm_site *like, const ptm_tail *tail);
 /* Under the intern lock. */
 void ptm_sites_forget(ptm_site_id id);
 /* What a sweep asks for. Both take the site's tail away. */
@@ -128,17 +84,17 @@ typedef struct {
 
 /* Under both locks, by the lane's writer, with an empty journal: gives back the young sites that
  * are dead and were hardly used. The rest is young no more. */
-void ptm_sites_sweep_young(ptm_lane_id lane, const ptm_sweep *sweep);
+void ptm_sites_sweep_young(ptm_lane *lane, const ptm_sweep *sweep);
 /* Likewise, of all sites: those that are dead and were idle since the last call. False: no memory,
  * and only the young ones were swept. */
-bool ptm_sites_sweep(ptm_lane_id lane, const ptm_sweep *sweep);
+bool ptm_sites_sweep(ptm_lane *lane, const ptm_sweep *sweep);
 void ptm_sites_clear(void);
 void ptm_sites_visit(ptm_mem_visit visit, void *arg);
 
 static inline bool
-ptm_sites_want_sweep(ptm_lane_id lane)
+ptm_sites_want_sweep(const ptm_lane *lane)
 {
-    return ptm_lanes[lane].n_young == PTM_N_YOUNG;
+    return lane->n_young == PTM_N_YOUNG;
 }
 
 /* What of a site's blocks was alive at the peak. Under the books lock. */
@@ -146,7 +102,7 @@ static inline uint64_t
 ptm_site_share(const ptm_site *site)
 {
     bool saved = !ptm_the_peak.at_max && site->epoch == ptm_the_peak.epoch;
-    return saved ? site->at_peak : site->live;
+    return saved ? site->at_peak : (uint64_t)site->live;
 }
 
 #endif

@@ -6,7 +6,7 @@
 static const ptm_tail *
 tail_of(const ptm_site *site)
 {
-    return &ptm_lanes[site->lane].tails[site->swept];
+    return &ptm_lanes_of(site->lane)->tails[site->swept];
 }
 
 ptm_node_id
@@ -39,9 +39,10 @@ ptm_tails_join(ptm_site *site)
 bool
 ptm_tails_join_all(void)
 {
-    for (int i = 0; i < PTM_N_LANES; i++) {
-        for (uint32_t k = 0; k < ptm_lanes[i].n_young; k++) {
-            if (!ptm_tails_join(ptm_site_at(ptm_lanes[i].young[k]))) {
+    const ptm_lane *lane;
+    for (uint32_t i = 0; (lane = ptm_lanes_at(i)) != NULL; i++) {
+        for (uint32_t k = 0; k < lane->n_young; k++) {
+            if (!ptm_tails_join(ptm_site_at(lane->young[k]))) {
                 return false;
             }
         }

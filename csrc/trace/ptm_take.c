@@ -177,7 +177,7 @@ take(taking *t, ptm_node_id node, const ptm_snap_site *site)
 static void
 take_site(taking *t, const ptm_site *site, uint64_t share)
 {
-    ptm_snap_site taken = {.live = site->live,
+    ptm_snap_site taken = {.live = (uint64_t)site->live,
                            .peak = share,
                            .allocated = site->allocated,
                            .allocated_bytes = site->allocated * site->size,
@@ -203,9 +203,10 @@ static void
 take_losses(taking *t)
 {
     uint64_t blocks = 0, bytes = 0;
-    for (int i = 0; i < PTM_N_LANES; i++) {
-        blocks += ptm_lanes[i].lost_blocks;
-        bytes += ptm_lanes[i].lost_bytes;
+    const ptm_lane *lane;
+    for (uint32_t i = 0; (lane = ptm_lanes_at(i)) != NULL; i++) {
+        blocks += lane->lost_blocks;
+        bytes += lane->lost_bytes;
     }
     ptm_snap_build_losses(t->builder, blocks, bytes);
 }

@@ -14,10 +14,11 @@
 #include "trace/ptm_take.h"
 #include "trace/ptm_walk.h"
 
-/* The main lane is ours by the GIL; with these two nobody writes anywhere. Order: books, intern. */
+/* Nobody is in a lane, and nobody writes anywhere. */
 static void
 lock_all(void)
 {
+    ptm_lanes_freeze();
     ptm_lock_take(&ptm_books_lock);
     ptm_lock_take(&ptm_intern_lock);
     ptm_journal_drain();
@@ -28,6 +29,7 @@ unlock_all(void)
 {
     ptm_lock_release(&ptm_intern_lock);
     ptm_lock_release(&ptm_books_lock);
+    ptm_lanes_thaw();
 }
 
 /* A child must not inherit a lock that nobody there holds. */
@@ -35,17 +37,30 @@ static void
 before_fork(void)
 {
     lock_all();
+    ptm_lanes_before_fork();
     ptm_blockmap_lock();
+    ptm_parked_lock();
 }
 
 static void
 after_fork(void)
 {
+    ptm_parked_unlock();
     ptm_blockmap_unlock();
+    ptm_lanes_after_fork(false);
     unlock_all();
 }
 
-/* Under both locks. */
+static void
+after_fork_in_child(void)
+{
+    ptm_parked_unlock();
+    ptm_blockmap_unlock();
+    ptm_lanes_after_fork(true);
+    unlock_all();
+}
+
+/* Locked. */
 static void
 drop_everything(void)
 {
@@ -63,9 +78,9 @@ drop_everything(void)
 static void
 set_leaving(bool leaving)
 {
-    ptm_lock_take(&ptm_books_lock);
-    ptm_recording.leaving = leaving;
-    ptm_lock_release(&ptm_books_lock);
+    lock_all();
+    PTM_STORE(&ptm_recording.leaving, leaving);
+    unlock_all();
 }
 
 void
@@ -91,8 +106,12 @@ ptm_tracer_init(const char **why)
     if (err != PTM_OK || done) {
         return err;
     }
-    if (ptm_os_at_fork(before_fork, after_fork, after_fork) != 0) {
+    if (ptm_os_at_fork(before_fork, after_fork, after_fork_in_child) != 0) {
         *why = "the fork handlers cannot be registered";
+        return PTM_ENOMEM;
+    }
+    if (!ptm_lanes_init()) {
+        *why = "no key for thread-local storage is left";
         return PTM_ENOMEM;
     }
     ptm_mem_use((ptm_mem_ops){ptm_os_map, ptm_os_map_large, ptm_os_unmap, ptm_os_discard});
@@ -112,7 +131,8 @@ ptm_tracer_start(uint32_t nframe)
     ptm_newref_install(ptm_record_object);
     lock_all();
     ptm_recording.limit = nframe;
-    ptm_recording.tracing = true;
+    PTM_STORE(&ptm_recording.tracing, true);
+    ptm_lanes_turn(true);
     unlock_all();
     return PTM_OK;
 }
@@ -126,6 +146,7 @@ ptm_tracer_stop(void)
     ptm_parked_release();
     lock_all();
     PTM_STORE(&ptm_recording.tracing, false);
+    ptm_lanes_turn(false);
     drop_everything();
     unlock_all();
     ptm_newref_remove();
@@ -173,9 +194,10 @@ ptm_tracer_totals(void)
                          .current_blocks = ptm_the_peak.blocks,
                          .peak_bytes = ptm_the_peak.best_bytes,
                          .peak_blocks = ptm_peak_blocks()};
-    for (int i = 0; i < PTM_N_LANES; i++) {
-        totals.lost_blocks += ptm_lanes[i].lost_blocks;
-        totals.lost_bytes += ptm_lanes[i].lost_bytes;
+    const ptm_lane *lane;
+    for (uint32_t i = 0; (lane = ptm_lanes_at(i)) != NULL; i++) {
+        totals.lost_blocks += lane->lost_blocks;
+        totals.lost_bytes += lane->lost_bytes;
     }
     ptm_lock_release(&ptm_books_lock);
     return totals;
@@ -200,6 +222,7 @@ ptm_tracer_memory_bytes(void)
     ptm_codes_visit(add_resident, &total);
     ptm_names_visit(add_resident, &total);
     ptm_walk_visit(add_resident, &total);
+    ptm_lanes_visit(add_resident, &total);
     unlock_all();
     return total;
 }
@@ -226,12 +249,9 @@ ptm_err
 ptm_tracer_find_object(const void *object, ptm_snap **out)
 {
     *out = NULL;
-    ptm_site_id id = ptm_recording.tracing ? ptm_record_find_object(object) : 0;
-    if (id == 0) {
-        return PTM_OK;
-    }
     lock_all();
-    ptm_err err = ptm_take_one(ptm_recording.limit, id, out);
+    ptm_site_id id = ptm_recording.tracing ? ptm_record_find_object(object) : 0;
+    ptm_err err = id != 0 ? ptm_take_one(ptm_recording.limit, id, out) : PTM_OK;
     unlock_all();
     return err;
 }

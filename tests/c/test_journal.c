@@ -11,7 +11,7 @@
 static const ptm_tail no_tail;
 
 static ptm_site_id
-make(ptm_lane_id lane, uint64_t size)
+make(ptm_lane *lane, uint64_t size)
 {
     static uint64_t next_hash;
     ptm_site like = {.hash = ++next_hash * 0x9e3779b97f4a7c15u, .size = size};
@@ -39,10 +39,10 @@ a_full_ring_books_itself(void)
 {
     ptm_site_id id = make(PTM_LANE_MAIN, 3);
     for (uint32_t i = 0; i < PTM_JOURNAL_EVENTS; i++) {
-        ptm_journal_add(id);
+        ptm_journal_add(PTM_LANE_MAIN, id);
     }
     CHECK_EQ(live(id), 0);
-    ptm_journal_add(id | PTM_EVENT_LEFT);
+    ptm_journal_add(PTM_LANE_MAIN, id | PTM_EVENT_LEFT);
     CHECK_EQ(live(id), PTM_JOURNAL_EVENTS);
     CHECK_EQ(ptm_the_peak.bytes, 3 * PTM_JOURNAL_EVENTS);
     ptm_journal_drain();
@@ -59,12 +59,12 @@ static void
 what_is_booked_comes_after_what_is_written(void)
 {
     ptm_site_id small = make(PTM_LANE_MAIN, 100), large = make(PTM_LANE_RAW, 1000);
-    ptm_journal_add(small);
-    ptm_journal_add(small | PTM_EVENT_LEFT);
+    ptm_journal_add(PTM_LANE_MAIN, small);
+    ptm_journal_add(PTM_LANE_MAIN, small | PTM_EVENT_LEFT);
     ptm_journal_book(large);
-    ptm_journal_add(large | PTM_EVENT_LEFT);
+    ptm_journal_add(PTM_LANE_MAIN, large | PTM_EVENT_LEFT);
     ptm_journal_book(small);
-    ptm_journal_add(small | PTM_EVENT_LEFT);
+    ptm_journal_add(PTM_LANE_MAIN, small | PTM_EVENT_LEFT);
     ptm_journal_drain();
     CHECK_EQ(ptm_the_peak.best_bytes, 1000);
     CHECK_EQ(ptm_peak_blocks(), 1);
@@ -79,14 +79,14 @@ static void
 clear_forgets_what_is_written(void)
 {
     ptm_site_id id = make(PTM_LANE_MAIN, 8);
-    ptm_journal_add(id);
-    ptm_journal_flush();
-    ptm_journal_add(id);
+    ptm_journal_add(PTM_LANE_MAIN, id);
+    ptm_journal_flush(PTM_LANE_MAIN);
+    ptm_journal_add(PTM_LANE_MAIN, id);
     ptm_journal_clear();
     ptm_journal_drain();
     CHECK_EQ(live(id), 1);
-    ptm_journal_add(id);
-    ptm_journal_flush();
+    ptm_journal_add(PTM_LANE_MAIN, id);
+    ptm_journal_flush(PTM_LANE_MAIN);
     CHECK_EQ(live(id), 2);
     CHECK_EQ(ptm_the_peak.blocks, 2);
     clear();
@@ -97,13 +97,13 @@ static void
 counters_wrap_round(void)
 {
     ptm_site_id ids[] = {make(PTM_LANE_MAIN, 1), make(PTM_LANE_MAIN, 10)};
-    ptm_the_journal.written = ptm_the_journal.applied = UINT32_MAX - 700;
+    PTM_LANE_MAIN->journal.written = PTM_LANE_MAIN->journal.applied = UINT32_MAX - 700;
     for (uint32_t i = 0; i < 2000; i++) {
-        ptm_journal_add(ids[i % 2]);
-        CHECK(ptm_the_journal.written - ptm_the_journal.applied <= PTM_JOURNAL_EVENTS);
+        ptm_journal_add(PTM_LANE_MAIN, ids[i % 2]);
+        CHECK(PTM_LANE_MAIN->journal.written - PTM_LANE_MAIN->journal.applied <= PTM_JOURNAL_EVENTS);
     }
     ptm_journal_drain();
-    CHECK(ptm_the_journal.written < 2000);
+    CHECK(PTM_LANE_MAIN->journal.written < 2000);
     CHECK_EQ(live(ids[0]), 1000);
     CHECK_EQ(live(ids[1]), 1000);
     CHECK_EQ(ptm_the_peak.bytes, 11000);
@@ -118,7 +118,7 @@ counters_wrap_round(void)
 /* A thread and what it did to the sites of its lane; nobody else reads that before it has ended,
  * but `given`. */
 typedef struct worker {
-    ptm_lane_id lane;
+    ptm_lane *lane;
     uint64_t random;
     struct worker *other;
     ptm_site_id sites[N_SITES];
@@ -128,7 +128,7 @@ typedef struct worker {
     uint64_t taken[N_SITES]; /* and freed, of what the other gave, ever */
 } worker;
 
-static worker workers[PTM_N_LANES];
+static worker workers[PTM_N_FIXED_LANES];
 static uint32_t n_ended; /* atomic */
 
 static uint32_t
@@ -144,7 +144,7 @@ static void
 book(const worker *me, uint32_t event)
 {
     if (me->lane == PTM_LANE_MAIN) {
-        ptm_journal_add(event);
+        ptm_journal_add(PTM_LANE_MAIN, event);
     }
     else {
         ptm_journal_book(event);
@@ -225,10 +225,10 @@ book_raw(void *arg)
 }
 
 static void
-make_worker(ptm_lane_id lane)
+make_worker(ptm_lane *lane)
 {
-    worker *me = &workers[lane];
-    *me = (worker){.lane = lane, .random = ptm_test_random() | 1, .other = &workers[!lane]};
+    worker *me = &workers[lane->id];
+    *me = (worker){.lane = lane, .random = ptm_test_random() | 1, .other = &workers[!lane->id]};
     for (uint32_t i = 0; i < N_SITES; i++) {
         me->sites[i] = make(lane, ptm_test_below(1000));
     }
@@ -278,22 +278,22 @@ static void
 two_threads_end_with_the_books_of_a_recount(void)
 {
     static void *(*const work[])(void *) = {write_main, book_raw};
-    pthread_t threads[PTM_N_LANES];
+    pthread_t threads[PTM_N_FIXED_LANES];
     make_worker(PTM_LANE_MAIN);
     make_worker(PTM_LANE_RAW);
-    for (int i = 0; i < PTM_N_LANES; i++) {
+    for (int i = 0; i < PTM_N_FIXED_LANES; i++) {
         NEED(pthread_create(&threads[i], NULL, work[i], &workers[i]) == 0);
     }
-    while (PTM_LOAD(&n_ended) != PTM_N_LANES) {
+    while (PTM_LOAD(&n_ended) != PTM_N_FIXED_LANES) {
         look();
         ptm_os_yield();
     }
-    for (int i = 0; i < PTM_N_LANES; i++) {
+    for (int i = 0; i < PTM_N_FIXED_LANES; i++) {
         pthread_join(threads[i], NULL);
     }
     look();
-    recount(&workers[PTM_LANE_MAIN]);
-    recount(&workers[PTM_LANE_RAW]);
+    recount(&workers[PTM_LANE_MAIN->id]);
+    recount(&workers[PTM_LANE_RAW->id]);
     clear();
 }
 

@@ -15,7 +15,7 @@ typedef struct {
     ptm_site_id id; /* 0: free */
     uint64_t hash, size, live, allocated, at_peak;
     uint64_t swept; /* what it had allocated at the last sweep of all sites */
-    ptm_lane_id lane;
+    ptm_lane *lane;
     bool young, was_young; /* now; before the sweep under way */
     bool lost;             /* no event finds it again */
     bool gone;             /* by the sweep under way */
@@ -49,7 +49,7 @@ judge(void)
 static ptm_lane *
 lane_of(const known *k)
 {
-    return &ptm_lanes[k->lane];
+    return k->lane;
 }
 
 /* -- events ------------------------------------------------------------------------------------ */
@@ -58,17 +58,17 @@ lane_of(const known *k)
  * journal gets full. */
 static uint32_t raw_percent, rarely;
 
-static ptm_lane_id
+static ptm_lane *
 some_lane(void)
 {
     return ptm_test_below(100) < raw_percent ? PTM_LANE_RAW : PTM_LANE_MAIN;
 }
 
 static void
-book(ptm_lane_id lane, uint32_t event)
+book(ptm_lane *lane, uint32_t event)
 {
     if (lane == PTM_LANE_MAIN) {
-        ptm_journal_add(event);
+        ptm_journal_add(PTM_LANE_MAIN, event);
     }
     else {
         ptm_journal_book(event);
@@ -76,7 +76,7 @@ book(ptm_lane_id lane, uint32_t event)
 }
 
 static void
-make_like(known *k, ptm_lane_id lane, uint64_t hash)
+make_like(known *k, ptm_lane *lane, uint64_t hash)
 {
     ptm_site like = {.hash = hash, .size = ptm_test_below(1000), .depth = 1, .node = 1};
     ptm_site_id id = ptm_sites_new(lane, &like, &no_tail);
@@ -203,7 +203,7 @@ check_site(const known *k)
 static void
 check_all(void)
 {
-    uint32_t n[PTM_N_LANES] = {0};
+    uint32_t n[PTM_N_FIXED_LANES] = {0};
     ptm_journal_drain();
     CHECK_EQ(ptm_the_peak.best_bytes, best);
     CHECK_EQ(ptm_peak_blocks(), blocks_at_best);
@@ -212,11 +212,11 @@ check_all(void)
     for (int i = 0; i < MOST; i++) {
         if (model[i].id != 0) {
             check_site(&model[i]);
-            n[model[i].lane]++;
+            n[model[i].lane->id]++;
         }
     }
-    CHECK_EQ(ptm_lanes[PTM_LANE_MAIN].n_sites, n[PTM_LANE_MAIN]);
-    CHECK_EQ(ptm_lanes[PTM_LANE_RAW].n_sites, n[PTM_LANE_RAW]);
+    CHECK_EQ(PTM_LANE_MAIN->n_sites, n[PTM_LANE_MAIN->id]);
+    CHECK_EQ(PTM_LANE_RAW->n_sites, n[PTM_LANE_RAW->id]);
 }
 
 /* -- sweeps ------------------------------------------------------------------------------------ */
@@ -304,7 +304,7 @@ before_sweep(void)
 
 /* True: of all sites, and there was memory for it. */
 static bool
-sweep_lane(ptm_lane_id lane)
+sweep_lane(ptm_lane *lane)
 {
     if (ptm_test_below(2)) {
         return ptm_sites_sweep(lane, &sweeping);
@@ -317,9 +317,9 @@ sweep_lane(ptm_lane_id lane)
 static void
 sweep(void)
 {
-    ptm_lane_id lane = ptm_test_below(2) ? PTM_LANE_MAIN : PTM_LANE_RAW;
+    ptm_lane *lane = ptm_test_below(2) ? PTM_LANE_MAIN : PTM_LANE_RAW;
     before_sweep();
-    bool whole = ptm_lanes[lane].n_sites != 0 && sweep_lane(lane);
+    bool whole = lane->n_sites != 0 && sweep_lane(lane);
     for (int i = 0; i < MOST; i++) {
         if (model[i].id != 0 && model[i].lane == lane) {
             after_sweep(&model[i], whole);
@@ -427,17 +427,17 @@ make_nth(uint64_t n)
 {
     ptm_site like = {.hash = n * PTM_HASH_SEED, .size = n};
     NEED(ptm_sites_new(PTM_LANE_MAIN, &like, &no_tail) == n);
-    ptm_journal_add((uint32_t)n);
+    ptm_journal_add(PTM_LANE_MAIN, (uint32_t)n);
 }
 
 static void
 check_first(uint64_t n)
 {
     for (uint64_t i = 1; i <= n; i++) {
-        CHECK_EQ(ptm_sites_find(&ptm_lanes[PTM_LANE_MAIN], i * PTM_HASH_SEED), i);
+        CHECK_EQ(ptm_sites_find(PTM_LANE_MAIN, i * PTM_HASH_SEED), i);
     }
-    CHECK_EQ(ptm_sites_find(&ptm_lanes[PTM_LANE_MAIN], (n + 1) * PTM_HASH_SEED), 0);
-    CHECK_EQ(ptm_sites_find(&ptm_lanes[PTM_LANE_RAW], PTM_HASH_SEED), 0);
+    CHECK_EQ(ptm_sites_find(PTM_LANE_MAIN, (n + 1) * PTM_HASH_SEED), 0);
+    CHECK_EQ(ptm_sites_find(PTM_LANE_RAW, PTM_HASH_SEED), 0);
 }
 
 static void
@@ -456,7 +456,7 @@ forget_some(uint64_t n)
         ptm_sites_forget((ptm_site_id)i);
     }
     for (uint64_t i = 1; i <= n; i++) {
-        ptm_site_id found = ptm_sites_find(&ptm_lanes[PTM_LANE_MAIN], i * PTM_HASH_SEED);
+        ptm_site_id found = ptm_sites_find(PTM_LANE_MAIN, i * PTM_HASH_SEED);
         CHECK_EQ(found, i % 7 == 1 ? 0 : i);
     }
 }
@@ -498,8 +498,8 @@ a_sweep_of_many_keeps_all_that_live(void)
     ptm_journal_drain();
     for (int i = 0; i < 3; i++) {
         CHECK(ptm_sites_sweep(PTM_LANE_MAIN, &whole));
-        CHECK_EQ(ptm_lanes[PTM_LANE_MAIN].n_sites, N);
-        CHECK(ptm_lanes[PTM_LANE_MAIN].sweep_at > N);
+        CHECK_EQ(PTM_LANE_MAIN->n_sites, N);
+        CHECK(PTM_LANE_MAIN->sweep_at > N);
         check_first(N);
     }
     check_memory();
@@ -521,7 +521,7 @@ what_is_not_kept_stays_young(void)
         ptm_sites_sweep_young(PTM_LANE_MAIN, &third);
         CHECK_EQ(kept, young);
         young -= (young + 2) / 3;
-        CHECK_EQ(ptm_lanes[PTM_LANE_MAIN].n_young, young);
+        CHECK_EQ(PTM_LANE_MAIN->n_young, young);
         check_first(PTM_N_YOUNG);
     }
     clear();

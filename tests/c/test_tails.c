@@ -24,7 +24,7 @@ static uint64_t next_hash;
 
 /* -- rows -------------------------------------------------------------------------------------- */
 
-static ptm_lane_id
+static ptm_lane *
 lane_of(const row *r)
 {
     return r - model < MOST / 2 ? PTM_LANE_MAIN : PTM_LANE_RAW;
@@ -99,7 +99,7 @@ check_joined(const row *r)
 static const ptm_tail *
 tail_of(const row *r)
 {
-    const ptm_lane *lane = &ptm_lanes[lane_of(r)];
+    const ptm_lane *lane = lane_of(r);
     for (uint32_t i = 0; i < lane->n_young; i++) {
         if (lane->young[i] == r->id) {
             return &lane->tails[i];
@@ -124,7 +124,7 @@ check_stack(const row *r)
 static ptm_site_id
 found(const row *r)
 {
-    return ptm_sites_find(&ptm_lanes[lane_of(r)], r->hash);
+    return ptm_sites_find(lane_of(r), r->hash);
 }
 
 static void
@@ -232,7 +232,7 @@ make_used(void)
     make_all();
     for (int i = 0; i < MOST; i++) {
         for (int n = 0; n < 1 + i % 6; n++) {
-            ptm_journal_add(model[i].id);
+            ptm_journal_add(PTM_LANE_MAIN, model[i].id);
         }
     }
     ptm_journal_drain();
@@ -331,9 +331,9 @@ make_and_kill(void)
 {
     make_all();
     for (int i = 0; i < MOST; i++) {
-        ptm_journal_add(model[i].id);
+        ptm_journal_add(PTM_LANE_MAIN, model[i].id);
         if (is_third(i)) {
-            ptm_journal_add(model[i].id | PTM_EVENT_LEFT);
+            ptm_journal_add(PTM_LANE_MAIN, model[i].id | PTM_EVENT_LEFT);
         }
     }
     ptm_journal_drain();
@@ -364,7 +364,7 @@ a_sweep_joins_what_lives_and_buries_the_rest(void)
             check_joined(r);
         }
     }
-    CHECK_EQ(ptm_lanes[PTM_LANE_MAIN].n_young + ptm_lanes[PTM_LANE_RAW].n_young, 0);
+    CHECK_EQ(PTM_LANE_MAIN->n_young + PTM_LANE_RAW->n_young, 0);
     clear();
 }
 
@@ -391,7 +391,7 @@ count_young(void)
     for (int i = 0; i < MOST; i++) {
         n += !is_third(i) && stayed_young(&model[i]);
     }
-    CHECK_EQ(ptm_lanes[PTM_LANE_MAIN].n_young + ptm_lanes[PTM_LANE_RAW].n_young, n);
+    CHECK_EQ(PTM_LANE_MAIN->n_young + PTM_LANE_RAW->n_young, n);
     return n;
 }
 
@@ -464,8 +464,8 @@ a_lost_site_is_given_back_once(void)
     for (int i = 0; i < MOST; i++) {
         sizes[i] = ptm_site_at(model[i].id)->size;
         for (int n = 0; n < 3; n++) {
-            ptm_journal_add(model[i].id);
-            ptm_journal_add(model[i].id | PTM_EVENT_LEFT);
+            ptm_journal_add(PTM_LANE_MAIN, model[i].id);
+            ptm_journal_add(PTM_LANE_MAIN, model[i].id | PTM_EVENT_LEFT);
         }
     }
     ptm_journal_drain();
@@ -474,7 +474,7 @@ a_lost_site_is_given_back_once(void)
     sweep_all(&refusing);
     sweep_all(&sweeping);
     CHECK_EQ(ptm_table_count(&ptm_site_table), 0);
-    CHECK_EQ(ptm_lanes[PTM_LANE_MAIN].n_sites + ptm_lanes[PTM_LANE_RAW].n_sites, 0);
+    CHECK_EQ(PTM_LANE_MAIN->n_sites + PTM_LANE_RAW->n_sites, 0);
     for (int i = 0; i < MOST; i++) {
         check_dead(&model[i], 3, 3 * sizes[i]);
     }
