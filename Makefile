@@ -66,13 +66,13 @@ define run_c_tests
 	echo "C tests: $$(sed -n 's/^Ok: *//p' $(2)/c-test.log) programs, none failed"
 endef
 
-.PHONY: help demo test arrow-test dev bench check warnings format asan aarch64 conformance fuzz pprof speedscope clean FORCE
+.PHONY: help demo test arrow-test dev bench check warnings format asan aarch64 free-threaded conformance fuzz pprof speedscope clean FORCE
 
 help:  ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/\1@\2/' \
 	    | while IFS=@ read -r name what; do printf '  make %-12s %s\n' "$$name" "$$what"; done
 	@echo
-	@echo '  PYTHON=python3.13 picks the interpreter (default python3): CPython 3.11, 3.12 or 3.13'
+	@echo '  PYTHON=python3.13 picks the interpreter (default python3): CPython 3.11 to 3.15'
 
 demo: $(VENV)-demo/installed  ## sets everything up and runs the command on a real program
 	@mkdir -p $(BUILD)/demo
@@ -125,8 +125,12 @@ conformance:  ## CPython's own tests against ours, on every CPython found or mad
 	@$(PYTHON) tests/conformance/run_conformance.py $(ARGS)
 
 aarch64: warnings $(if $(shell command -v aarch64-linux-gnu-gcc),,$(VENV)-zig/ready)  ## compiles every C file for aarch64
-	@tools/compile_aarch64.py $(BUILD)/warnings $(or $(shell command -v aarch64-linux-gnu-gcc),\
+	@tools/compile_as.py aarch64 $(BUILD)/warnings $(or $(shell command -v aarch64-linux-gnu-gcc),\
 	    $(abspath $(VENV))-zig/bin/python -m ziglang cc -target aarch64-linux-gnu.2.17)
+
+free-threaded: warnings  ## compiles every C file for the free-threaded build of PYTHON (3.14 and 3.15 only)
+	@case $(TAG) in cp314|cp315) ;; *) echo "free-threaded: layouts are there for 3.14 and 3.15"; exit 1;; esac
+	@tools/compile_as.py free-threaded $(BUILD)/warnings $(CC) -DPy_GIL_DISABLED=1 -DPTM_COMPILED_ONLY
 
 MINUTES ?= 30
 

@@ -18,8 +18,8 @@ import sysconfig
 
 def answer():
     version = sys.version_info[:2]
-    if sys.implementation.name != "cpython" or not (3, 11) <= version <= (3, 13):
-        return f"a CPython 3.11, 3.12 or 3.13 ({sys.executable} is {sys.implementation.name} {version[0]}.{version[1]})"
+    if sys.implementation.name != "cpython" or not (3, 11) <= version <= (3, 15):
+        return f"a CPython 3.11 to 3.15 ({sys.executable} is {sys.implementation.name} {version[0]}.{version[1]})"
     if sysconfig.get_config_var("Py_GIL_DISABLED"):
         return f"a CPython with a GIL ({sys.executable} is free-threaded)"
     wants = []

@@ -173,13 +173,26 @@ setup_types(PyObject *module)
 
 /* The engine is one per process, whatever the number of interpreters that import us; guarded by the
  * GIL. */
+static void
+raise_unsupported(const char *why)
+{
+    const char *running = Py_GetVersion();
+    char version[24];
+    PyOS_snprintf(version, sizeof(version), "%.*s", (int)strcspn(running, " "), running);
+    PyErr_Format(
+        PyExc_ImportError,
+        "pytracemalloc cannot trace this interpreter, CPython %s: %s; install it anew with "
+        "this interpreter, or use another version of Python",
+        version, why);
+}
+
 static int
 init_engine(void)
 {
     static bool ready = false;
     const char *why = "the frames of this interpreter are not as expected";
     if (!ready && ptm_tracer_init(&why) != PTM_OK) {
-        PyErr_Format(PyExc_ImportError, "pytracemalloc cannot trace this interpreter: %s", why);
+        raise_unsupported(why);
         return -1;
     }
     ready = true;

@@ -14,12 +14,12 @@
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
-#include <structmember.h> /* T_OBJECT_EX: the name of 3.11 and 3.12; 3.13 still has it */
+#include <structmember.h> /* T_OBJECT_EX: the name of 3.11 and 3.12; later ones still have it */
 
-#if defined(PYPY_VERSION) || PY_VERSION_HEX < 0x030B0000 || PY_VERSION_HEX >= 0x030E0000
-#error "pytracemalloc knows CPython 3.11, 3.12 and 3.13: build it with one of these"
+#if defined(PYPY_VERSION) || PY_VERSION_HEX < 0x030B0000 || PY_VERSION_HEX >= 0x03100000
+#error "pytracemalloc knows CPython 3.11 to 3.15: build it with one of these"
 #endif
-#ifdef Py_GIL_DISABLED
+#if defined(Py_GIL_DISABLED) && !defined(PTM_COMPILED_ONLY)
 #error "pytracemalloc does not know free-threaded builds: build it with a CPython that has a GIL"
 #endif
 #if !defined(__linux__) || !defined(__GLIBC__)

@@ -27,6 +27,13 @@ PTM_OFFSET_IS(PyThreadState, cframe, 56);
 PTM_OFFSET_IS(PyCodeObject, _co_firsttraceable, 168);
 PTM_OFFSET_IS(PyCodeObject, co_code_adaptive, 184);
 
+/* This version publishes none. */
+static inline bool
+ptm_offsets_agree(void)
+{
+    return true;
+}
+
 /* The interpreter's word here is process-wide, "who holds the GIL": right for a caller who holds
  * it, and only then. */
 static PTM_ALWAYS_INLINE PyThreadState *

@@ -24,6 +24,13 @@ PTM_OFFSET_IS(PyThreadState, cframe, 56);
 PTM_OFFSET_IS(PyCodeObject, _co_firsttraceable, 176);
 PTM_OFFSET_IS(PyCodeObject, co_code_adaptive, 192);
 
+/* This version publishes none. */
+static inline bool
+ptm_offsets_agree(void)
+{
+    return true;
+}
+
 static PTM_ALWAYS_INLINE PyThreadState *
 ptm_tstate_attached(void)
 {

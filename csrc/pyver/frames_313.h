@@ -24,11 +24,63 @@ PTM_OFFSET_IS(PyThreadState, current_frame, 72);
 PTM_OFFSET_IS(PyCodeObject, _co_firsttraceable, 184);
 PTM_OFFSET_IS(PyCodeObject, co_code_adaptive, 200);
 
+/* What the interpreter publishes of itself: the head of _Py_DebugOffsets, which starts the exported
+ * _PyRuntime (Include/internal/pycore_runtime.h). */
+typedef struct {
+    char cookie[8];
+    uint64_t version, free_threaded;
+    uint64_t runtime[3];
+    struct {
+        uint64_t others[12], gil_holder;
+    } interpreter;
+    struct {
+        uint64_t size, prev, next, interp, current_frame, thread_id, native_thread_id,
+            datastack_chunk, status;
+    } thread;
+    struct {
+        uint64_t size, previous, executable, instr_ptr, localsplus, owner;
+    } frame;
+    struct {
+        uint64_t size, filename, name, qualname, linetable, firstlineno, argcount, localsplusnames,
+            localspluskinds, co_code_adaptive;
+    } code;
+} ptm_debug_offsets;
+
+PyAPI_DATA(struct pyruntimestate) _PyRuntime;
+
+static inline const ptm_debug_offsets *
+ptm_published(void)
+{
+    return (const ptm_debug_offsets *)(const void *)&_PyRuntime;
+}
+
+static inline bool
+ptm_offsets_agree(void)
+{
+    const ptm_debug_offsets *o = ptm_published();
+    return memcmp(o->cookie, "xdebugpy", sizeof(o->cookie)) == 0
+           && o->version >> 16 == PY_VERSION_HEX >> 16 && o->free_threaded == 0
+           && o->thread.interp == offsetof(PyThreadState, interp)
+           && o->thread.current_frame == offsetof(PyThreadState, current_frame)
+           && o->thread.thread_id == offsetof(PyThreadState, thread_id)
+           && o->frame.previous == offsetof(ptm_pyframe, previous)
+           && o->frame.executable == offsetof(ptm_pyframe, executable)
+           && o->frame.instr_ptr == offsetof(ptm_pyframe, instr_ptr)
+           && o->frame.owner == offsetof(ptm_pyframe, owner)
+           && o->code.filename == offsetof(PyCodeObject, co_filename)
+           && o->code.qualname == offsetof(PyCodeObject, co_qualname)
+           && o->code.linetable == offsetof(PyCodeObject, co_linetable)
+           && o->code.firstlineno == offsetof(PyCodeObject, co_firstlineno)
+           && o->code.co_code_adaptive == offsetof(PyCodeObject, co_code_adaptive);
+}
+
 static PTM_ALWAYS_INLINE PyThreadState *
 ptm_tstate_attached(void)
 {
     return PyThreadState_GetUnchecked();
 }
+
+#define PTM_HAS_GIL_HOLDER
 
 /* The word in which the main interpreter's GIL says who took it last (ptm_selftest finds it). */
 PTM_EXTERN PyThreadState *const *ptm_gil_holder;

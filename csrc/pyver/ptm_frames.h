@@ -47,6 +47,8 @@
 
 #include <Python.h>
 
+#include <string.h>
+
 #include "base/ptm_atomic.h"
 #include "base/ptm_base.h"
 #include "os/ptm_os.h"
@@ -57,7 +59,7 @@
 #if defined(PYPY_VERSION) || defined(GRAALVM_PYTHON)
 #error "pytracemalloc: CPython only"
 #endif
-#ifdef Py_GIL_DISABLED
+#if defined(Py_GIL_DISABLED) && !defined(PTM_COMPILED_ONLY)
 #error "pytracemalloc: free-threaded builds are not supported yet"
 #endif
 
@@ -73,8 +75,20 @@
 #include "pyver/frames_312.h"
 #elif PY_VERSION_HEX >= 0x030D0000 && PY_VERSION_HEX < 0x030E0000
 #include "pyver/frames_313.h"
+#elif PY_VERSION_HEX >= 0x030E0000 && PY_VERSION_HEX < 0x030F0000
+#ifdef Py_GIL_DISABLED
+#include "pyver/frames_314t.h"
 #else
-#error "pytracemalloc: this CPython version is not supported (3.11, 3.12 and 3.13 are)"
+#include "pyver/frames_314.h"
+#endif
+#elif PY_VERSION_HEX >= 0x030F0000 && PY_VERSION_HEX < 0x03100000
+#ifdef Py_GIL_DISABLED
+#include "pyver/frames_315t.h"
+#else
+#include "pyver/frames_315.h"
+#endif
+#else
+#error "pytracemalloc: this CPython version is not supported (3.11 to 3.15 are)"
 #endif
 
 #endif

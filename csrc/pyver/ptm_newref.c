@@ -29,6 +29,14 @@ on_event(PyObject *object, PyRefTracerEvent event, void *data)
     return PTM_UNLIKELY(chained != NULL) ? chained(object, event, chained_data) : 0;
 }
 
+/* From 3.15 on the interpreter tells a tracer that it is replaced, and that one may give up what it
+ * needs. */
+#if PY_VERSION_HEX >= 0x030F0000
+#define MAY_BE_CHAINED false
+#else
+#define MAY_BE_CHAINED true
+#endif
+
 static bool reached;
 
 static void
@@ -55,6 +63,15 @@ is_wrapped(void)
     return reached;
 }
 
+/* On 3.15 a tracer may refuse to be replaced; it stays then. */
+static void
+set_tracer(PyRefTracer tracer, void *data)
+{
+    if (PyRefTracer_SetTracer(tracer, data) < 0) {
+        PyErr_Clear();
+    }
+}
+
 void
 ptm_newref_install(void (*created)(PyObject *object))
 {
@@ -63,9 +80,9 @@ ptm_newref_install(void (*created)(PyObject *object))
     bool wrapped = there != NULL && there != on_event && is_wrapped();
     call_created = created;
     if (there != on_event && !wrapped) {
-        chained = there;
+        chained = MAY_BE_CHAINED ? there : NULL;
         chained_data = data;
-        (void)PyRefTracer_SetTracer(on_event, NULL);
+        set_tracer(on_event, NULL);
     }
 }
 
@@ -74,7 +91,7 @@ ptm_newref_remove(void)
 {
     void *data;
     if (PyRefTracer_GetTracer(&data) == on_event) {
-        (void)PyRefTracer_SetTracer(chained, chained_data);
+        set_tracer(chained, chained_data);
         chained = NULL;
     }
 }

@@ -3,8 +3,9 @@
  * ptm_newref - be told when an object comes to life, also one whose memory was waiting in a free
  * list.
  *
- * How       PyRefTracer on 3.13; a tracer that was there before is called after ours, and is put
- *           back on removal if nobody replaced ours since
+ * How       PyRefTracer (3.13 and later); a tracer that was there before is called after ours, and
+ *           is put back on removal if nobody replaced ours since. Not on 3.15: there it was told
+ *           by the interpreter that it is replaced, and may have given up what it needs.
  * Threads   install and remove: attached to the main interpreter. The callback: attached, any
  *           interpreter.
  * Failure   where the interpreter has no such hook (3.11, 3.12) nothing happens

@@ -15,13 +15,15 @@ if TYPE_CHECKING:
 
 if (
     sys.implementation.name != "cpython"
-    or not (3, 11) <= sys.version_info[:2] <= (3, 13)
+    or not (3, 11) <= sys.version_info[:2] <= (3, 15)
     or "t" in sys.abiflags
     or not sys.platform.startswith("linux")
 ):
     raise ImportError(
-        "pytracemalloc traces CPython 3.11, 3.12 and 3.13 with a GIL on Linux: "
-        "run your program with one of these"
+        "pytracemalloc traces CPython 3.11 to 3.15 with a GIL on Linux, and this is "
+        f"{sys.implementation.name} {'.'.join(map(str, sys.version_info[:3]))}"
+        f"{' without one' if 't' in sys.abiflags else ''} on {sys.platform}: run your "
+        "program with one of those, or look for a newer pytracemalloc"
     )
 
 from pytracemalloc._core import (  # noqa: E402

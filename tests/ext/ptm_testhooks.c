@@ -362,7 +362,7 @@ test_hammered(PyObject *module, PyObject *unused)
 
 #if PY_VERSION_HEX >= 0x030D0000
 
-static uint64_t n_created, n_destroyed;
+static uint64_t n_created, n_destroyed, n_removed;
 static int tracer_data;
 
 static int
@@ -370,7 +370,9 @@ count_event(PyObject *object, PyRefTracerEvent event, void *data)
 {
     (void)object;
     if (data == &tracer_data) {
-        *(event == PyRefTracer_CREATE ? &n_created : &n_destroyed) += 1;
+        *(event == PyRefTracer_CREATE    ? &n_created
+          : event == PyRefTracer_DESTROY ? &n_destroyed
+                                         : &n_removed) += 1;
     }
     return 0;
 }
@@ -391,8 +393,8 @@ test_ref_tracer(PyObject *module, PyObject *unused)
     (void)unused;
     void *data;
     int ours = PyRefTracer_GetTracer(&data) == count_event && data == &tracer_data;
-    return Py_BuildValue("NKK", PyBool_FromLong(ours), (unsigned long long)n_created,
-                         (unsigned long long)n_destroyed);
+    return Py_BuildValue("NKKK", PyBool_FromLong(ours), (unsigned long long)n_created,
+                         (unsigned long long)n_destroyed, (unsigned long long)n_removed);
 }
 
 static PyObject *
@@ -461,7 +463,8 @@ static PyMethodDef methods[] = {
     {"hammered", test_hammered, METH_NOARGS, "hammered() -> pairs done"},
 #if PY_VERSION_HEX >= 0x030D0000
     {"set_ref_tracer", test_set_ref_tracer, METH_NOARGS, "set_ref_tracer()"},
-    {"ref_tracer", test_ref_tracer, METH_NOARGS, "ref_tracer() -> (in place, created, destroyed)"},
+    {"ref_tracer", test_ref_tracer, METH_NOARGS,
+     "ref_tracer() -> (in place, created, destroyed, told of its removal)"},
     {"clear_ref_tracer", test_clear_ref_tracer, METH_NOARGS, "clear_ref_tracer()"},
 #endif
     {"positions", test_positions, METH_O, "positions(code) -> list of 4-tuples"},

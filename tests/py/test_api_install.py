@@ -109,16 +109,19 @@ def test_one_tracer_behind_both():
     assert not stdlib.is_tracing()
 
 
-def test_other_pythons_are_refused():
+@pytest.mark.parametrize("version", [(3, 10, 1), (3, 16, 0)])
+def test_other_pythons_are_refused(version):
     place = os.path.dirname(os.path.dirname(pytracemalloc.__file__))
     code = f"""
 import sys
 sys.path.insert(0, {place!r})
-sys.version_info = (3, 10, 0)
+sys.version_info = {version}
 try:
     import pytracemalloc
 except ImportError as error:
     print(error)
 """
     output = subprocess.check_output([sys.executable, "-S", "-c", code], text=True)
-    assert len(output.splitlines()) == 1 and "CPython 3.11, 3.12 and 3.13" in output
+    assert len(output.splitlines()) == 1 and "CPython 3.11 to 3.15" in output
+    assert "this is cpython {}.{}.{} on linux".format(*version) in output
+    assert "run your program with one of those, or look for a newer" in output

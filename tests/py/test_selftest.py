@@ -4,16 +4,21 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
-import sysconfig
 from pathlib import Path
 
 import pytest
 
 EXT = os.environ.get("PTM_TEST_EXT", "")
 LIAR = Path(EXT, "libptm_liar.so")
-SHARED = bool(sysconfig.get_config_var("Py_ENABLE_SHARED"))
+SHARED = "/libpython" in Path("/proc/self/maps").read_text()
+
+SAID = (
+    "ImportError: pytracemalloc cannot trace this interpreter, CPython 3.*: {}.*; "
+    "install it anew with this interpreter, or use another version of Python"
+)
 
 needs_liar = pytest.mark.skipif(
     not (EXT and SHARED),
@@ -47,6 +52,23 @@ def test_the_truth_is_believed() -> None:
 def test_a_lie_stops_the_import(lie: str, why: str) -> None:
     done = import_with(lie)
     last = done.stderr.strip().splitlines()[-1]
-    head = "ImportError: pytracemalloc cannot trace this interpreter: "
     assert done.returncode == 1 and done.stdout == ""
-    assert last.startswith(head + why.format(*sys.version_info)), done.stderr
+    assert re.fullmatch(SAID.format(why.format(*sys.version_info)), last), done.stderr
+
+
+@pytest.mark.skipif(sys.version_info < (3, 13), reason="3.13 publishes its offsets")
+@pytest.mark.parametrize("what", ["cookie", "version", "threads", "frame"])
+def test_other_offsets_stop_the_import(what: str) -> None:
+    frame = 23 if sys.version_info < (3, 14) else 26  # where current_frame is told
+    word = {"cookie": 0, "version": 1, "threads": 2, "frame": frame}[what]
+    code = (
+        "import ctypes\n"
+        "words = (ctypes.c_uint64 * 99).in_dll(ctypes.pythonapi, '_PyRuntime')\n"
+        f"words[{word}] ^= 1 << 40\n"
+        "import pytracemalloc\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    why = "this interpreter publishes other struct offsets than the one"
+    assert done.returncode == 1
+    last = done.stderr.strip().splitlines()[-1]
+    assert re.fullmatch(SAID.format(why), last), done.stderr
