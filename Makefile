@@ -130,7 +130,7 @@ aarch64: warnings $(if $(shell command -v aarch64-linux-gnu-gcc),,$(VENV)-zig/re
 
 free-threaded: warnings  ## compiles every C file for the free-threaded build of PYTHON (3.14 and 3.15 only)
 	@case $(TAG) in cp314|cp315) ;; *) echo "free-threaded: layouts are there for 3.14 and 3.15"; exit 1;; esac
-	@tools/compile_as.py free-threaded $(BUILD)/warnings $(CC) -DPy_GIL_DISABLED=1 -DPTM_COMPILED_ONLY
+	@tools/compile_as.py free-threaded $(BUILD)/warnings $(CC) -DPy_GIL_DISABLED=1 -DPTM_FREE_THREADED
 
 MINUTES ?= 30
 

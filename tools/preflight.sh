@@ -20,15 +20,14 @@ def answer():
     version = sys.version_info[:2]
     if sys.implementation.name != "cpython" or not (3, 11) <= version <= (3, 15):
         return f"a CPython 3.11 to 3.15 ({sys.executable} is {sys.implementation.name} {version[0]}.{version[1]})"
-    if sysconfig.get_config_var("Py_GIL_DISABLED"):
-        return f"a CPython with a GIL ({sys.executable} is free-threaded)"
+    threaded = "t" if sysconfig.get_config_var("Py_GIL_DISABLED") else ""
     wants = []
     if not os.path.exists(os.path.join(sysconfig.get_path("include"), "Python.h")):
         wants.append(f"the headers of {sys.executable} (Debian: python{version[0]}.{version[1]}-dev)")
     if not all(map(importlib.util.find_spec, ("venv", "ensurepip"))):
         wants.append(f"venv for {sys.executable} (Debian: python{version[0]}.{version[1]}-venv)")
     base = os.path.realpath(getattr(sys, "_base_executable", sys.executable))
-    return "; ".join(wants) or f"cp{version[0]}{version[1]} {base} {sys.version.split()[0]}"
+    return "; ".join(wants) or f"cp{version[0]}{version[1]}{threaded} {base} {sys.version.split()[0]}"
 
 print(answer())
 P

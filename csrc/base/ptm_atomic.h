@@ -16,6 +16,10 @@
 #define PTM_FETCH_OR(p, v) __atomic_fetch_or((p), (v), __ATOMIC_RELAXED)
 #define PTM_FETCH_AND_RELEASE(p, v) __atomic_fetch_and((p), (v), __ATOMIC_RELEASE)
 #define PTM_EXCHANGE_ACQUIRE(p, v) __atomic_exchange_n((p), (v), __ATOMIC_ACQUIRE)
+#define PTM_FETCH_SUB_ACQ_REL(p, v) __atomic_fetch_sub((p), (v), __ATOMIC_ACQ_REL)
+/* Whether *p was *expected and is v now; *expected is what it was. */
+#define PTM_COMPARE_EXCHANGE(p, expected, v) \
+    __atomic_compare_exchange_n((p), (expected), (v), 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)
 #define PTM_FENCE() __atomic_thread_fence(__ATOMIC_SEQ_CST)
 /* Orders a store before a later load for a reader that puts a barrier into this thread
  * (ptm_os_barrier). */

@@ -6,6 +6,8 @@
  */
 #include "format/ptm_arrow_tree.h"
 
+#include "base/ptm_atomic.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -47,7 +49,7 @@ release_array(ptm_arrow_array *array)
         array->dictionary->release(array->dictionary);
     }
     array->release = NULL;
-    if (__atomic_sub_fetch(&box->refs, 1, __ATOMIC_ACQ_REL) == 0) {
+    if (PTM_FETCH_SUB_ACQ_REL(&box->refs, 1) == 1) {
         ptm_arrow_words_decref(box->words);
         free(box);
     }

@@ -5,6 +5,8 @@
  */
 #include "format/ptm_arrow_tree.h"
 
+#include "base/ptm_atomic.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -103,7 +105,7 @@ release_schema(ptm_arrow_schema *schema)
         schema->dictionary->release(schema->dictionary);
     }
     schema->release = NULL;
-    if (__atomic_sub_fetch(&box->refs, 1, __ATOMIC_ACQ_REL) == 0) {
+    if (PTM_FETCH_SUB_ACQ_REL(&box->refs, 1) == 1) {
         free(box);
     }
 }

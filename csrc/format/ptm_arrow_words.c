@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "format/ptm_arrow_words.h"
 
+#include "base/ptm_atomic.h"
 #include "format/ptm_pprof_text.h"
 
 #include <stdlib.h>
@@ -147,13 +148,13 @@ ptm_arrow_words_new(const ptm_snap *snap, ptm_metric metric, ptm_arrow_words **o
 void
 ptm_arrow_words_incref(ptm_arrow_words *words)
 {
-    __atomic_add_fetch(&words->refs, 1, __ATOMIC_RELAXED);
+    (void)PTM_FETCH_ADD(&words->refs, 1);
 }
 
 void
 ptm_arrow_words_decref(ptm_arrow_words *words)
 {
-    if (words != NULL && __atomic_sub_fetch(&words->refs, 1, __ATOMIC_ACQ_REL) == 0) {
+    if (words != NULL && PTM_FETCH_SUB_ACQ_REL(&words->refs, 1) == 1) {
         for (int i = 0; i < PTM_ARROW_N_WORDS; i++) {
             free(words->of[i].place);
             free(words->of[i].offset);

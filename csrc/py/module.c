@@ -171,8 +171,6 @@ setup_types(PyObject *module)
 
 /* -- the main module -- */
 
-/* The engine is one per process, whatever the number of interpreters that import us; guarded by the
- * GIL. */
 static void
 raise_unsupported(const char *why)
 {
@@ -186,16 +184,15 @@ raise_unsupported(const char *why)
         version, why);
 }
 
+/* The engine is one per process, whatever the number of interpreters that import us. */
 static int
 init_engine(void)
 {
-    static bool ready = false;
     const char *why = "the frames of this interpreter are not as expected";
-    if (!ready && ptm_tracer_init(&why) != PTM_OK) {
+    if (ptm_tracer_init(&why) != PTM_OK) {
         raise_unsupported(why);
         return -1;
     }
-    ready = true;
     return 0;
 }
 
@@ -314,7 +311,7 @@ module_from_def(PyModuleDef *def, const char *name)
     return module;
 }
 
-static PyModuleDef_Slot engine_slots[] = {{0, NULL}};
+static PyModuleDef_Slot engine_slots[] = {PTM_MODULE_INTERPRETERS PTM_MODULE_GIL{0, NULL}};
 
 static struct PyModuleDef engine_def = {
     PyModuleDef_HEAD_INIT,
@@ -326,7 +323,7 @@ static struct PyModuleDef engine_def = {
 
 static PyModuleDef_Slot stdlib_slots[] = {
     {Py_mod_exec, stdlib_exec},
-    {0, NULL},
+    PTM_MODULE_INTERPRETERS PTM_MODULE_GIL{0, NULL},
 };
 
 static struct PyModuleDef stdlib_def = {
@@ -418,7 +415,7 @@ static PyMethodDef main_methods[] = {
 
 static PyModuleDef_Slot main_slots[] = {
     {Py_mod_exec, main_exec},
-    PTM_MODULE_SHARES_THE_GIL{0, NULL},
+    PTM_MODULE_INTERPRETERS PTM_MODULE_GIL{0, NULL},
 };
 
 static struct PyModuleDef main_def = {

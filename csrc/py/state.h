@@ -6,7 +6,7 @@
  * `stdlib` is the standard library's module. Each face is the state of its own module object; the
  * same C code makes both.
  *
- * Threads   everything here is called with the GIL held, and is guarded by it
+ * Threads   called by attached threads; on free-threaded builds by several at a time
  * Failure   -1 or NULL with an exception set
  */
 #ifndef PTM_PY_STATE_H
@@ -19,18 +19,20 @@
 #if defined(PYPY_VERSION) || PY_VERSION_HEX < 0x030B0000 || PY_VERSION_HEX >= 0x03100000
 #error "pytracemalloc knows CPython 3.11 to 3.15: build it with one of these"
 #endif
-#if defined(Py_GIL_DISABLED) && !defined(PTM_COMPILED_ONLY)
-#error "pytracemalloc does not know free-threaded builds: build it with a CPython that has a GIL"
-#endif
 #if !defined(__linux__) || !defined(__GLIBC__)
 #error "pytracemalloc needs Linux with glibc"
 #endif
 
-#if PY_VERSION_HEX >= 0x030C0000 /* several interpreters, but not with a GIL each */
-#define PTM_MODULE_SHARES_THE_GIL \
-    {Py_mod_multiple_interpreters, Py_MOD_MULTIPLE_INTERPRETERS_SUPPORTED},
+#if PY_VERSION_HEX >= 0x030C0000
+#define PTM_MODULE_INTERPRETERS \
+    {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},
 #else
-#define PTM_MODULE_SHARES_THE_GIL
+#define PTM_MODULE_INTERPRETERS
+#endif
+#ifdef Py_GIL_DISABLED
+#define PTM_MODULE_GIL {Py_mod_gil, Py_MOD_GIL_NOT_USED},
+#else
+#define PTM_MODULE_GIL
 #endif
 
 #include "snap/ptm_group.h"

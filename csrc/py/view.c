@@ -42,7 +42,7 @@ drop_all(PyObject **objects, uint32_t n)
 void
 ptm_view_decref(ptm_view *view)
 {
-    if (view == NULL || --view->refs > 0) {
+    if (view == NULL || PTM_FETCH_SUB_ACQ_REL(&view->refs, 1) > 1) {
         return;
     }
     drop_all(view->stacks, view->snap->n_stacks);
@@ -53,27 +53,48 @@ ptm_view_decref(ptm_view *view)
     free(view);
 }
 
+/* Fills a slot, unless somebody was quicker; takes over `fresh` (NULL: an exception is set). The
+ * slot's object, borrowed. */
+static PyObject *
+fill(PyObject **slot, PyObject *fresh)
+{
+    PyObject *there = NULL;
+    if (fresh == NULL || PTM_COMPARE_EXCHANGE(slot, &there, fresh)) {
+        return fresh;
+    }
+    Py_DECREF(fresh);
+    return there;
+}
+
+static PyObject *
+string_new(const ptm_view *view, ptm_str_id id)
+{
+    size_t len;
+    const char *utf8 = ptm_snap_string(view->snap, id, &len);
+    return PyUnicode_DecodeUTF8(utf8, (Py_ssize_t)len, "surrogatepass");
+}
+
 PyObject *
 ptm_view_string(ptm_view *view, ptm_str_id id)
 {
-    if (view->strings[id] == NULL) {
-        size_t len;
-        const char *utf8 = ptm_snap_string(view->snap, id, &len);
-        view->strings[id] = PyUnicode_DecodeUTF8(utf8, (Py_ssize_t)len, "surrogatepass");
-    }
-    return view->strings[id];
+    PyObject *there = PTM_LOAD_ACQUIRE(&view->strings[id]);
+    return there != NULL ? there : fill(&view->strings[id], string_new(view, id));
+}
+
+static PyObject *
+line_new(ptm_view *view, ptm_frame_id key)
+{
+    const ptm_snap_frame *line = &view->snap->frames[key];
+    PyObject *file = ptm_view_string(view, line->file);
+    return file == NULL ? NULL : Py_BuildValue("(Oi)", file, (int)line->lineno);
 }
 
 PyObject *
 ptm_view_line(ptm_view *view, ptm_frame_id frame)
 {
     uint32_t key = view->snap->frames[frame].line_key;
-    if (view->lines[key] == NULL) {
-        const ptm_snap_frame *line = &view->snap->frames[key];
-        PyObject *file = ptm_view_string(view, line->file);
-        view->lines[key] = file == NULL ? NULL : Py_BuildValue("(Oi)", file, (int)line->lineno);
-    }
-    return view->lines[key];
+    PyObject *there = PTM_LOAD_ACQUIRE(&view->lines[key]);
+    return there != NULL ? there : fill(&view->lines[key], line_new(view, key));
 }
 
 static PyObject *
@@ -93,19 +114,30 @@ stack_new(ptm_view *view, ptm_stack_id stack)
     return tuple;
 }
 
+/* The slots of all stacks, made when one is first asked for; NULL: no memory. */
+static PyObject **
+stack_slots(ptm_view *view)
+{
+    PyObject **there = PTM_LOAD_ACQUIRE(&view->stacks), **fresh;
+    if (there != NULL || (fresh = calloc(view->snap->n_stacks, sizeof(PyObject *))) == NULL) {
+        return there;
+    }
+    if (PTM_COMPARE_EXCHANGE(&view->stacks, &there, fresh)) {
+        return fresh;
+    }
+    free(fresh);
+    return there;
+}
+
 PyObject *
 ptm_view_stack(ptm_view *view, ptm_stack_id stack)
 {
-    if (view->stacks == NULL) {
-        view->stacks = calloc(view->snap->n_stacks, sizeof(PyObject *));
-        if (view->stacks == NULL) {
-            return PyErr_NoMemory();
-        }
+    PyObject **slots = stack_slots(view);
+    if (slots == NULL) {
+        return PyErr_NoMemory();
     }
-    if (view->stacks[stack] == NULL) {
-        view->stacks[stack] = stack_new(view, stack);
-    }
-    return view->stacks[stack];
+    PyObject *there = PTM_LOAD_ACQUIRE(&slots[stack]);
+    return there != NULL ? there : fill(&slots[stack], stack_new(view, stack));
 }
 
 /* Strings are interned: equal names have equal ids. */
@@ -126,22 +158,40 @@ agree(ptm_snap_frame *into, const ptm_snap_frame *frame)
     }
 }
 
+static ptm_snap_frame *
+agreed_new(const ptm_snap *snap)
+{
+    ptm_snap_frame *agreed = malloc(((size_t)snap->n_frames + 1) * sizeof(*agreed));
+    for (uint32_t i = 0; agreed != NULL && i < snap->n_frames; i++) {
+        agreed[i] = snap->frames[i];
+        agree(&agreed[snap->frames[i].line_key], &snap->frames[i]);
+    }
+    return agreed;
+}
+
+static const ptm_snap_frame *
+all_agreed(ptm_view *view)
+{
+    ptm_snap_frame *there = PTM_LOAD_ACQUIRE(&view->agreed), *fresh;
+    if (there != NULL || (fresh = agreed_new(view->snap)) == NULL) {
+        return there;
+    }
+    if (PTM_COMPARE_EXCHANGE(&view->agreed, &there, fresh)) {
+        return fresh;
+    }
+    free(fresh);
+    return there;
+}
+
 const ptm_snap_frame *
 ptm_view_agreed(ptm_view *view, ptm_frame_id frame)
 {
-    const ptm_snap *snap = view->snap;
-    if (view->agreed == NULL) {
-        view->agreed = malloc(((size_t)snap->n_frames + 1) * sizeof(*view->agreed));
-        if (view->agreed == NULL) {
-            PyErr_NoMemory();
-            return NULL;
-        }
-        for (uint32_t i = 0; i < snap->n_frames; i++) {
-            view->agreed[i] = snap->frames[i];
-            agree(&view->agreed[snap->frames[i].line_key], &snap->frames[i]);
-        }
+    const ptm_snap_frame *agreed = all_agreed(view);
+    if (agreed == NULL) {
+        PyErr_NoMemory();
+        return NULL;
     }
-    return &view->agreed[snap->frames[frame].line_key];
+    return &agreed[view->snap->frames[frame].line_key];
 }
 
 PyObject *

@@ -3,8 +3,11 @@
  * view - a snapshot's columns with the Python objects made from them so far.
  *
  * Owns      one reference to a ptm_snap, and str and tuple caches: equal names are one object,
- * equal tracebacks one tuple How       one slot per string, line and stack, filled when somebody
- * asks Threads   guarded by the GIL, the reference count too Failure   NULL with an exception set
+ *           equal tracebacks one tuple
+ * How       one slot per string, line and stack, filled when somebody asks
+ * Threads   any attached ones: a slot is filled once, by whoever comes first, and never changes
+ *           again; the reference count is atomic
+ * Failure   NULL with an exception set
  * Cost      two pointers per string and line; a pointer per stack once a stack has been asked for
  */
 #ifndef PTM_PY_VIEW_H
@@ -12,6 +15,7 @@
 
 #include <Python.h>
 
+#include "base/ptm_atomic.h"
 #include "snap/ptm_snap.h"
 
 typedef struct ptm_view {
@@ -30,7 +34,7 @@ void ptm_view_decref(ptm_view *view);   /* NULL is ignored */
 static inline ptm_view *
 ptm_view_incref(ptm_view *view)
 {
-    view->refs++;
+    (void)PTM_FETCH_ADD(&view->refs, 1);
     return view;
 }
 

@@ -92,14 +92,6 @@ ptm_tstate_attached(void)
     return PyThreadState_GetUnchecked();
 }
 
-/* Nobody holds a GIL: ptm_tstate_attached() decides. */
-static PTM_ALWAYS_INLINE PyThreadState *
-ptm_tstate_main(const PyInterpreterState *main_interp)
-{
-    (void)main_interp;
-    return NULL;
-}
-
 static inline bool
 ptm_is_finalizing(void)
 {
@@ -121,13 +113,11 @@ ptm_tstate_if_attached(void)
     return ptm_tstate_attached();
 }
 
-/* Every thread runs beside the others. */
+/* Of the main interpreter; every thread runs beside the others. */
 static PTM_ALWAYS_INLINE bool
 ptm_tstate_in_lane(const PyThreadState *tstate, const PyInterpreterState *main_interp)
 {
-    (void)tstate;
-    (void)main_interp;
-    return false;
+    return tstate != NULL && tstate->interp == main_interp;
 }
 
 static PTM_ALWAYS_INLINE const ptm_pyframe *

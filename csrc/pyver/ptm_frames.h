@@ -59,8 +59,9 @@
 #if defined(PYPY_VERSION) || defined(GRAALVM_PYTHON)
 #error "pytracemalloc: CPython only"
 #endif
-#if defined(Py_GIL_DISABLED) && !defined(PTM_COMPILED_ONLY)
-#error "pytracemalloc: free-threaded builds are not supported yet"
+/* meson.build says so to all files; those without Python.h must agree with the others. */
+#if defined(Py_GIL_DISABLED) != defined(PTM_FREE_THREADED)
+#error "pytracemalloc: PTM_FREE_THREADED must be defined for free-threaded builds, and only for them"
 #endif
 
 #define PTM_UNIT_BYTES 2 /* a code unit */
@@ -74,7 +75,11 @@
 #elif PY_VERSION_HEX >= 0x030C0000 && PY_VERSION_HEX < 0x030D0000
 #include "pyver/frames_312.h"
 #elif PY_VERSION_HEX >= 0x030D0000 && PY_VERSION_HEX < 0x030E0000
+#ifdef Py_GIL_DISABLED
+#include "pyver/frames_313t.h"
+#else
 #include "pyver/frames_313.h"
+#endif
 #elif PY_VERSION_HEX >= 0x030E0000 && PY_VERSION_HEX < 0x030F0000
 #ifdef Py_GIL_DISABLED
 #include "pyver/frames_314t.h"

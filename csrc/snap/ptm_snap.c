@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 #include "snap/ptm_snap_box.h"
 
+#include "base/ptm_atomic.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 void
 ptm_snap_incref(ptm_snap *snap)
 {
-    __atomic_add_fetch(&snap->refs, 1, __ATOMIC_RELAXED);
+    (void)PTM_FETCH_ADD(&snap->refs, 1);
 }
 
 void
 ptm_snap_decref(ptm_snap *snap)
 {
-    if (snap != NULL && __atomic_sub_fetch(&snap->refs, 1, __ATOMIC_ACQ_REL) == 0) {
+    if (snap != NULL && PTM_FETCH_SUB_ACQ_REL(&snap->refs, 1) == 1) {
         ptm_snap_box *box = (ptm_snap_box *)snap;
         ptm_snap_decref(box->base);
         for (size_t i = 0; i < PTM_ARRAY_LEN(box->owned); i++) {

@@ -13,9 +13,7 @@ mapped_at(void **place, size_t bytes)
         return there;
     }
     void *fresh = ptm_mem_map(bytes);
-    if (fresh != NULL
-        && !__atomic_compare_exchange_n(place, &there, fresh, false, __ATOMIC_ACQ_REL,
-                                        __ATOMIC_ACQUIRE)) {
+    if (fresh != NULL && !PTM_COMPARE_EXCHANGE(place, &there, fresh)) {
         ptm_mem_unmap(fresh, bytes);
         return there;
     }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "trace/ptm_tracer.h"
 
+#include <pthread.h>
+
 #include "os/ptm_os.h"
 #include "pyver/ptm_newref.h"
 #include "pyver/ptm_selftest.h"
@@ -13,6 +15,26 @@
 #include "trace/ptm_stacks.h"
 #include "trace/ptm_take.h"
 #include "trace/ptm_walk.h"
+
+/* Hooks are of the whole process: who puts them in or takes them out has this. It is waited for
+ * without the GIL, since the interpreter may stop all other threads meanwhile. */
+static pthread_mutex_t turning = PTHREAD_MUTEX_INITIALIZER;
+
+static void
+begin_turning(void)
+{
+    if (pthread_mutex_trylock(&turning) != 0) {
+        PyThreadState *tstate = PyEval_SaveThread();
+        (void)pthread_mutex_lock(&turning);
+        PyEval_RestoreThread(tstate);
+    }
+}
+
+static void
+end_turning(void)
+{
+    (void)pthread_mutex_unlock(&turning);
+}
 
 /* Nobody is in a lane, and nobody writes anywhere. */
 static void
@@ -58,13 +80,14 @@ after_fork_in_child(void)
     ptm_blockmap_unlock();
     ptm_lanes_after_fork(true);
     unlock_all();
+    turning = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER; /* another thread may have had it */
 }
 
 /* Locked. */
 static void
 drop_everything(void)
 {
-    ptm_recording.session++;
+    PTM_STORE(&ptm_recording.session, ptm_recording.session + 1);
     ptm_journal_clear();
     ptm_shadow_clear();
     ptm_blockmap_clear();
@@ -98,14 +121,9 @@ ptm_tracer_leave(void)
     set_leaving(true);
 }
 
-ptm_err
-ptm_tracer_init(const char **why)
+static ptm_err
+set_up(const char **why)
 {
-    static bool done;
-    ptm_err err = ptm_selftest(why);
-    if (err != PTM_OK || done) {
-        return err;
-    }
     if (ptm_os_at_fork(before_fork, after_fork, after_fork_in_child) != 0) {
         *why = "the fork handlers cannot be registered";
         return PTM_ENOMEM;
@@ -117,32 +135,49 @@ ptm_tracer_init(const char **why)
     ptm_mem_use((ptm_mem_ops){ptm_os_map, ptm_os_map_large, ptm_os_unmap, ptm_os_discard});
     ptm_recording.main_interp = PyInterpreterState_Main();
     ptm_sites_clear();
-    done = true;
     return PTM_OK;
+}
+
+ptm_err
+ptm_tracer_init(const char **why)
+{
+    static bool done; /* guarded: turning */
+    ptm_err err = ptm_selftest(why);
+    if (err == PTM_OK) {
+        begin_turning();
+        err = done ? PTM_OK : set_up(why);
+        done = err == PTM_OK;
+        end_turning();
+    }
+    return err;
+}
+
+static void
+turn_on(uint32_t nframe)
+{
+    ptm_hooks_install();
+    ptm_newref_install(ptm_record_object);
+    lock_all();
+    PTM_STORE(&ptm_recording.limit, nframe);
+    PTM_STORE(&ptm_recording.tracing, true);
+    ptm_lanes_turn(true);
+    unlock_all();
 }
 
 ptm_err
 ptm_tracer_start(uint32_t nframe)
 {
-    if (ptm_recording.tracing) {
-        return PTM_OK;
+    begin_turning();
+    if (!ptm_recording.tracing) {
+        turn_on(nframe);
     }
-    ptm_hooks_install();
-    ptm_newref_install(ptm_record_object);
-    lock_all();
-    ptm_recording.limit = nframe;
-    PTM_STORE(&ptm_recording.tracing, true);
-    ptm_lanes_turn(true);
-    unlock_all();
+    end_turning();
     return PTM_OK;
 }
 
-void
-ptm_tracer_stop(void)
+static void
+turn_off(void)
 {
-    if (!ptm_recording.tracing) {
-        return;
-    }
     ptm_parked_release();
     lock_all();
     PTM_STORE(&ptm_recording.tracing, false);
@@ -154,35 +189,45 @@ ptm_tracer_stop(void)
 }
 
 void
+ptm_tracer_stop(void)
+{
+    begin_turning();
+    if (ptm_recording.tracing) {
+        turn_off();
+    }
+    end_turning();
+}
+
+void
 ptm_tracer_clear(void)
 {
+    lock_all();
     if (ptm_recording.tracing) {
-        lock_all();
         drop_everything();
-        unlock_all();
     }
+    unlock_all();
 }
 
 void
 ptm_tracer_reset_peak(void)
 {
+    lock_all();
     if (ptm_recording.tracing) {
-        lock_all();
         ptm_peak_restart();
-        unlock_all();
     }
+    unlock_all();
 }
 
 bool
 ptm_tracer_is_tracing(void)
 {
-    return ptm_recording.tracing;
+    return PTM_LOAD(&ptm_recording.tracing);
 }
 
 uint32_t
 ptm_tracer_limit(void)
 {
-    return ptm_recording.limit;
+    return PTM_LOAD(&ptm_recording.limit);
 }
 
 ptm_totals
@@ -236,11 +281,8 @@ ptm_tracer_fail_after(int64_t n)
 ptm_err
 ptm_tracer_snapshot(ptm_snap **out)
 {
-    if (!ptm_recording.tracing) {
-        return PTM_ESTATE;
-    }
     lock_all();
-    ptm_err err = ptm_take_all(ptm_recording.limit, out);
+    ptm_err err = ptm_recording.tracing ? ptm_take_all(ptm_recording.limit, out) : PTM_ESTATE;
     unlock_all();
     return err;
 }

@@ -5,7 +5,7 @@
  *
  * Owns      the state of trace/ (allocator hooks are process-wide, so there is one tracer per
  *           process)
- * Threads   every function here is called with the GIL of the main interpreter's lane held
+ * Threads   any that are attached to an interpreter, at the same time
  * Failure   never fails the traced program: what could not be recorded is counted as lost
  * Cost      start and stop: tens of microseconds; totals: a lock, and what the journal holds is
  *           booked; snapshot: linear in sites, not blocks

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Frame layout of free-threaded CPython 3.13, read against v3.13.15 (Include/internal/pycore_frame.h).
+ * Included by ptm_frames.h only.
+ */
+#ifndef PTM_FRAMES_3XX_H
+#define PTM_FRAMES_3XX_H
+
+typedef struct ptm_pyframe {
+    PyObject *executable; /* a code object; None in entry frames */
+    struct ptm_pyframe *previous;
+    void *others[5];       /* function, globals, builtins, locals, frame object */
+    const char *instr_ptr; /* the instruction under way, or about to begin */
+    int stacktop;
+    uint16_t return_offset;
+    char owner;
+} ptm_pyframe;
+
+enum { PTM_OWNED_BY_GENERATOR = 1, PTM_OWNED_BY_CSTACK = 3 };
+
+PTM_OFFSET_IS(ptm_pyframe, instr_ptr, 56);
+PTM_OFFSET_IS(ptm_pyframe, owner, 70);
+PTM_OFFSET_IS(PyThreadState, current_frame, 72);
+PTM_OFFSET_IS(PyCodeObject, _co_firsttraceable, 200);
+PTM_OFFSET_IS(PyCodeObject, co_code_adaptive, 216);
+
+/* What the interpreter publishes of itself: the head of _Py_DebugOffsets, which starts the exported
+ * _PyRuntime (Include/internal/pycore_runtime.h). */
+typedef struct {
+    char cookie[8];
+    uint64_t version, free_threaded;
+    uint64_t runtime[3];
+    struct {
+        uint64_t others[12], gil_holder;
+    } interpreter;
+    struct {
+        uint64_t size, prev, next, interp, current_frame, thread_id, native_thread_id,
+            datastack_chunk, status;
+    } thread;
+    struct {
+        uint64_t size, previous, executable, instr_ptr, localsplus, owner;
+    } frame;
+    struct {
+        uint64_t size, filename, name, qualname, linetable, firstlineno, argcount, localsplusnames,
+            localspluskinds, co_code_adaptive;
+    } code;
+} ptm_debug_offsets;
+
+PyAPI_DATA(struct pyruntimestate) _PyRuntime;
+
+static inline const ptm_debug_offsets *
+ptm_published(void)
+{
+    return (const ptm_debug_offsets *)(const void *)&_PyRuntime;
+}
+
+static inline bool
+ptm_offsets_agree(void)
+{
+    const ptm_debug_offsets *o = ptm_published();
+    return memcmp(o->cookie, "xdebugpy", sizeof(o->cookie)) == 0
+           && o->version >> 16 == PY_VERSION_HEX >> 16 && o->free_threaded == 1
+           && o->thread.interp == offsetof(PyThreadState, interp)
+           && o->thread.current_frame == offsetof(PyThreadState, current_frame)
+           && o->thread.thread_id == offsetof(PyThreadState, thread_id)
+           && o->frame.previous == offsetof(ptm_pyframe, previous)
+           && o->frame.executable == offsetof(ptm_pyframe, executable)
+           && o->frame.instr_ptr == offsetof(ptm_pyframe, instr_ptr)
+           && o->frame.owner == offsetof(ptm_pyframe, owner)
+           && o->code.filename == offsetof(PyCodeObject, co_filename)
+           && o->code.qualname == offsetof(PyCodeObject, co_qualname)
+           && o->code.linetable == offsetof(PyCodeObject, co_linetable)
+           && o->code.firstlineno == offsetof(PyCodeObject, co_firstlineno)
+           && o->code.co_code_adaptive == offsetof(PyCodeObject, co_code_adaptive);
+}
+
+static PTM_ALWAYS_INLINE PyThreadState *
+ptm_tstate_attached(void)
+{
+    return PyThreadState_GetUnchecked();
+}
+
+static inline bool
+ptm_is_finalizing(void)
+{
+    return Py_IsFinalizing() != 0;
+}
+
+/* For callers who may not be attached: a detached thread's frames stay as they are, since only it
+ * pushes and pops them. */
+static inline PyThreadState *
+ptm_tstate_of_thread(void)
+{
+    PyThreadState *tstate = ptm_tstate_attached();
+    return tstate != NULL ? tstate : PyGILState_GetThisThreadState();
+}
+
+static inline PyThreadState *
+ptm_tstate_if_attached(void)
+{
+    return ptm_tstate_attached();
+}
+
+/* Of the main interpreter; every thread runs beside the others. */
+static PTM_ALWAYS_INLINE bool
+ptm_tstate_in_lane(const PyThreadState *tstate, const PyInterpreterState *main_interp)
+{
+    return tstate != NULL && tstate->interp == main_interp;
+}
+
+static PTM_ALWAYS_INLINE const ptm_pyframe *
+ptm_frame_top(const PyThreadState *tstate)
+{
+    return (const ptm_pyframe *)tstate->current_frame;
+}
+
+static PTM_ALWAYS_INLINE const ptm_pyframe *
+ptm_frame_previous(const ptm_pyframe *frame)
+{
+    return frame->previous;
+}
+
+static PTM_ALWAYS_INLINE uintptr_t
+ptm_frame_ip(const ptm_pyframe *frame)
+{
+    return (uintptr_t)frame->instr_ptr;
+}
+
+static PTM_ALWAYS_INLINE uintptr_t
+ptm_frame_mark(const ptm_pyframe *frame)
+{
+    /* ip is even, and there are fewer than eight owners; a sum, since that is one instruction */
+    return (ptm_frame_ip(frame) << 2) + (unsigned char)frame->owner;
+}
+
+static PTM_ALWAYS_INLINE const PyCodeObject *
+ptm_frame_code(const ptm_pyframe *frame)
+{
+    return (const PyCodeObject *)frame->executable;
+}
+
+static PTM_ALWAYS_INLINE bool
+ptm_frame_is_entry(const ptm_pyframe *frame)
+{
+    return frame->owner == PTM_OWNED_BY_CSTACK;
+}
+
+static PTM_ALWAYS_INLINE bool
+ptm_frame_is_incomplete(const ptm_pyframe *frame)
+{
+    const PyCodeObject *code = ptm_frame_code(frame);
+    return ptm_frame_is_entry(frame)
+           || (frame->owner != PTM_OWNED_BY_GENERATOR
+               && frame->instr_ptr
+                      < code->co_code_adaptive + code->_co_firsttraceable * PTM_UNIT_BYTES);
+}
+
+/* About what its block holds; the object may be dead, its memory is still there. */
+static inline size_t
+ptm_code_bytes(const void *code)
+{
+    return sizeof(PyCodeObject) + (size_t)Py_SIZE((const PyObject *)code) * PTM_UNIT_BYTES;
+}
+
+static inline int
+ptm_code_offset(const PyCodeObject *code, uintptr_t ip)
+{
+    return (int)((intptr_t)ip - (intptr_t)code->co_code_adaptive);
+}
+
+/* The interpreter's own `__init__` shim, a constant that is never freed: three instructions, the
+ * first traceable one said to be behind them. Code made by hand may have the latter as well. */
+static inline bool
+ptm_code_is_shim(const PyCodeObject *code)
+{
+    return code->_co_firsttraceable >= Py_SIZE(code) && _Py_IsImmortal((PyObject *)(uintptr_t)code);
+}
+
+/* Counts what is pushed by the eval loop: frames of functions, complete or not, and `__init__`
+ * shims. */
+static PTM_ALWAYS_INLINE bool
+ptm_depth_counted(const PyThreadState *tstate, int *depth)
+{
+    *depth = tstate->py_recursion_limit - tstate->py_recursion_remaining;
+    return true;
+}
+
+/* Where an object's block starts: before the object lie the words of a managed dict or weakref. The
+ * garbage collector has no head here. */
+static inline const void *
+ptm_object_block(const PyObject *object)
+{
+    unsigned long flags = Py_TYPE(object)->tp_flags;
+    size_t words = flags & (Py_TPFLAGS_MANAGED_WEAKREF | Py_TPFLAGS_MANAGED_DICT) ? 2 : 0;
+    return (const char *)object - words * sizeof(void *);
+}
+
+/* What the block of an object was requested with, for the types of which free lists keep many
+ * objects; 0: not known. It is asked for before the old site of the block is at hand. */
+static PTM_ALWAYS_INLINE size_t
+ptm_object_bytes(const PyObject *object)
+{
+    const PyTypeObject *type = Py_TYPE(object);
+    if (type == &PyTuple_Type) {
+        const size_t word = sizeof(PyObject *);
+        return sizeof(PyTupleObject) - word + (size_t)Py_SIZE(object) * word;
+    }
+    return type == &PyDict_Type    ? sizeof(PyDictObject)
+           : type == &PyList_Type  ? sizeof(PyListObject)
+           : type == &PySlice_Type ? sizeof(PySliceObject)
+           : type == &PyFloat_Type ? sizeof(PyFloatObject)
+                                   : 0;
+}
+
+#endif
