@@ -37,7 +37,7 @@ on_event(PyObject *object, PyRefTracerEvent event, void *data)
 #define MAY_BE_CHAINED true
 #endif
 
-static bool reached;
+PTM_THREAD_LOCAL bool reached;
 
 static void
 probe(PyObject *object)

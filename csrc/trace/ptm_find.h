@@ -40,7 +40,7 @@ ptm_find_window(const PyThreadState *tstate, ptm_walk_manner manner)
     if (PTM_UNLIKELY(tstate == NULL)) {
         return (ptm_window){PTM_UNKNOWN_HASH, 1};
     }
-    uint32_t limit = ptm_recording.limit;
+    uint32_t limit = PTM_LOAD(&ptm_recording.limit);
     return limit == 1 ? ptm_walk_hash(tstate, 1, manner) : ptm_walk_hash(tstate, limit, manner);
 }
 

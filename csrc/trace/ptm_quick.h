@@ -94,7 +94,7 @@ ptm_quick_alloc(const void *block, size_t size)
     const PyThreadState *tstate;
     uint32_t *slot;
     ptm_lane *lane;
-    if (PTM_UNLIKELY(ptm_recording.limit != 1) || PTM_UNLIKELY(block == NULL)
+    if (PTM_UNLIKELY(PTM_LOAD(&ptm_recording.limit) != 1) || PTM_UNLIKELY(block == NULL)
         || PTM_UNLIKELY(!ptm_quick_takes(size))
         || PTM_UNLIKELY((tstate = ptm_quick_tstate()) == NULL)
         || PTM_UNLIKELY((slot = ptm_blocks_expect(block)) == NULL)
@@ -167,7 +167,7 @@ ptm_quick_object(const PyObject *object)
     const PyThreadState *tstate;
     uint32_t *slot;
     ptm_lane *lane;
-    if (PTM_UNLIKELY(ptm_recording.limit != 1)
+    if (PTM_UNLIKELY(PTM_LOAD(&ptm_recording.limit) != 1)
         || PTM_UNLIKELY((tstate = ptm_quick_tstate()) == NULL)
         || PTM_UNLIKELY((slot = ptm_blocks_expect(ptm_object_block(object))) == NULL)
         || PTM_UNLIKELY((lane = ptm_quick_enter()) == NULL)) {

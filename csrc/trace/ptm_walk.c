@@ -87,7 +87,7 @@ learn(const ptm_pyframe *frame, ptm_walked *walked)
 {
     if (ptm_code_is_shim(ptm_frame_code(frame))) {
         walked->verdict = PTM_WALK_LEARNT;
-        ptm_walk_shim = ptm_frame_code(frame);
+        PTM_STORE(&ptm_walk_shim, ptm_frame_code(frame));
     }
     else if (know_incomplete(frame)) {
         walked->verdict = PTM_WALK_WRONG;

@@ -24,7 +24,7 @@
 #include "trace/ptm_sites.h"
 #include "trace/ptm_stacks.h"
 
-/* Code of the interpreter's own `__init__` shim, once one was met: a constant of it. */
+/* Code of the interpreter's own `__init__` shim, once one was met: a constant of it; atomic. */
 PTM_EXTERN const PyCodeObject *ptm_walk_shim;
 
 typedef struct {
@@ -54,7 +54,7 @@ typedef struct {
 static PTM_ALWAYS_INLINE bool
 ptm_walk_is_shim(const ptm_pyframe *frame)
 {
-    return ptm_frame_is_entry(frame) || ptm_frame_code(frame) == ptm_walk_shim;
+    return ptm_frame_is_entry(frame) || ptm_frame_code(frame) == PTM_LOAD(&ptm_walk_shim);
 }
 
 /* The depth of a stack that may go on at `rest` after `seen` complete frames and `shims` counted
