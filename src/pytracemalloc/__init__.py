@@ -16,14 +16,13 @@ if TYPE_CHECKING:
 if (
     sys.implementation.name != "cpython"
     or not (3, 11) <= sys.version_info[:2] <= (3, 15)
-    or "t" in sys.abiflags
     or not sys.platform.startswith("linux")
 ):
     raise ImportError(
-        "pytracemalloc traces CPython 3.11 to 3.15 with a GIL on Linux, and this is "
-        f"{sys.implementation.name} {'.'.join(map(str, sys.version_info[:3]))}"
-        f"{' without one' if 't' in sys.abiflags else ''} on {sys.platform}: run your "
-        "program with one of those, or look for a newer pytracemalloc"
+        "pytracemalloc traces CPython 3.11 to 3.15 on Linux, and this is "
+        f"{sys.implementation.name} {'.'.join(map(str, sys.version_info[:3]))} on "
+        f"{sys.platform}: run your program with one of those, or look for a newer "
+        "pytracemalloc"
     )
 
 from pytracemalloc._core import (  # noqa: E402
