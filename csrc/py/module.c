@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "trace/ptm_tracer.h"
+#include "trace/ptm_track.h"
 
 static struct PyModuleDef main_def, stdlib_def;
 
@@ -182,6 +183,7 @@ init_engine(void)
         PyErr_Format(PyExc_ImportError, "pytracemalloc cannot trace this interpreter: %s", why);
         return -1;
     }
+    ptm_track_use(ptm_engine_get_block_traceback);
     ready = true;
     return 0;
 }

@@ -84,6 +84,7 @@ ptm_sites_new(ptm_lane_id lane_id, const ptm_site *like, const ptm_tail *tail)
                                   .node = like->node,
                                   .n_tail = like->n_tail,
                                   .depth = like->depth,
+                                  .domain = like->domain,
                                   .code_age = like->code_age,
                                   .lane = (uint8_t)lane_id,
                                   .state = PTM_SITE_YOUNG};

@@ -23,6 +23,7 @@
 #include "base/ptm_index.h"
 #include "base/ptm_table.h"
 #include "os/ptm_lock.h"
+#include "trace/ptm_domains.h"
 #include "trace/ptm_peak.h"
 
 typedef enum { PTM_LANE_MAIN, PTM_LANE_RAW, PTM_N_LANES } ptm_lane_id;
@@ -40,8 +41,8 @@ typedef struct {
     /* young: its place among the lane's young ones; else low bits of `allocated` at the last sweep:
      * unchanged means idle since */
     uint32_t swept;
-    uint16_t depth;  /* total_nframe */
-    uint16_t domain; /* 0: Python's three allocators; others come with Track */
+    uint16_t depth;       /* total_nframe */
+    ptm_domain_id domain; /* 0: Python's three allocators */
     uint8_t lane;
     uint8_t state;  /* ptm_site_state */
     uint8_t n_tail; /* young ones only; guarded: intern lock */

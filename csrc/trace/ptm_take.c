@@ -183,7 +183,7 @@ take_site(taking *t, const ptm_site *site, uint64_t share)
                            .allocated_bytes = site->allocated * site->size,
                            .size = site->size,
                            .depth = site->depth,
-                           .domain = site->domain};
+                           .domain = ptm_domains_number(site->domain)};
     take(t, site->node, &taken);
 }
 
