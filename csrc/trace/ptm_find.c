@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "trace/ptm_find.h"
 
+#include "trace/ptm_graves.h"
 #include "trace/ptm_journal.h"
 #include "trace/ptm_tails.h"
 
@@ -14,6 +15,7 @@ mark_nodes(void)
             ptm_stacks_mark(ptm_site_at(id)->node);
         }
     }
+    ptm_graves_mark();
 }
 
 static const ptm_sweep sweep = {ptm_tails_bury, ptm_tails_join};

@@ -7,6 +7,7 @@
 #include "trace/ptm_blocks.h"
 #include "trace/ptm_codes.h"
 #include "trace/ptm_domains.h"
+#include "trace/ptm_graves.h"
 #include "trace/ptm_hooks.h"
 #include "trace/ptm_journal.h"
 #include "trace/ptm_parked.h"
@@ -60,6 +61,7 @@ drop_everything(void)
     ptm_codes_clear();
     ptm_names_clear();
     ptm_domains_clear();
+    ptm_graves_clear();
     ptm_walk_clear();
 }
 
@@ -205,6 +207,7 @@ ptm_tracer_memory_bytes(void)
     ptm_codes_visit(add_resident, &total);
     ptm_names_visit(add_resident, &total);
     ptm_domains_visit(add_resident, &total);
+    ptm_graves_visit(add_resident, &total);
     ptm_walk_visit(add_resident, &total);
     unlock_all();
     return total;

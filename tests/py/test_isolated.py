@@ -161,3 +161,7 @@ def test_track_after_the_interpreter_s_end(how: str, answers: str) -> None:
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_numpy_arrays(when: str) -> None:
     run("numpy_arrays", when)
+
+
+def test_dead_sites_of_other_domains() -> None:
+    run("track_dead_sites", 1_000_000 if FULL else 200_000)
