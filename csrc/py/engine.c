@@ -4,6 +4,7 @@
  */
 #include "py/state.h"
 #include "trace/ptm_tracer.h"
+#include "trace/ptm_track.h"
 
 int
 ptm_nframe_from_object(PyObject *value, uint32_t *out)
@@ -139,17 +140,33 @@ ptm_engine_get_traces(PyObject *module, PyObject *unused)
     return list;
 }
 
-int
-ptm_view_of_object(PyObject *obj, ptm_view **out)
+/* Of what the tracer found; *out NULL: nothing. */
+static int
+view_of_found(ptm_err err, ptm_snap *snap, ptm_view **out)
 {
-    ptm_snap *snap = NULL;
-    ptm_err err = ptm_tracer_find_object(obj, &snap);
     *out = NULL;
     if (err == PTM_ESTATE || (err == PTM_OK && snap == NULL)) {
         return 0;
     }
     *out = err == PTM_OK ? ptm_view_new(snap) : (ptm_raise(err), NULL);
     return *out == NULL ? -1 : 0;
+}
+
+int
+ptm_view_of_object(PyObject *obj, ptm_view **out)
+{
+    ptm_snap *snap = NULL;
+    ptm_err err = ptm_tracer_find_object(obj, &snap);
+    return view_of_found(err, snap, out);
+}
+
+/* The frames of a view's one site. Takes the view. */
+static PyObject *
+frames_of_found(ptm_view *view)
+{
+    PyObject *frames = Py_XNewRef(ptm_view_stack(view, view->snap->sites[0].stack));
+    ptm_view_decref(view);
+    return frames;
 }
 
 PyObject *
@@ -160,12 +177,19 @@ ptm_engine_get_object_traceback(PyObject *module, PyObject *obj)
     if (ptm_view_of_object(obj, &view) < 0) {
         return NULL;
     }
-    if (view == NULL) {
-        Py_RETURN_NONE;
+    return view == NULL ? Py_NewRef(Py_None) : frames_of_found(view);
+}
+
+PyObject *
+ptm_engine_get_block_traceback(unsigned domain, uintptr_t address)
+{
+    ptm_view *view;
+    ptm_snap *snap = NULL;
+    ptm_err err = ptm_tracer_find_block(domain, address, &snap);
+    if (view_of_found(err, snap, &view) < 0) {
+        return NULL;
     }
-    PyObject *frames = Py_XNewRef(ptm_view_stack(view, view->snap->sites[0].stack));
-    ptm_view_decref(view);
-    return frames;
+    return view == NULL ? ptm_track_ask_core(domain, address) : frames_of_found(view);
 }
 
 PyMethodDef ptm_engine_methods[] = {

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "trace/ptm_tracer.h"
+#include "trace/ptm_track.h"
 
 static struct PyModuleDef main_def, stdlib_def;
 
@@ -193,6 +194,7 @@ init_engine(void)
         raise_unsupported(why);
         return -1;
     }
+    ptm_track_use(ptm_engine_get_block_traceback);
     return 0;
 }
 

@@ -257,6 +257,8 @@ PyObject *ptm_engine_get_traced_memory(PyObject *module, PyObject *unused);
 PyObject *ptm_engine_get_tracemalloc_memory(PyObject *module, PyObject *unused);
 PyObject *ptm_engine_get_traces(PyObject *module, PyObject *unused);
 PyObject *ptm_engine_get_object_traceback(PyObject *module, PyObject *obj);
+/* A tuple of frames; what core's tracer says of blocks that ours has not. */
+PyObject *ptm_engine_get_block_traceback(unsigned domain, uintptr_t address);
 
 /* -- functions.c, main face; late.c, stdlib face -- */
 ptm_view *ptm_view_taken_now(const ptm_face *face); /* RuntimeError when not tracing */

@@ -8,7 +8,7 @@
 
 typedef struct {
     uint32_t entry; /* first: a dropped record is linked through it */
-    uint32_t unused;
+    uint32_t domain;
     uintptr_t address;
 } mapped_block;
 
@@ -27,18 +27,18 @@ block_at(uint32_t id)
 }
 
 static uint32_t
-hash_of(uintptr_t address)
+hash_of(uint32_t domain, uintptr_t address)
 {
-    return ptm_hash_pair(address, 0);
+    return ptm_hash_pair(address, domain);
 }
 
 static uint32_t
-find(uintptr_t address)
+find(uint32_t domain, uintptr_t address)
 {
     uint32_t id;
-    for (ptm_probe probe = ptm_probe_start(&map_index, hash_of(address));
+    for (ptm_probe probe = ptm_probe_start(&map_index, hash_of(domain, address));
          (id = ptm_probe_next(&map_index, &probe));) {
-        if (block_at(id)->address == address) {
+        if (block_at(id)->address == address && block_at(id)->domain == domain) {
             break;
         }
     }
@@ -46,26 +46,27 @@ find(uintptr_t address)
 }
 
 static uint32_t
-add(uintptr_t address)
+add(uint32_t domain, uintptr_t address)
 {
     uint32_t id = ptm_table_new(&map_blocks);
-    if (id != 0 && !ptm_index_put(&map_index, hash_of(address), id)) {
+    if (id != 0 && !ptm_index_put(&map_index, hash_of(domain, address), id)) {
         ptm_table_drop(&map_blocks, id);
         id = 0;
     }
     if (id != 0) {
+        block_at(id)->domain = domain;
         block_at(id)->address = address;
     }
     return id;
 }
 
 bool
-ptm_blockmap_put(uintptr_t address, uint32_t entry, uint32_t *old)
+ptm_blockmap_put(uint32_t domain, uintptr_t address, uint32_t entry, uint32_t *old)
 {
     ptm_lock_take(&map_lock);
-    uint32_t id = find(address);
+    uint32_t id = find(domain, address);
     *old = id != 0 ? block_at(id)->entry : 0;
-    id = id != 0 ? id : add(address);
+    id = id != 0 ? id : add(domain, address);
     if (id != 0) {
         block_at(id)->entry = entry;
     }
@@ -74,23 +75,23 @@ ptm_blockmap_put(uintptr_t address, uint32_t entry, uint32_t *old)
 }
 
 uint32_t
-ptm_blockmap_get(uintptr_t address)
+ptm_blockmap_get(uint32_t domain, uintptr_t address)
 {
     ptm_lock_take(&map_lock);
-    uint32_t id = find(address);
+    uint32_t id = find(domain, address);
     uint32_t entry = id != 0 ? block_at(id)->entry : 0;
     ptm_lock_release(&map_lock);
     return entry;
 }
 
 uint32_t
-ptm_blockmap_take(uintptr_t address)
+ptm_blockmap_take(uint32_t domain, uintptr_t address)
 {
     ptm_lock_take(&map_lock);
-    uint32_t id = find(address), entry = 0;
+    uint32_t id = find(domain, address), entry = 0;
     if (id != 0) {
         entry = block_at(id)->entry;
-        ptm_index_remove(&map_index, hash_of(address), id);
+        ptm_index_remove(&map_index, hash_of(domain, address), id);
         ptm_table_drop(&map_blocks, id);
     }
     ptm_lock_release(&map_lock);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * ptm_blocks - where is this block's site id? The one door to the shadow and the blockmap.
+ * ptm_blocks - where is the site id of this block of domain 0? The one door to the shadow and to
+ * what the blockmap has of that domain.
  *
  * A store below the hooks (a heap of our own, architecture §11) would put its own answer here and
  * nowhere else.
@@ -34,7 +35,7 @@ ptm_blocks_put(const void *block, uint32_t entry, uint32_t *old)
 {
     uintptr_t address = (uintptr_t)block;
     if (PTM_UNLIKELY(!ptm_shadow_takes(address))) {
-        return ptm_blockmap_put(address, entry, old);
+        return ptm_blockmap_put(0, address, entry, old);
     }
     uint32_t *slot = ptm_shadow_slot(address);
     if (PTM_UNLIKELY(slot == NULL)) {
@@ -61,7 +62,7 @@ ptm_blocks_take(const void *block)
 {
     uintptr_t address = (uintptr_t)block;
     if (PTM_UNLIKELY(!ptm_shadow_takes(address))) {
-        return ptm_blockmap_take(address);
+        return ptm_blockmap_take(0, address);
     }
     uint32_t *slot = ptm_shadow_peek(address);
     uint32_t entry = slot != NULL ? PTM_LOAD(slot) : 0;
@@ -76,7 +77,7 @@ ptm_blocks_get(const void *block)
 {
     uintptr_t address = (uintptr_t)block;
     if (PTM_UNLIKELY(!ptm_shadow_takes(address))) {
-        return ptm_blockmap_get(address);
+        return ptm_blockmap_get(0, address);
     }
     uint32_t *slot = ptm_shadow_peek(address);
     return slot != NULL ? PTM_LOAD(slot) : 0;

@@ -3,9 +3,8 @@
 
 #include "trace/ptm_event.h"
 
-/* False: tracing stopped meanwhile, and the lock is not held. */
-static bool
-enter_raw(void)
+bool
+ptm_record_enter_raw(void)
 {
     ptm_lock_take(&ptm_books_lock);
     if (!ptm_recording.tracing) {
@@ -13,6 +12,12 @@ enter_raw(void)
         return false;
     }
     return true;
+}
+
+void
+ptm_record_leave_raw(void)
+{
+    ptm_lock_release(&ptm_books_lock);
 }
 
 /* The calling thread's lane, else the raw one, entered; NULL: not tracing. */
@@ -23,7 +28,7 @@ enter(void)
     if (PTM_LIKELY(lane != NULL)) {
         return ptm_lanes_enter(lane) ? lane : NULL;
     }
-    return enter_raw() ? PTM_LANE_RAW : NULL;
+    return ptm_record_enter_raw() ? PTM_LANE_RAW : NULL;
 }
 
 /* What the raw domain goes to: without a GIL a thread's own lane as well. */
@@ -33,7 +38,7 @@ enter_for_raw(void)
 #ifdef PTM_FREE_THREADED
     return enter();
 #else
-    return enter_raw() ? PTM_LANE_RAW : NULL;
+    return ptm_record_enter_raw() ? PTM_LANE_RAW : NULL;
 #endif
 }
 
@@ -41,7 +46,7 @@ static void
 leave(ptm_lane *lane)
 {
     if (lane == PTM_LANE_RAW) {
-        ptm_lock_release(&ptm_books_lock);
+        ptm_record_leave_raw();
     }
     else {
         ptm_lanes_leave(lane);
@@ -113,10 +118,8 @@ ptm_elsewhere_object(const PyThreadState *tstate, const PyObject *object)
 
 /* -- the raw domain ---------------------------------------------------------------------------- */
 
-/* While the thread is in its lane, or has the books lock, so that who sets `leaving` waits for
- * those who read frames. */
-static const PyThreadState *
-tstate_of_thread(void)
+const PyThreadState *
+ptm_record_tstate(void)
 {
     const PyThreadState *tstate =
         ptm_record_is_leaving() ? ptm_tstate_if_attached() : ptm_tstate_of_thread();
@@ -131,7 +134,7 @@ ptm_record_raw_alloc(void *block, size_t size)
 {
     ptm_lane *lane = block != NULL ? enter_for_raw() : NULL;
     if (lane != NULL) {
-        ptm_event_alloc(lane, tstate_of_thread(), block, size);
+        ptm_event_alloc(lane, ptm_record_tstate(), block, size);
         leave(lane);
     }
     return block;
@@ -142,7 +145,7 @@ ptm_record_raw_realloc(ptm_taken taken, void *block, size_t size)
 {
     ptm_lane *lane = enter_for_raw();
     if (lane != NULL) {
-        ptm_event_realloc(lane, tstate_of_thread(), ptm_event_still_taken(taken), block, size);
+        ptm_event_realloc(lane, ptm_record_tstate(), ptm_event_still_taken(taken), block, size);
         leave(lane);
     }
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "trace/ptm_find.h"
 
+#include "trace/ptm_graves.h"
 #include "trace/ptm_journal.h"
 #include "trace/ptm_tails.h"
 
@@ -14,6 +15,7 @@ mark_nodes(void)
             ptm_stacks_mark(ptm_site_at(id)->node);
         }
     }
+    ptm_graves_mark();
 }
 
 static const ptm_sweep sweep = {ptm_tails_bury, ptm_tails_join};
@@ -82,6 +84,7 @@ site_of(const ptm_search *s, const ptm_walked *walked, ptm_site_id old)
     uint32_t depth = walked->n_whole != 0 ? walked->n_whole : cut;
     ptm_site like = {.hash = s->key,
                      .size = s->size,
+                     .domain = s->domain,
                      .node = walked->node,
                      .n_tail = (uint8_t)walked->n_tail,
                      .depth = (uint16_t)(depth < PTM_NFRAME_MAX ? depth : PTM_NFRAME_MAX),
@@ -117,7 +120,7 @@ find_otherwise(const ptm_search *before)
     ptm_search s = *before;
     s.manner = before->manner + 1;
     s.window = ptm_find_window(s.tstate, s.manner);
-    s.key = ptm_walk_key(s.window, s.size);
+    s.key = ptm_find_key(s.window, s.size, s.domain);
     ptm_site_id id = ptm_find_recent(s.lane, s.key);
     return id != 0 ? id : ptm_find_older(&s);
 }

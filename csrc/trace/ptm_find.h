@@ -23,6 +23,7 @@ typedef struct {
     ptm_lane *lane;
     const PyThreadState *tstate; /* NULL: no stack to be had */
     size_t size;
+    ptm_domain_id domain;
     uint64_t key;
     ptm_window window;
     ptm_walk_manner manner;
@@ -44,6 +45,13 @@ ptm_find_window(const PyThreadState *tstate, ptm_walk_manner manner)
     return limit == 1 ? ptm_walk_hash(tstate, 1, manner) : ptm_walk_hash(tstate, limit, manner);
 }
 
+static PTM_ALWAYS_INLINE uint64_t
+ptm_find_key(ptm_window window, size_t size, ptm_domain_id domain)
+{
+    window.hash += domain * PTM_HASH_SEED;
+    return ptm_walk_key(window, size);
+}
+
 /* 0: not there, or the manner is wrong. */
 static PTM_ALWAYS_INLINE ptm_site_id
 ptm_find_recent(ptm_lane *lane, uint64_t key)
@@ -54,16 +62,22 @@ ptm_find_recent(ptm_lane *lane, uint64_t key)
 }
 
 static PTM_ALWAYS_INLINE ptm_site_id
-ptm_find_site(ptm_lane *lane, const PyThreadState *tstate, size_t size)
+ptm_find_site_in(ptm_domain_id domain, ptm_lane *lane, const PyThreadState *tstate, size_t size)
 {
     ptm_window window = ptm_find_window(tstate, PTM_WALK_TRUST);
-    uint64_t key = ptm_walk_key(window, size);
+    uint64_t key = ptm_find_key(window, size, domain);
     ptm_site_id id = ptm_find_recent(lane, key);
     if (PTM_LIKELY(id != 0)) {
         return id;
     }
-    ptm_search s = {lane, tstate, size, key, window, PTM_WALK_TRUST};
+    ptm_search s = {lane, tstate, size, domain, key, window, PTM_WALK_TRUST};
     return ptm_find_older(&s);
+}
+
+static PTM_ALWAYS_INLINE ptm_site_id
+ptm_find_site(ptm_lane *lane, const PyThreadState *tstate, size_t size)
+{
+    return ptm_find_site_in(0, lane, tstate, size);
 }
 
 #endif

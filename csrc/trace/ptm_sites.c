@@ -82,6 +82,7 @@ ptm_sites_new(ptm_lane *lane, const ptm_site *like, const ptm_tail *tail)
                                   .node = like->node,
                                   .n_tail = like->n_tail,
                                   .depth = like->depth,
+                                  .domain = like->domain,
                                   .code_age = like->code_age,
                                   .lane = lane->id,
                                   .state = PTM_SITE_YOUNG};

@@ -19,6 +19,7 @@
 #define PTM_SITES_H
 
 #include "base/ptm_table.h"
+#include "trace/ptm_domains.h"
 #include "trace/ptm_lanes.h"
 #include "trace/ptm_peak.h"
 
@@ -36,8 +37,8 @@ typedef struct {
     /* young: its place among the lane's young ones; else low bits of `allocated` at the last sweep:
      * unchanged means idle since */
     uint32_t swept;
-    uint16_t depth;  /* total_nframe */
-    uint16_t domain; /* 0: Python's three allocators; others come with Track */
+    uint16_t depth;       /* total_nframe */
+    ptm_domain_id domain; /* 0: Python's three allocators */
     uint16_t lane;
     uint8_t state;  /* ptm_site_state */
     uint8_t n_tail; /* young ones only; guarded: intern lock */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "trace/ptm_tails.h"
 
+#include "trace/ptm_graves.h"
 #include "trace/ptm_stacks.h"
 
 static const ptm_tail *
@@ -58,11 +59,23 @@ fold(ptm_site *site)
     site->n_tail = 0;
 }
 
+static ptm_frame_id
+most_recent(const ptm_site *site)
+{
+    return site->n_tail != 0 ? tail_of(site)->frames[site->n_tail - 1]
+                             : ptm_stacks_at(site->node)->frame;
+}
+
 /* Where there is no memory for a stack, the allocated books lose what the site had; live and peak
  * do not. */
 void
 ptm_tails_bury(ptm_site *site)
 {
+    if (site->domain != 0) {
+        ptm_graves_bury(site->domain, most_recent(site), site->allocated,
+                        site->allocated * site->size);
+        return;
+    }
     if (site->n_tail != 0 && (ptm_stacks_crowded() || !ptm_tails_join(site))) {
         fold(site);
     }

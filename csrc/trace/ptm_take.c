@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "trace/ptm_take.h"
 
+#include "trace/ptm_graves.h"
 #include "trace/ptm_names.h"
 #include "trace/ptm_stacks.h"
 #include "trace/ptm_tails.h"
@@ -183,7 +184,7 @@ take_site(taking *t, const ptm_site *site, uint64_t share)
                            .allocated_bytes = site->allocated * site->size,
                            .size = site->size,
                            .depth = site->depth,
-                           .domain = site->domain};
+                           .domain = ptm_domains_number(site->domain)};
     take(t, site->node, &taken);
 }
 
@@ -197,6 +198,17 @@ take_dead(taking *t, ptm_node_id id)
             .allocated = node->dead_blocks, .allocated_bytes = node->dead_bytes, .folded = 1};
         take(t, id, &taken);
     }
+}
+
+/* Likewise of other domains. */
+static void
+take_grave(taking *t, const ptm_grave *grave)
+{
+    ptm_snap_site taken = {.allocated = grave->blocks,
+                           .allocated_bytes = grave->bytes,
+                           .domain = ptm_domains_number(grave->domain),
+                           .folded = 1};
+    take(t, grave->node, &taken);
 }
 
 static void
@@ -266,6 +278,9 @@ ptm_take_all(uint32_t limit, ptm_snap **out)
     }
     for (ptm_node_id id = 1; id < ptm_stacks_end(); id++) {
         take_dead(&t, id);
+    }
+    for (uint32_t id = 1; id < ptm_graves_end(); id++) {
+        take_grave(&t, ptm_graves_at(id));
     }
     take_losses(&t);
     return end(&t, out);

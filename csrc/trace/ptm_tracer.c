@@ -8,12 +8,15 @@
 #include "pyver/ptm_selftest.h"
 #include "trace/ptm_blocks.h"
 #include "trace/ptm_codes.h"
+#include "trace/ptm_domains.h"
+#include "trace/ptm_graves.h"
 #include "trace/ptm_hooks.h"
 #include "trace/ptm_journal.h"
 #include "trace/ptm_parked.h"
 #include "trace/ptm_record.h"
 #include "trace/ptm_stacks.h"
 #include "trace/ptm_take.h"
+#include "trace/ptm_track.h"
 #include "trace/ptm_walk.h"
 
 /* Hooks are of the whole process: who puts them in or takes them out has this. It is waited for
@@ -95,6 +98,8 @@ drop_everything(void)
     ptm_stacks_clear();
     ptm_codes_clear();
     ptm_names_clear();
+    ptm_domains_clear();
+    ptm_graves_clear();
     ptm_walk_clear();
 }
 
@@ -157,6 +162,7 @@ turn_on(uint32_t nframe)
 {
     ptm_hooks_install();
     ptm_newref_install(ptm_record_object);
+    ptm_track_install();
     lock_all();
     PTM_STORE(&ptm_recording.limit, nframe);
     PTM_STORE(&ptm_recording.tracing, true);
@@ -184,6 +190,7 @@ turn_off(void)
     ptm_lanes_turn(false);
     drop_everything();
     unlock_all();
+    ptm_track_remove();
     ptm_newref_remove();
     ptm_hooks_remove();
 }
@@ -266,6 +273,8 @@ ptm_tracer_memory_bytes(void)
     ptm_stacks_visit(add_resident, &total);
     ptm_codes_visit(add_resident, &total);
     ptm_names_visit(add_resident, &total);
+    ptm_domains_visit(add_resident, &total);
+    ptm_graves_visit(add_resident, &total);
     ptm_walk_visit(add_resident, &total);
     ptm_lanes_visit(add_resident, &total);
     unlock_all();
@@ -294,6 +303,17 @@ ptm_tracer_find_object(const void *object, ptm_snap **out)
     lock_all();
     ptm_site_id id = ptm_recording.tracing ? ptm_record_find_object(object) : 0;
     ptm_err err = id != 0 ? ptm_take_one(ptm_recording.limit, id, out) : PTM_OK;
+    unlock_all();
+    return err;
+}
+
+ptm_err
+ptm_tracer_find_block(uint32_t domain, uintptr_t address, ptm_snap **out)
+{
+    *out = NULL;
+    lock_all();
+    ptm_site_id id = ptm_recording.tracing ? ptm_track_find(domain, address) : 0;
+    ptm_err err = id == 0 ? PTM_OK : ptm_take_one(ptm_recording.limit, id, out);
     unlock_all();
     return err;
 }

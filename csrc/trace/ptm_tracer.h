@@ -52,5 +52,7 @@ ptm_err ptm_tracer_snapshot(ptm_snap **out);
 /* The trace of the block that holds object `obj` (a PyObject *), as a snapshot with one site; *out
  * is NULL if there is none. */
 ptm_err ptm_tracer_find_object(const void *obj, ptm_snap **out);
+/* Likewise of the block of any domain that starts at this address. */
+ptm_err ptm_tracer_find_block(uint32_t domain, uintptr_t address, ptm_snap **out);
 
 #endif

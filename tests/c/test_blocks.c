@@ -149,6 +149,28 @@ equals_a_row_of_blocks(void)
     clear();
 }
 
+/* The same address in two domains is two blocks; the one in domain 0 may lie in the shadow. */
+static void
+domains_are_apart(void)
+{
+    uint32_t old, far = 389047;
+    for (uintptr_t address = 4096; address < 4100; address++) {
+        CHECK(ptm_blocks_put((const void *)address, 1, &old));
+        CHECK(ptm_blockmap_put(far, address, 2, &old));
+        CHECK_EQ(old, 0);
+        CHECK(ptm_blockmap_put(far + 1, address, 3, &old));
+        CHECK(ptm_blockmap_put(far, address, 4, &old));
+        CHECK_EQ(old, 2);
+        CHECK_EQ(ptm_blockmap_get(far + 2, address), 0);
+        CHECK_EQ(ptm_blockmap_take(far, address), 4);
+        CHECK_EQ(ptm_blockmap_take(far, address), 0);
+        CHECK_EQ(ptm_blockmap_get(far + 1, address), 3);
+        CHECK_EQ(ptm_blocks_get((const void *)address), 1);
+    }
+    clear();
+    CHECK_EQ(ptm_blockmap_get(far + 1, 4096), 0);
+}
+
 /* A refused put leaves the neighbours alone and is possible again later. */
 static void
 every_map_may_fail(void)
@@ -260,6 +282,7 @@ main(int argc, char **argv)
     ptm_test_seed(argc, argv);
     ptm_test_mem_use();
     RUN(equals_a_row_of_blocks);
+    RUN(domains_are_apart);
     RUN(every_map_may_fail);
     RUN(tells_the_maps_it_owns);
     RUN(threads_meet_in_new_leaves);

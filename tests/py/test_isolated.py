@@ -147,3 +147,21 @@ def test_another_reference_tracer() -> None:
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="3.12 has GILs of their own")
 def test_interpreters_with_their_own_gil() -> None:
     run("interpreters", 10 if FULL else 2)
+
+
+def test_track_by_threads_without_the_gil() -> None:
+    run("track_threads", 200 if SANITIZED else 1000)
+
+
+@pytest.mark.parametrize(("how", "answers"), [("traced", "0 0 0"), ("stopped", "-2 -2 -2")])
+def test_track_after_the_interpreter_s_end(how: str, answers: str) -> None:
+    assert run("track_at_end", how).split("\n")[0] == f"ok {answers}"
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_numpy_arrays(when: str) -> None:
+    run("numpy_arrays", when)
+
+
+def test_dead_sites_of_other_domains() -> None:
+    run("track_dead_sites", 1_000_000 if FULL else 200_000)
