@@ -32,6 +32,7 @@ VENV := .venv/$(TAG)
 BUILD := build/$(TAG)
 PY := $(VENV)/bin/python
 ASAN_PY := $(VENV)-asan/bin/python
+TEST_REQUIREMENTS := requirements/test$(if $(filter %t,$(TAG)),-free-threaded).txt
 
 GO := $(or $(shell command -v go),$(wildcard /usr/local/go/bin/go))
 PPROF_VERSION := v0.0.0-20261105003125-4bf881d7fb0b
@@ -175,8 +176,8 @@ $(BUILD)/interpreter: FORCE
 $(BUILD)/sources: FORCE
 	@mkdir -p $(@D); printf '%s\n' $(sources) | cmp -s - $@ || printf '%s\n' $(sources) >$@
 
-$(VENV)/ready: $(BUILD)/interpreter requirements/build.txt requirements/test.txt
-	$(call venv,$(@D),requirements/test.txt)
+$(VENV)/ready: $(BUILD)/interpreter requirements/build.txt $(TEST_REQUIREMENTS)
+	$(call venv,$(@D),$(TEST_REQUIREMENTS))
 	@touch $@
 
 $(VENV)-demo/ready: $(BUILD)/interpreter demo/requirements.txt
@@ -195,12 +196,12 @@ $(VENV)-arrow/installed: $(BUILD)/installed $(VENV)-arrow/ready
 	@$(VENV)-arrow/bin/python -m pip install -q --force-reinstall --no-deps --no-index $(BUILD)/dist/*.whl
 	@touch $@
 
-$(VENV)-asan/ready: $(BUILD)/interpreter requirements/build.txt requirements/test.txt
-	$(call venv,$(@D),requirements/test.txt)
+$(VENV)-asan/ready: $(BUILD)/interpreter requirements/build.txt $(TEST_REQUIREMENTS)
+	$(call venv,$(@D),$(TEST_REQUIREMENTS))
 	@touch $@
 
-$(VENV)-dev/ready: $(BUILD)/interpreter requirements/build.txt requirements/test.txt
-	$(call venv,$(@D),requirements/test.txt)
+$(VENV)-dev/ready: $(BUILD)/interpreter requirements/build.txt $(TEST_REQUIREMENTS)
+	$(call venv,$(@D),$(TEST_REQUIREMENTS))
 	@touch $@
 
 $(VENV)-check/ready: $(BUILD)/interpreter requirements/build.txt requirements/check.txt
