@@ -48,6 +48,7 @@ typedef struct {
     uint32_t limit;        /* 0: not said */
     uint64_t frames_left;  /* how many frames stacks may still be made of: bounds memory and time */
     uint64_t words_left;   /* bytes of comments that may still be read word by word: bounds time */
+    uint64_t n_samples, sample_bytes; /* of the file, before they are read */
     uint32_t lacks;        /* bits 1 << ptm_metric: what the file cannot tell */
     ptm_buf strings;       /* ptm_wire */
     ptm_buf string_ids;    /* uint32_t per string: the builder's + 1, or 0 */
