@@ -5,7 +5,8 @@
     python bench/run_all.py [--python PYTHON] [PARTS...]
 
 Parts: workloads pyperf programs calls snapshots memory startup instructions books; all
-of them by default. Results land in build/bench/results/<version>/<part>.json, after every row.
+of them by default. Results land in build/bench/results/<version>/<part>.json, after
+every row.
 """
 
 from __future__ import annotations

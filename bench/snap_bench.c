@@ -209,7 +209,8 @@ bench(const shape *shape)
                 (ptm_group_query){PTM_BY_LINE, PTM_CUMULATIVE_ONCE, live, 0, 0, live});
     bench_group("by file, cumulative once", snap, NULL,
                 (ptm_group_query){PTM_BY_FILE, PTM_CUMULATIVE_ONCE, live, 0, 0, live});
-    bench_group("diff by line", snap, old, (ptm_group_query){PTM_BY_LINE, PTM_FLAT, live, 0, 0, live});
+    bench_group("diff by line", snap, old,
+                (ptm_group_query){PTM_BY_LINE, PTM_FLAT, live, 0, 0, live});
     bench_group("diff by traceback, recent first", snap, old,
                 (ptm_group_query){PTM_BY_TRACEBACK, PTM_FLAT, live, 0, 0, live});
     bench_group("diff by traceback, oldest first", snap, old,

@@ -42,8 +42,8 @@ ptm_os_map_large(size_t bytes)
     return pages + before;
 }
 
-/* Whole pages around the memory: malloc's own mapping of that size then stays one, which realloc can
- * move without a copy. */
+/* Whole pages around the memory: malloc's own mapping of that size then stays one, and realloc can
+ * move it without a copy. */
 void
 ptm_os_expect_large(void *memory, size_t bytes)
 {

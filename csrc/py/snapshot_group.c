@@ -283,8 +283,8 @@ choose_both(const grouping *g, const ptm_source *new_source, const ptm_source *o
         || choose_metric(g, old_source, &query->old_metric) < 0) {
         return -1;
     }
-    bool mixed = (query->metric == PTM_METRIC_ALLOCATED)
-                 != (query->old_metric == PTM_METRIC_ALLOCATED);
+    bool mixed =
+        (query->metric == PTM_METRIC_ALLOCATED) != (query->old_metric == PTM_METRIC_ALLOCATED);
     if (mixed) {
         PyErr_SetString(PyExc_ValueError,
                         "allocated blocks cannot be compared with blocks in memory");

@@ -153,8 +153,7 @@ static bool
 push_rest(ptm_tree *tree, ptm_snap_path *path, uint32_t step)
 {
     size_t more = path->n - step, end = tree->stacks.len + more;
-    if (end >= PTM_SNAP_NONE - 1
-        || !ptm_column_reserve(&tree->stacks, more, sizeof(ptm_snap_stack))
+    if (end >= PTM_SNAP_NONE - 1 || !ptm_column_reserve(&tree->stacks, more, sizeof(ptm_snap_stack))
         || !ptm_column_reserve(&tree->only_child, more, sizeof(uint32_t))) {
         return false;
     }
