@@ -83,8 +83,8 @@ static bool
 fill_side(filling *f, int side, ptm_metric metric)
 {
     const ptm_snap *snap = f->keys->snap[side];
-    uint32_t *known =
-        ptm_scratch_zeroed(snap->n_stacks, sizeof(*known)); /* stack -> index of its bag + 1 */
+    /* stack -> index of its bag + 1 */
+    uint32_t *known = ptm_scratch_zeroed(snap->n_stacks, sizeof(*known));
     if (known == NULL) {
         return false;
     }

@@ -32,10 +32,9 @@ typedef struct {
     ptm_snap_builder *builder;
     uint32_t limit;
     renumbering frames;
-    renumbering wholes; /* node -> stack, of windows that the limit does not cut */
-    renumbering
-        windows;      /* node -> stack, of sites so far: if the limit cuts it, nothing to share */
-    renumbering room; /* for nodes and frames of the passengers */
+    renumbering wholes;  /* node -> stack, of windows that the limit does not cut */
+    renumbering windows; /* node -> stack, of sites so far: what the limit cuts shares no more */
+    renumbering room;    /* for nodes and frames of the passengers */
     passenger passengers[AT_ONCE];
     uint32_t n_passengers;
     bool has_wholes; /* any: else that cold array need not be looked at */
