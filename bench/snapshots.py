@@ -101,21 +101,26 @@ def verdicts(found: dict[str, dict[str, Facts]]) -> list[str]:
     return lines or ["- every limit is kept"]
 
 
-def main(venvs: Venvs, results: Path, options: argparse.Namespace) -> Path:
-    """Both cases under both tracers; one table."""
-    python = venvs.python("core")
-    wanted = options.contestants.split(",")
-    names = [name for name in CONTESTANTS if name in wanted]
-    found: dict[str, dict[str, Facts]] = {case: {} for case in CASES}
-    for case in CASES:
-        for name in names:
-            found[case][name] = inside(python, "snapshots", name, case)
-            print(f"  {case}, {name}: done", flush=True)
+def save_all(out: Path, version: str, found: dict[str, dict[str, Facts]]) -> None:
+    """The table of what has been run so far."""
     facts = [facts for of_case in found.values() for facts in of_case.values()]
-    questions = list(dict.fromkeys(question for one in facts for question in one))
+    questions = dict.fromkeys(question for one in facts for question in one)
     lines = [line_of(question, found) for question in questions]
     head = ["25 frames"]
     for case in CASES:
         head += [f"{case}: stdlib", "ours", "limit"]
+    save_table(out, version, head, lines, verdicts(found), found)
+
+
+def main(venvs: Venvs, results: Path, options: argparse.Namespace) -> Path:
+    """Both cases under both tracers, ours first; saved after each."""
+    python = venvs.python("core")
+    wanted = options.contestants.split(",")
     out = results / "snapshots.json"
-    return save_table(out, venvs.version, head, lines, verdicts(found), found)
+    found: dict[str, dict[str, Facts]] = {case: {} for case in CASES}
+    for name in reversed(CONTESTANTS):
+        for case in CASES if name in wanted else ():
+            found[case][name] = inside(python, "snapshots", name, case)
+            save_all(out, venvs.version, found)
+            print(f"  {case}, {name}: done", flush=True)
+    return out
