@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Single calls: start and stop, two questions asked often, snapshots and their use."""
+"""Single calls: start and stop, and two questions asked often."""
 
 from __future__ import annotations
 
@@ -45,6 +45,6 @@ def main(venvs: Venvs, results: Path, options: argparse.Namespace) -> Path:
     for key in keys:
         cells = [shown(key, found[name].get(key)) for name in names]
         lines.append([key.removesuffix("_ns").replace("_", " "), *cells])
-    head = ["call (1.25 M live blocks)", *(name.replace(":", " ") for name in names)]
+    head = ["call", *(name.replace(":", " ") for name in names)]
     out = results / "calls.json"
     return save_table(out, venvs.version, head, lines, verdicts(found), found)

@@ -4,8 +4,9 @@
 
     python bench/run_all.py [--python PYTHON] [PARTS...]
 
-Parts: workloads pyperf programs calls memory startup instructions books; all of them
-by default. Results land in build/bench/results/<version>/<part>.json, after every row.
+Parts: workloads pyperf programs calls snapshots memory startup instructions books; all
+of them by default. Results land in build/bench/results/<version>/<part>.json, after
+every row.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import books
 import calls
 import instructions
 import memory
+import snapshots
 import startup
 import table
 from pairs import BUILD, CONTESTANTS, Row, as_facts, machine, measure, save
@@ -29,6 +31,7 @@ from venvs import Venvs
 
 CLAIMS = {
     "calls": calls.main,
+    "snapshots": snapshots.main,
     "memory": memory.main,
     "startup": startup.main,
     "instructions": instructions.main,

@@ -6,7 +6,7 @@
  * the worst a snapshot can be).
  *
  *   cc -O2 -std=c11 -D_GNU_SOURCE -Icsrc -o build/snap_bench bench/snap_bench.c \
- *      $(find csrc/base/ptm_buf.c csrc/base/ptm_hash.c csrc/snap csrc/format -name '*.c')
+ *      $(find csrc/base csrc/os csrc/snap csrc/format -name '*.c')
  *   build/snap_bench
  *
  * Prints milliseconds of CPU time, the least and the median of the runs.
@@ -195,29 +195,30 @@ bench(const shape *shape)
     printf("  %-44s %8u\n  %-44s %8.1f\n", "nodes of the tree", snap->n_stacks, "MB",
            (double)ptm_snap_memory_bytes(snap) / 1e6);
     const ptm_metric live = PTM_METRIC_LIVE;
-    bench_group("by file", snap, NULL, (ptm_group_query){PTM_BY_FILE, PTM_FLAT, live, 0, 0});
-    bench_group("by line", snap, NULL, (ptm_group_query){PTM_BY_LINE, PTM_FLAT, live, 0, 0});
+    bench_group("by file", snap, NULL, (ptm_group_query){PTM_BY_FILE, PTM_FLAT, live, 0, 0, live});
+    bench_group("by line", snap, NULL, (ptm_group_query){PTM_BY_LINE, PTM_FLAT, live, 0, 0, live});
     bench_group("by traceback, recent first", snap, NULL,
-                (ptm_group_query){PTM_BY_TRACEBACK, PTM_FLAT, live, 0, 0});
+                (ptm_group_query){PTM_BY_TRACEBACK, PTM_FLAT, live, 0, 0, live});
     bench_group("by traceback, oldest first", snap, NULL,
-                (ptm_group_query){PTM_BY_TRACEBACK, PTM_FLAT, live, 1, 0});
+                (ptm_group_query){PTM_BY_TRACEBACK, PTM_FLAT, live, 1, 0, live});
     bench_group("by line, cumulative", snap, NULL,
-                (ptm_group_query){PTM_BY_LINE, PTM_CUMULATIVE_FRAMES, live, 0, 0});
+                (ptm_group_query){PTM_BY_LINE, PTM_CUMULATIVE_FRAMES, live, 0, 0, live});
     bench_group("by file, cumulative", snap, NULL,
-                (ptm_group_query){PTM_BY_FILE, PTM_CUMULATIVE_FRAMES, live, 0, 0});
+                (ptm_group_query){PTM_BY_FILE, PTM_CUMULATIVE_FRAMES, live, 0, 0, live});
     bench_group("by line, cumulative once", snap, NULL,
-                (ptm_group_query){PTM_BY_LINE, PTM_CUMULATIVE_ONCE, live, 0, 0});
+                (ptm_group_query){PTM_BY_LINE, PTM_CUMULATIVE_ONCE, live, 0, 0, live});
     bench_group("by file, cumulative once", snap, NULL,
-                (ptm_group_query){PTM_BY_FILE, PTM_CUMULATIVE_ONCE, live, 0, 0});
-    bench_group("diff by line", snap, old, (ptm_group_query){PTM_BY_LINE, PTM_FLAT, live, 0, 0});
+                (ptm_group_query){PTM_BY_FILE, PTM_CUMULATIVE_ONCE, live, 0, 0, live});
+    bench_group("diff by line", snap, old,
+                (ptm_group_query){PTM_BY_LINE, PTM_FLAT, live, 0, 0, live});
     bench_group("diff by traceback, recent first", snap, old,
-                (ptm_group_query){PTM_BY_TRACEBACK, PTM_FLAT, live, 0, 0});
+                (ptm_group_query){PTM_BY_TRACEBACK, PTM_FLAT, live, 0, 0, live});
     bench_group("diff by traceback, oldest first", snap, old,
-                (ptm_group_query){PTM_BY_TRACEBACK, PTM_FLAT, live, 1, 0});
+                (ptm_group_query){PTM_BY_TRACEBACK, PTM_FLAT, live, 1, 0, live});
     bench_group("diff by line, cumulative", snap, old,
-                (ptm_group_query){PTM_BY_LINE, PTM_CUMULATIVE_FRAMES, live, 0, 0});
+                (ptm_group_query){PTM_BY_LINE, PTM_CUMULATIVE_FRAMES, live, 0, 0, live});
     bench_group("diff by line, cumulative once", snap, old,
-                (ptm_group_query){PTM_BY_LINE, PTM_CUMULATIVE_ONCE, live, 0, 0});
+                (ptm_group_query){PTM_BY_LINE, PTM_CUMULATIVE_ONCE, live, 0, 0, live});
     bench_filter("filter, most recent frame", snap, false);
     bench_filter("filter, all frames", snap, true);
     bench_format(snap);

@@ -100,6 +100,7 @@ class Questions:
 
     def __init__(self, module: ModuleType, folder: str) -> None:
         self.module = module
+        self.ours = module.__name__ == "pytracemalloc"
         self.old = module.take_snapshot()
         self.path = os.path.join(folder, "snapshot")
         self.exclude = [module.Filter(False, "*/site.py")]
@@ -107,8 +108,9 @@ class Questions:
     def all(self) -> dict[str, Callable[[Any], Any]]:
         """Each takes the snapshot it is put to."""
         keys = ("filename", "lineno", "traceback")
+        more = ("function", "module", "size", "domain") if self.ours else ()
         asked: dict[str, Callable[[Any], Any]] = {"take_snapshot": self.take}
-        for key in keys:
+        for key in (*keys, *more):
             asked[f"statistics {key}"] = lambda s, key=key: show(s.statistics(key))
         asked["cumulative lineno"] = lambda s: show(s.statistics("lineno", True))
         for key in keys:

@@ -11,7 +11,8 @@
  *           tracemalloc._Traces are marks, and so is copyreg._reconstructor, by which the stdlib
  *           face writes them; any other name is an error that tells it.
  *           Blocks that agree in stack, size, domain and depth become one site, alive at the end
- *           and at the peak; their order is that of their first blocks.
+ *           and at the peak; their order is that of their first blocks. Only the live ones are
+ *           known: the snapshot says that it lacks the other counts.
  */
 #ifndef PTM_PICKLE_H
 #define PTM_PICKLE_H

@@ -5,6 +5,7 @@
  */
 #include "format/ptm_pickle_machine.h"
 #include "format/ptm_pprof_text.h"
+#include "snap/ptm_group.h"
 #include "snap/ptm_ids.h"
 
 #include <stdlib.h>
@@ -265,6 +266,8 @@ read_snapshot(reading *r)
                                  PTM_NFRAME_MAX);
     }
     ptm_snap_build_limit(r->builder, (uint32_t)limit->as.number);
+    ptm_snap_build_lacks(r->builder, 1u << PTM_METRIC_PEAK | 1u << PTM_METRIC_ALLOCATED
+                                         | 1u << PTM_METRIC_FREED);
     return read_traces(r, list) && build_sites(r);
 }
 

@@ -44,22 +44,23 @@ typedef struct {
     ptm_err err;
     ptm_pprof_why *why;
     ptm_snap_builder *builder;
-    uint32_t version;      /* of our words in the file; 0: another tool's file */
-    uint32_t limit;        /* 0: not said */
-    uint64_t frames_left;  /* how many frames stacks may still be made of: bounds memory and time */
-    uint64_t words_left;   /* bytes of comments that may still be read word by word: bounds time */
-    uint32_t lacks;        /* bits 1 << ptm_metric: what the file cannot tell */
-    ptm_buf strings;       /* ptm_wire */
-    ptm_buf string_ids;    /* uint32_t per string: the builder's + 1, or 0 */
-    ptm_buf text;          /* scratch */
-    ptm_buf types;         /* ptm_pprof_type */
-    ptm_buf columns;       /* uint8_t per type: COLUMN_..., N_COLUMNS: of no use */
-    ptm_buf comments;      /* uint64_t */
-    ptm_buf functions;     /* ptm_pprof_function */
-    ptm_buf mappings;      /* uint64_t: the file's string */
-    ptm_buf raw_locations; /* ptm_wire */
-    ptm_buf locations;     /* ptm_pprof_location */
-    ptm_buf location_frames; /* ptm_frame_id */
+    uint32_t version;     /* of our words in the file; 0: another tool's file */
+    uint32_t limit;       /* 0: not said */
+    uint64_t frames_left; /* how many frames stacks may still be made of: bounds memory and time */
+    uint64_t words_left;  /* bytes of comments that may still be read word by word: bounds time */
+    uint64_t n_samples, sample_bytes; /* of the file, before they are read */
+    uint32_t lacks;                   /* bits 1 << ptm_metric: what the file cannot tell */
+    ptm_buf strings;                  /* ptm_wire */
+    ptm_buf string_ids;               /* uint32_t per string: the builder's + 1, or 0 */
+    ptm_buf text;                     /* scratch */
+    ptm_buf types;                    /* ptm_pprof_type */
+    ptm_buf columns;                  /* uint8_t per type: COLUMN_..., N_COLUMNS: of no use */
+    ptm_buf comments;                 /* uint64_t */
+    ptm_buf functions;                /* ptm_pprof_function */
+    ptm_buf mappings;                 /* uint64_t: the file's string */
+    ptm_buf raw_locations;            /* ptm_wire */
+    ptm_buf locations;                /* ptm_pprof_location */
+    ptm_buf location_frames;          /* ptm_frame_id */
     ptm_pprof_ids function_ids, mapping_ids, location_ids;
     uint8_t has_column[8];        /* by COLUMN_... */
     uint64_t n_blocks[N_METRICS]; /* by ptm_metric: of the sites so far, at most INT64_MAX */

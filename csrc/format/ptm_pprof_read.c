@@ -127,6 +127,10 @@ note_field(ptm_pprof_in *in, const ptm_wire_field *field, ptm_pprof_extra *extra
     switch (field->number) {
     case PROFILE_SAMPLE_TYPE:
         return note_type(in, field);
+    case PROFILE_SAMPLE:
+        in->n_samples++;
+        in->sample_bytes += (uint64_t)(field->bytes.end - field->bytes.at);
+        return true;
     case PROFILE_MAPPING:
         return ptm_pprof_note_mapping(in, field);
     case PROFILE_LOCATION:

@@ -41,6 +41,7 @@ typedef struct {
 } known_stack;
 
 #define MOST_KNOWN 8192u
+#define BYTES_A_STACK 4 /* of samples: a location's id has mostly two, and numbers follow */
 
 /* Samples whose stacks are made at once. */
 typedef struct {
@@ -135,7 +136,7 @@ ptm_pprof_choose_columns(ptm_pprof_in *in)
 
 /* A stack of the API's greatest length loses the locations that do not fit. */
 static bool
-add_location(ptm_pprof_in *in, sample *s, const ptm_pprof_location *location, ptm_buf *frames)
+add_lines(ptm_pprof_in *in, sample *s, const ptm_pprof_location *location, ptm_buf *frames)
 {
     if (location->n > in->frames_left) {
         return ptm_pprof_refuse(
@@ -150,6 +151,23 @@ add_location(ptm_pprof_in *in, sample *s, const ptm_pprof_location *location, pt
         s->n_frames += location->n;
     }
     return !frames->failed;
+}
+
+/* Nearly all locations have one line. */
+static bool
+add_location(ptm_pprof_in *in, sample *s, const ptm_pprof_location *location, ptm_buf *frames)
+{
+    bool plain = location->n == 1 && in->frames_left != 0 && s->n_frames < PTM_NFRAME_MAX
+                 && !s->is_full && ptm_buf_reserve(frames, sizeof(ptm_frame_id));
+    if (PTM_UNLIKELY(!plain)) {
+        return add_lines(in, s, location, frames);
+    }
+    const ptm_frame_id *frame = PTM_ITEMS(in->location_frames, ptm_frame_id) + location->first;
+    memcpy(frames->data + frames->len, frame, sizeof(*frame));
+    frames->len += sizeof(*frame);
+    in->frames_left--;
+    s->n_frames++;
+    return true;
 }
 
 /* Many sites have one stack: block sizes, domains and depths tell them apart. */
@@ -524,6 +542,7 @@ ptm_pprof_make_sites(ptm_pprof_in *in)
     b.known = calloc(b.n_known, sizeof(*b.known));
     uint64_t number = 0;
     bool ok = b.known != NULL;
+    ptm_snap_build_expect(in->builder, in->sample_bytes / BYTES_A_STACK, in->n_samples);
     while (ok && ptm_wire_next(&profile, &field)) {
         if (field.number == PROFILE_SAMPLE) {
             ok = add_sample(in, &field, number++, &b);

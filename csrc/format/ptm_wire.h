@@ -34,12 +34,19 @@ ptm_wire_of(const uint8_t *bytes, size_t len)
 bool ptm_wire_any_varint(ptm_wire *wire, uint64_t *value);
 bool ptm_wire_any_next(ptm_wire *wire, ptm_wire_field *field);
 
-/* Nearly all numbers have one byte. */
+/* Nearly all numbers have one byte or two. */
 static inline bool
 ptm_wire_varint(ptm_wire *wire, uint64_t *value)
 {
-    if (PTM_LIKELY(wire->at < wire->end) && *wire->at < 0x80) {
-        *value = *wire->at++;
+    const uint8_t *at = wire->at;
+    if (PTM_LIKELY(at < wire->end) && at[0] < 0x80) {
+        *value = at[0];
+        wire->at += 1;
+        return true;
+    }
+    if (PTM_LIKELY(wire->end - at >= 2) && at[1] < 0x80) {
+        *value = (at[0] & 0x7fu) | (uint64_t)at[1] << 7;
+        wire->at += 2;
         return true;
     }
     return ptm_wire_any_varint(wire, value);

@@ -274,15 +274,17 @@ ptm_snapshot_group_by(PyObject *self, PyObject *args)
     return dict;
 }
 
-/* One metric serves both sides of a difference; a snapshot of another moment is worth a word. */
+/* Each side counts what it shows, unless the caller named one metric for both. */
 static int
-common_metric(const grouping *g, const ptm_source *a, const ptm_source *b, ptm_metric *metric)
+choose_both(const grouping *g, const ptm_source *new_source, const ptm_source *old_source,
+            ptm_group_query *query)
 {
-    ptm_metric of_b;
-    if (choose_metric(g, a, metric) < 0 || choose_metric(g, b, &of_b) < 0) {
+    if (choose_metric(g, new_source, &query->metric) < 0
+        || choose_metric(g, old_source, &query->old_metric) < 0) {
         return -1;
     }
-    bool mixed = (*metric == PTM_METRIC_ALLOCATED) != (of_b == PTM_METRIC_ALLOCATED);
+    bool mixed =
+        (query->metric == PTM_METRIC_ALLOCATED) != (query->old_metric == PTM_METRIC_ALLOCATED);
     if (mixed) {
         PyErr_SetString(PyExc_ValueError,
                         "allocated blocks cannot be compared with blocks in memory");
@@ -301,7 +303,7 @@ differences_of(const grouping *g)
         return NULL;
     }
     if (ptm_source_init(&old_source, g->face, g->old) == 0) {
-        if (common_metric(g, &new_source, &old_source, &query.metric) == 0) {
+        if (choose_both(g, &new_source, &old_source, &query) == 0) {
             ptm_err err = ptm_diff(new_source.view->snap, old_source.view->snap, &query, &groups);
             if (err != PTM_OK) {
                 ptm_raise(err);

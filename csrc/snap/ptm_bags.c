@@ -6,6 +6,7 @@
  * numbers, where hashes agree.
  */
 #include "snap/ptm_ids.h"
+#include "snap/ptm_scratch.h"
 #include "snap/ptm_sums.h"
 
 #include <stdlib.h>
@@ -19,19 +20,20 @@ typedef struct {
     bool by_content; /* stacks with different ids may be equal */
 } filling;
 
+/* A stack often waits for the one before it, its caller: so a step is short, and what makes it hard
+ * to foretell is a factor that nobody knows. */
 static uint64_t *
-hash_paths(const ptm_keys *keys, int side)
+hash_paths(const ptm_keys *keys, int side, uint64_t factor)
 {
     const ptm_snap *snap = keys->snap[side];
-    uint64_t *path = malloc(snap->n_stacks * sizeof(*path));
+    uint64_t *path = ptm_scratch(snap->n_stacks, sizeof(*path));
     if (path == NULL) {
         return NULL;
     }
-    path[0] = 0;
+    path[0] = factor;
     for (uint32_t id = 1; id < snap->n_stacks; id++) {
         const ptm_snap_stack *stack = &snap->stacks[id];
-        path[id] = ptm_mix64(path[stack->parent] + 0x9e3779b97f4a7c15u
-                             + keys->line_of[side][stack->frame]);
+        path[id] = (path[stack->parent] ^ (keys->line_of[side][stack->frame] + 1u)) * factor;
     }
     return path;
 }
@@ -81,7 +83,8 @@ static bool
 fill_side(filling *f, int side, ptm_metric metric)
 {
     const ptm_snap *snap = f->keys->snap[side];
-    uint32_t *known = calloc(snap->n_stacks, sizeof(*known)); /* stack -> index of its bag + 1 */
+    /* stack -> index of its bag + 1 */
+    uint32_t *known = ptm_scratch_zeroed(snap->n_stacks, sizeof(*known));
     if (known == NULL) {
         return false;
     }
@@ -108,24 +111,24 @@ fill_side(filling *f, int side, ptm_metric metric)
 }
 
 static bool
-fill(filling *f, ptm_metric metric)
+fill(filling *f, const ptm_group_query *query)
 {
     const ptm_keys *keys = f->keys;
     size_t most = 1;
     for (int side = 0; side < 2 && keys->snap[side] != NULL; side++) {
         most += keys->snap[side]->n_sites;
     }
-    if (most >= PTM_SNAP_NONE || !(f->bags->items = malloc(most * sizeof(ptm_bag)))) {
+    if (most >= PTM_SNAP_NONE || !(f->bags->items = ptm_scratch(most, sizeof(ptm_bag)))) {
         return false;
     }
     if (f->by_content && !ptm_ids_init(&f->by_path, keys->snap[0]->n_sites / 2)) {
         return false;
     }
     for (int side = 0; side < 2 && keys->snap[side] != NULL; side++) {
-        if (f->by_content && !(f->path[side] = hash_paths(keys, side))) {
+        if (f->by_content && !(f->path[side] = hash_paths(keys, side, f->by_path.salt | 1))) {
             return false;
         }
-        if (!fill_side(f, side, metric)) {
+        if (!fill_side(f, side, ptm_metric_of_side(query, side))) {
             return false;
         }
     }
@@ -133,11 +136,11 @@ fill(filling *f, ptm_metric metric)
 }
 
 ptm_err
-ptm_bags_fill(const ptm_keys *keys, ptm_metric metric, ptm_bags *bags)
+ptm_bags_fill(const ptm_keys *keys, const ptm_group_query *query, ptm_bags *bags)
 {
     filling f = {.keys = keys, .bags = bags, .by_content = keys->twins || keys->snap[1] != NULL};
     *bags = (ptm_bags){0};
-    bool ok = fill(&f, metric);
+    bool ok = fill(&f, query);
     free(f.path[0]);
     free(f.path[1]);
     ptm_ids_fini(&f.by_path);

@@ -12,7 +12,7 @@
 
 #include <stdlib.h>
 
-#include "base/ptm_base.h"
+#include "os/ptm_os.h"
 
 typedef struct {
     void *items;
@@ -37,6 +37,7 @@ ptm_column_reserve(ptm_column *col, size_t more, size_t item_bytes)
     if (items == NULL) {
         return false;
     }
+    ptm_os_expect_large(items, capacity * item_bytes);
     col->items = items;
     col->capacity = capacity;
     return true;

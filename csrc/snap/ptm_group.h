@@ -54,7 +54,8 @@ typedef struct {
     ptm_cumulative cumulative;
     ptm_metric metric;
     ptm_order order;
-    size_t limit; /* the first so many rows only; 0: all */
+    size_t limit;          /* the first so many rows only; 0: all */
+    ptm_metric old_metric; /* diffs: of the old snapshot, and `metric` of the new one */
 } ptm_group_query;
 
 typedef struct {

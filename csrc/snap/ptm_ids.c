@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "snap/ptm_ids.h"
 
+#include "snap/ptm_scratch.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,7 +30,7 @@ bool
 ptm_ids_init(ptm_ids *ids, size_t expected)
 {
     size_t slots = slots_for(expected);
-    *ids = (ptm_ids){.slots = calloc(slots, sizeof(uint64_t)), .mask = slots - 1};
+    *ids = (ptm_ids){.slots = ptm_scratch_zeroed(slots, sizeof(uint64_t)), .mask = slots - 1};
     ids->salt = some_salt(ids->slots);
     return ids->slots != NULL;
 }
@@ -54,7 +56,7 @@ static bool
 grow(ptm_ids *ids)
 {
     size_t mask = ids->mask * 2 + 1;
-    uint64_t *slots = calloc(mask + 1, sizeof(uint64_t));
+    uint64_t *slots = ptm_scratch_zeroed(mask + 1, sizeof(uint64_t));
     if (slots == NULL) {
         return false;
     }

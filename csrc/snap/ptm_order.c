@@ -11,6 +11,8 @@
  */
 #include "snap/ptm_order.h"
 
+#include "snap/ptm_scratch.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -251,7 +253,7 @@ make_window(sorting *s)
     }
     room = room < WINDOW_LEAST ? WINDOW_LEAST : room;
     s->window_frames = (longest < room ? longest + 1 : (uint32_t)room) & ~1u;
-    s->window = malloc(s->n_rows * s->window_frames * sizeof(*s->window));
+    s->window = ptm_scratch(s->n_rows, s->window_frames * sizeof(*s->window));
     for (size_t i = 0; s->window != NULL && i < s->n_rows; i++) {
         fill_window(s, (uint32_t)i, 0);
     }

@@ -134,7 +134,7 @@ static ptm_err
 by_traceback(const ptm_keys *keys, const ptm_group_query *query, ptm_groups *out)
 {
     ptm_bags bags;
-    ptm_err err = ptm_bags_fill(keys, query->metric, &bags);
+    ptm_err err = ptm_bags_fill(keys, query, &bags);
     if (err != PTM_OK) {
         return err;
     }

@@ -97,6 +97,10 @@ ptm_snap_builder *ptm_snap_build_new(uint32_t traceback_limit); /* NULL: no memo
 void ptm_snap_build_free(ptm_snap_builder *b);                  /* gives up; NULL is ignored */
 void ptm_snap_build_limit(ptm_snap_builder *b, uint32_t traceback_limit); /* instead of the first */
 
+/* How many stacks and sites to expect. Memory that is never used is not touched, so too many cost
+ * nothing. */
+void ptm_snap_build_expect(ptm_snap_builder *b, size_t n_stacks, size_t n_sites);
+
 /* Interned. */
 ptm_str_id ptm_snap_build_string(ptm_snap_builder *b, const char *utf8, size_t len);
 /* Interned by (file, name, lineno); when a frame comes again with other positions, those that

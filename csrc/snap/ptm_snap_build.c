@@ -71,6 +71,15 @@ ptm_snap_build_free(ptm_snap_builder *b)
     free(b);
 }
 
+/* Without the memory for them the columns grow as they are filled. */
+void
+ptm_snap_build_expect(ptm_snap_builder *b, size_t n_stacks, size_t n_sites)
+{
+    (void)(ptm_column_reserve(&b->tree.stacks, n_stacks, sizeof(ptm_snap_stack))
+           && ptm_column_reserve(&b->tree.only_child, n_stacks, sizeof(uint32_t))
+           && ptm_column_reserve(&b->sites, n_sites, sizeof(ptm_snap_site)));
+}
+
 static bool
 string_is(const ptm_snap_builder *b, ptm_str_id id, const char *utf8, size_t len)
 {

@@ -15,6 +15,8 @@
  */
 #include "snap/ptm_sums.h"
 
+#include "snap/ptm_scratch.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -47,11 +49,11 @@ add_flat(const ptm_snap *snap, const uint32_t *number_of, ptm_metric metric, ptm
 /* A stack of the tree costs about as much as a step of a walk, twice as much for "once"
  * (bench/snap_bench.c). */
 static bool
-walking_is_cheaper(const ptm_snap *snap, const ptm_group_query *query)
+walking_is_cheaper(const ptm_snap *snap, ptm_metric metric, ptm_cumulative cumulative)
 {
-    uint64_t steps = 0, worth = query->cumulative == PTM_CUMULATIVE_ONCE ? 2 : 1;
+    uint64_t steps = 0, worth = cumulative == PTM_CUMULATIVE_ONCE ? 2 : 1;
     for (uint32_t i = 0; i < snap->n_sites; i++) {
-        if (ptm_site_count(&snap->sites[i], query->metric) != 0) {
+        if (ptm_site_count(&snap->sites[i], metric) != 0) {
             steps += snap->stacks[snap->sites[i].stack].nframe;
         }
     }
@@ -100,7 +102,7 @@ walk_once(const ptm_snap *snap, const uint32_t *number_of, size_t n_numbers, ptm
 static ptm_sum *
 sums_of_stacks(const ptm_snap *snap, ptm_metric metric)
 {
-    ptm_sum *totals = calloc(snap->n_stacks, sizeof(*totals));
+    ptm_sum *totals = ptm_scratch_zeroed(snap->n_stacks, sizeof(*totals));
     if (totals == NULL) {
         return NULL;
     }
@@ -171,8 +173,8 @@ add_once(const ptm_snap *snap, const uint32_t *number_of, size_t n_numbers, ptm_
          ptm_sum *sums)
 {
     tree t = {
-        .first = calloc(snap->n_stacks, sizeof(uint32_t)),
-        .next = calloc(snap->n_stacks, sizeof(uint32_t)),
+        .first = ptm_scratch_zeroed(snap->n_stacks, sizeof(uint32_t)),
+        .next = ptm_scratch_zeroed(snap->n_stacks, sizeof(uint32_t)),
         .on_path = calloc(n_numbers + 1, sizeof(uint32_t)),
     };
     bool ok = t.first != NULL && t.next != NULL && t.on_path != NULL;
@@ -187,15 +189,15 @@ add_once(const ptm_snap *snap, const uint32_t *number_of, size_t n_numbers, ptm_
 }
 
 static ptm_err
-add_tree(const ptm_snap *snap, const uint32_t *number_of, size_t n_numbers,
-         const ptm_group_query *query, ptm_sum *sums)
+add_tree(const ptm_snap *snap, const uint32_t *number_of, size_t n_numbers, ptm_metric metric,
+         ptm_cumulative cumulative, ptm_sum *sums)
 {
     ptm_err err = PTM_OK;
-    ptm_sum *totals = sums_of_stacks(snap, query->metric);
+    ptm_sum *totals = sums_of_stacks(snap, metric);
     if (totals == NULL) {
         return PTM_ENOMEM;
     }
-    if (query->cumulative == PTM_CUMULATIVE_FRAMES) {
+    if (cumulative == PTM_CUMULATIVE_FRAMES) {
         add_per_frame(snap, number_of, totals, sums);
     }
     else {
@@ -221,20 +223,21 @@ ptm_sums_add(const ptm_snap *snap, int side, const ptm_numbers *numbers,
              const ptm_group_query *query, ptm_sum *sums)
 {
     const uint32_t *number_of = numbers->of[side];
+    ptm_metric metric = ptm_metric_of_side(query, side);
     if (ptm_by_site(query->by)) {
-        add_sites(snap, number_of, query->metric, sums);
+        add_sites(snap, number_of, metric, sums);
         return PTM_OK;
     }
     if (query->cumulative == PTM_FLAT) {
-        add_flat(snap, number_of, query->metric, sums);
+        add_flat(snap, number_of, metric, sums);
         return PTM_OK;
     }
-    if (!walking_is_cheaper(snap, query)) {
-        return add_tree(snap, number_of, numbers->n, query, sums);
+    if (!walking_is_cheaper(snap, metric, query->cumulative)) {
+        return add_tree(snap, number_of, numbers->n, metric, query->cumulative, sums);
     }
     if (query->cumulative == PTM_CUMULATIVE_FRAMES) {
-        walk_per_frame(snap, number_of, query->metric, sums);
+        walk_per_frame(snap, number_of, metric, sums);
         return PTM_OK;
     }
-    return walk_once(snap, number_of, numbers->n, query->metric, sums);
+    return walk_once(snap, number_of, numbers->n, metric, sums);
 }

@@ -18,6 +18,13 @@ typedef struct {
     uint64_t count; /* blocks; 0: there is no such group */
 } ptm_sum;
 
+/* Which count the query asks a side for. */
+static inline ptm_metric
+ptm_metric_of_side(const ptm_group_query *query, int side)
+{
+    return side == 0 ? query->metric : query->old_metric;
+}
+
 /* Not by traceback: adds to sums[number]. */
 ptm_err ptm_sums_add(const ptm_snap *snap, int side, const ptm_numbers *numbers,
                      const ptm_group_query *query, ptm_sum *sums);
@@ -36,6 +43,6 @@ typedef struct {
 } ptm_bags;
 
 /* Of both sides, if there are two. The items are malloc'ed, the caller frees them. */
-ptm_err ptm_bags_fill(const ptm_keys *keys, ptm_metric metric, ptm_bags *bags);
+ptm_err ptm_bags_fill(const ptm_keys *keys, const ptm_group_query *query, ptm_bags *bags);
 
 #endif

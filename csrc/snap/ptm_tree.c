@@ -147,12 +147,41 @@ expect_listed(const ptm_tree *tree, const ptm_snap_path *path, uint32_t step)
     }
 }
 
+/* The rest of a path above a stack that nothing is above yet: one stack after the other, as
+ * whoever follows callers will read them. */
 static bool
-make_step(ptm_tree *tree, ptm_snap_path *path, uint32_t step)
+push_rest(ptm_tree *tree, ptm_snap_path *path, uint32_t step)
+{
+    size_t more = path->n - step, end = tree->stacks.len + more;
+    if (end >= PTM_SNAP_NONE - 1 || !ptm_column_reserve(&tree->stacks, more, sizeof(ptm_snap_stack))
+        || !ptm_column_reserve(&tree->only_child, more, sizeof(uint32_t))) {
+        return false;
+    }
+    uint32_t nframe = stack_at(tree, path->stack)->nframe;
+    for (ptm_stack_id id = (ptm_stack_id)tree->stacks.len; id < end; id++, step++) {
+        *stack_at(tree, id) = (ptm_snap_stack){path->stack, frame_at(path, step), ++nframe};
+        *only_child_of(tree, path->stack) = id;
+        *only_child_of(tree, id) = 0;
+        path->stack = id;
+    }
+    tree->stacks.len = tree->only_child.len = end;
+    return true;
+}
+
+/* A step at least, and all that are left from a new stack on; *left says whether some are. */
+static bool
+make_step(ptm_tree *tree, ptm_snap_path *path, uint32_t step, bool *left)
 {
     path->stack = ptm_tree_push(tree, path->stack, frame_at(path, step));
-    __builtin_prefetch(only_child_of(tree, path->stack));
-    return path->stack != 0;
+    if (path->stack == 0) {
+        return false;
+    }
+    *left = step + 1 < path->n;
+    if (*left && *only_child_of(tree, path->stack) == 0) {
+        *left = false;
+        return push_rest(tree, path, step + 1);
+    }
+    return true;
 }
 
 bool
@@ -173,11 +202,12 @@ ptm_tree_push_paths(ptm_tree *tree, ptm_snap_path *paths, size_t n_paths)
         }
         size_t n_left = 0;
         for (size_t i = 0; i < n_going; i++) {
-            if (!make_step(tree, going[i], step)) {
+            bool left;
+            if (!make_step(tree, going[i], step, &left)) {
                 return false;
             }
             going[n_left] = going[i];
-            n_left += step + 1 < going[i]->n;
+            n_left += left;
         }
         n_going = n_left;
     }

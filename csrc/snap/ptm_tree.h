@@ -7,7 +7,8 @@
  *           are in a hash table: long chains are built without hashing, and what is added above a
  *           new stack is known to be new. A step of a path waits for cold memory two or three
  *           times, one after the other. So several paths are pushed side by side, and what the next
- *           steps will look at is asked for before any of them is made.
+ *           steps will look at is asked for before any of them is made. Where a path leaves the
+ *           tree, all the rest of it is added in a row.
  * Threads   one user
  * Failure   stack 0, or false: no memory, or more stacks than ids; the tree stays as it is
  */

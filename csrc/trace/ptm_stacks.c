@@ -5,7 +5,7 @@
 #include "base/ptm_index.h"
 #include "base/ptm_table.h"
 
-#define NODE_CHUNK_BITS 14
+#define NODE_CHUNK_BITS 18 /* three large pages */
 #define FIRST_SWEEP 65536u /* nodes before the first sweep */
 
 static ptm_table_directory node_chunks;

@@ -25,6 +25,7 @@ typedef struct {
 } passenger;
 
 #define AT_ONCE PTM_SNAP_PATHS
+#define PAGE ((size_t)4096)
 
 /* Sites are taken several at once: to follow a window is to wait for cold memory at each step, and
  * so they wait together. */
@@ -33,7 +34,7 @@ typedef struct {
     uint32_t limit;
     renumbering frames;
     renumbering wholes;  /* node -> stack, of windows that the limit does not cut */
-    renumbering windows; /* node -> stack, of those that it cuts: nothing to share */
+    renumbering windows; /* node -> stack, of sites so far: what the limit cuts shares no more */
     renumbering room;    /* for nodes and frames of the passengers */
     passenger passengers[AT_ONCE];
     uint32_t n_passengers;
@@ -125,7 +126,7 @@ follow_all(taking *t)
 static void
 note_stack(taking *t, const passenger *p, ptm_stack_id stack)
 {
-    if (!p->is_whole && p->n != 0) {
+    if (p->n != 0) {
         t->windows.numbers[p->nodes[0]] = stack + 1;
     }
     t->has_wholes |= p->is_whole;
@@ -154,11 +155,27 @@ deliver(taking *t)
     t->n_passengers = 0;
 }
 
+/* Nobody waits, and the stack is known. */
+static bool
+take_at_once(taking *t, uint32_t known, ptm_snap_site *site)
+{
+    if (known == 0 || t->n_passengers != 0) {
+        return false;
+    }
+    site->stack = known - 1;
+    ptm_snap_build_site(t->builder, site);
+    return true;
+}
+
 /* The site of a node, with everything but its stack. */
 static void
-take(taking *t, ptm_node_id node, const ptm_snap_site *site)
+take(taking *t, ptm_node_id node, ptm_snap_site *site)
 {
-    uint32_t at = t->n_passengers++, known = t->windows.numbers[node];
+    uint32_t known = t->windows.numbers[node];
+    if (take_at_once(t, known, site)) {
+        return;
+    }
+    uint32_t at = t->n_passengers++;
     uint32_t *room = t->room.numbers + (size_t)at * 2 * t->limit;
     passenger *p = &t->passengers[at];
     *p = (passenger){.site = *site, .nodes = room, .frames = room + t->limit};
@@ -226,8 +243,8 @@ take_losses(taking *t)
 static bool
 make(renumbering *r, size_t n)
 {
-    r->bytes = (n + 1) * sizeof(uint32_t);
-    r->numbers = ptm_mem_map(r->bytes);
+    r->bytes = ((n + 1) * sizeof(uint32_t) + PAGE - 1) & ~(PAGE - 1);
+    r->numbers = ptm_mem_map_table(r->bytes);
     return r->numbers != NULL;
 }
 
@@ -271,6 +288,7 @@ ptm_take_all(uint32_t limit, ptm_snap **out)
     if (err != PTM_OK) {
         return err;
     }
+    ptm_snap_build_expect(t.builder, ptm_stacks_end(), ptm_table_count(&ptm_site_table));
     for (ptm_site_id id = 1; id < ptm_site_table.used; id++) {
         if (ptm_site_at(id)->state != PTM_SITE_FREE) {
             take_site(&t, ptm_site_at(id), ptm_site_share(ptm_site_at(id)));

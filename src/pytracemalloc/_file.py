@@ -14,7 +14,6 @@ import os
 import stat
 import sys
 import zlib
-from collections.abc import Iterator
 from typing import Any
 
 from pytracemalloc import _core
@@ -24,8 +23,8 @@ from pytracemalloc import _core
 UNFOLDED_BYTES_MIN = 64 << 20
 UNFOLDED_RATIO = 128
 
-_CHUNK_BYTES = 1 << 20
 _FIRST_WINDOW_BYTES = 1 << 10
+_WINDOW_BYTES = 1 << 15
 _OWN_ATTRIBUTES = ("traces", "traceback_limit")
 _serial = itertools.count()
 
@@ -180,39 +179,31 @@ def dump(snapshot: "_core.Snapshot", filename: Any) -> None:
 # -- reading -----------------------------------------------------------------
 
 
-def _members(data: bytes) -> Iterator[bytes]:
-    """Inflate all members of a gzip file, piece by piece.
+def _unfold(data: bytes) -> bytes:
+    """What all members of a gzip file unfold to, within the limit.
 
-    zlib copies what it was given and did not use. So a member is given little
-    at first: a file of many small ones takes no time that grows with the square.
+    A member is given little at first: zlib copies what it was given and did not use,
+    so a file of many small ones takes no time that grows with the square. What comes
+    out of a piece stays in the processor's cache until it is copied to its place.
     """
+    limit = _unfolded_limit(len(data))
     view = memoryview(data)
+    unfolded = io.BytesIO()
     at = 0
     while at < len(data):
         unfolder = zlib.decompressobj(31)
         window = _FIRST_WINDOW_BYTES
         while not unfolder.eof:
             given = view[at : at + window]
-            part = unfolder.decompress(given, _CHUNK_BYTES)
-            at += len(given) - len(unfolder.unconsumed_tail or unfolder.unused_data)
-            window = min(2 * window, _CHUNK_BYTES)
-            if not part and not given and not unfolder.eof:
+            if not given:
                 raise ValueError("it ends too early")
-            if part:
-                yield part
-
-
-def _unfold(data: bytes) -> bytes:
-    """What all members of a gzip file unfold to, within the limit."""
-    limit = _unfolded_limit(len(data))
-    parts: list[bytes] = []
-    size = 0
-    for part in _members(data):
-        size += len(part)
-        if size > limit:
-            raise ValueError(f"it unfolds to more than {limit} bytes")
-        parts.append(part)
-    return b"".join(parts)
+            most = limit + 1 - unfolded.tell()
+            unfolded.write(unfolder.decompress(given, most))
+            if unfolded.tell() > limit:
+                raise ValueError(f"it unfolds to more than {limit} bytes")
+            at += len(given) - len(unfolder.unused_data)
+            window = min(2 * window, _WINDOW_BYTES)
+    return unfolded.getvalue()
 
 
 def _unfolded(data: bytes) -> bytes:

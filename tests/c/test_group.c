@@ -283,7 +283,7 @@ check_all_queries(const ptm_snap *now, const ptm_snap *old)
         for (int cumulative = PTM_FLAT; cumulative <= PTM_CUMULATIVE_ONCE; cumulative++) {
             for (int metric = PTM_METRIC_LIVE; metric <= PTM_METRIC_FREED; metric++) {
                 for (int order = PTM_ORDER_RECENT_FIRST; order <= PTM_ORDER_OLDEST_FIRST; order++) {
-                    ptm_group_query q = {by, cumulative, metric, order, 0};
+                    ptm_group_query q = {by, cumulative, metric, order, 0, metric};
                     check_query(now, old, &q);
                 }
             }
@@ -355,7 +355,8 @@ long_runs_of_ties_are_in_order(void)
     ptm_snap *snap;
     NEED(ptm_snap_build_finish(b, &snap) == PTM_OK);
     for (int order = PTM_ORDER_RECENT_FIRST; order <= PTM_ORDER_OLDEST_FIRST; order++) {
-        ptm_group_query q = {PTM_BY_TRACEBACK, PTM_FLAT, PTM_METRIC_LIVE, order, 0};
+        ptm_group_query q = {PTM_BY_TRACEBACK, PTM_FLAT, PTM_METRIC_LIVE, order, 0,
+                             PTM_METRIC_LIVE};
         check_query(snap, NULL, &q);
     }
     ptm_snap_decref(snap);
@@ -376,7 +377,8 @@ recursion_of_every_depth_is_in_order(void)
     ptm_snap *snap;
     NEED(ptm_snap_build_finish(b, &snap) == PTM_OK);
     for (int order = PTM_ORDER_RECENT_FIRST; order <= PTM_ORDER_OLDEST_FIRST; order++) {
-        ptm_group_query q = {PTM_BY_TRACEBACK, PTM_FLAT, PTM_METRIC_LIVE, order, 0};
+        ptm_group_query q = {PTM_BY_TRACEBACK, PTM_FLAT, PTM_METRIC_LIVE, order, 0,
+                             PTM_METRIC_LIVE};
         ptm_groups groups;
         NEED(ptm_group(snap, &q, &groups) == PTM_OK);
         CHECK_EQ(groups.n_rows, 1200);
@@ -445,9 +447,9 @@ only_what_all_members_agree_on_is_shown(void)
         ptm_snap *snap = test_snap(ptm_test_below(80), 1 + ptm_test_below(5));
         for (int by = PTM_BY_LINE; by <= PTM_BY_TRACEBACK; by++) {
             for (int metric = PTM_METRIC_LIVE; metric <= PTM_METRIC_ALLOCATED; metric++) {
-                ptm_group_query flat = {by, PTM_FLAT, metric, PTM_ORDER_RECENT_FIRST, 0};
-                ptm_group_query cumulative = {by, PTM_CUMULATIVE_ONCE, metric,
-                                              PTM_ORDER_RECENT_FIRST, 0};
+                ptm_group_query flat = {by, PTM_FLAT, metric, PTM_ORDER_RECENT_FIRST, 0, metric};
+                ptm_group_query cumulative = {
+                    by, PTM_CUMULATIVE_ONCE, metric, PTM_ORDER_RECENT_FIRST, 0, metric};
                 check_agreement(snap, &flat);
                 check_agreement(snap, &cumulative);
             }
@@ -474,7 +476,8 @@ rows_say_when_stacks_were_merged(void)
 {
     ptm_snap *snap = test_snap(400, 2), *old = test_snap(100, 2);
     const ptm_snap *snaps[2] = {snap, old};
-    ptm_group_query q = {PTM_BY_TRACEBACK, PTM_FLAT, PTM_METRIC_LIVE, PTM_ORDER_RECENT_FIRST, 0};
+    ptm_group_query q = {PTM_BY_TRACEBACK,       PTM_FLAT, PTM_METRIC_LIVE,
+                         PTM_ORDER_RECENT_FIRST, 0,        PTM_METRIC_LIVE};
     for (int diff = 0; diff < 2; diff++) {
         ptm_groups groups;
         NEED((diff ? ptm_diff(snap, old, &q, &groups) : ptm_group(snap, &q, &groups)) == PTM_OK);

@@ -314,7 +314,8 @@ groupings_survive(void)
     for (int by = PTM_BY_FILE; by <= PTM_BY_DOMAIN; by++) {
         for (int cumulative = PTM_FLAT; cumulative <= PTM_CUMULATIVE_ONCE; cumulative++) {
             for (int order = PTM_ORDER_RECENT_FIRST; order <= PTM_ORDER_OLDEST_FIRST; order++) {
-                query = (ptm_group_query){by, cumulative, PTM_METRIC_LIVE, order, 0};
+                query =
+                    (ptm_group_query){by, cumulative, PTM_METRIC_LIVE, order, 0, PTM_METRIC_LIVE};
                 sweep(group_step);
                 sweep(diff_step);
                 sweep(agree_step);

@@ -91,8 +91,12 @@ check_same_statistics(const ptm_snap *a, const ptm_snap *b)
         for (int by = PTM_BY_FILE; by <= PTM_BY_TRACEBACK; by++) {
             int last = by == PTM_BY_TRACEBACK ? PTM_FLAT : PTM_CUMULATIVE_ONCE;
             for (int cumulative = PTM_FLAT; cumulative <= last; cumulative++) {
-                ptm_group_query query = {(ptm_by)by, (ptm_cumulative)cumulative, (ptm_metric)metric,
-                                         PTM_ORDER_RECENT_FIRST, 0};
+                ptm_group_query query = {(ptm_by)by,
+                                         (ptm_cumulative)cumulative,
+                                         (ptm_metric)metric,
+                                         PTM_ORDER_RECENT_FIRST,
+                                         0,
+                                         (ptm_metric)metric};
                 check_same_rows(a, b, &query);
             }
         }

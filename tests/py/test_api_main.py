@@ -141,6 +141,41 @@ def test_peak():
     assert peak_bytes - current < 10_000 and len(kept) == 10_000
 
 
+@pytest.mark.parametrize("cumulative", [False, True, "once"])
+@pytest.mark.parametrize(
+    "group_by",
+    ["filename", "lineno", "traceback", "function", "module", "size", "domain"],
+)
+def test_each_side_of_a_difference_counts_what_it_shows(group_by, cumulative):
+    if cumulative and group_by in ("traceback", "size", "domain"):
+        pytest.skip("a group of whole blocks has no cumulative sums")
+
+    def groups(snapshot):
+        found = snapshot.statistics(group_by, cumulative)
+        return {s.key: (s.size, s.count) for s in found}
+
+    pytracemalloc.start(5)
+    dropped = [make(200_000) for _ in range(5)]
+    del dropped
+    kept = [make(100) for _ in range(30)]
+    end = pytracemalloc.take_snapshot()
+    pytracemalloc.stop()
+    assert kept and groups(end) != groups(end.view("peak"))
+    for new, old in ((end, end.view("peak")), (end.view("peak"), end)):
+        found = {
+            diff.key: (
+                (diff.size, diff.count),
+                (diff.size - diff.size_diff, diff.count - diff.count_diff),
+            )
+            for diff in new.compare_to(old, group_by, cumulative)
+        }
+        now, before = groups(new), groups(old)
+        none = (0, 0)
+        assert found == {
+            key: (now.get(key, none), before.get(key, none)) for key in now | before
+        }
+
+
 def test_allocated():
     pytracemalloc.start()
     for _ in range(300):

@@ -77,6 +77,10 @@ def test_a_pickle_of_the_standard_library(taken):
     assert type(loaded) is Snapshot and loaded.at == "end"
     assert loaded.traceback_limit == 7
     assert same_traces(loaded, snapshot.traces._traces)
+    assert loaded.statistics("lineno", metric="live") == loaded.statistics("lineno")
+    for metric in ("peak", "allocated", "freed"):
+        with pytest.raises(ValueError, match=f"does not tell metric='{metric}'"):
+            loaded.statistics("lineno", metric=metric)
 
 
 @pytest.mark.parametrize("group_by", ["filename", "lineno", "traceback"])
