@@ -147,3 +147,11 @@ def test_another_reference_tracer() -> None:
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="3.12 has GILs of their own")
 def test_interpreters_with_their_own_gil() -> None:
     run("interpreters", 10 if FULL else 2)
+
+
+@pytest.mark.skipif(
+    not (hasattr(sys, "_jit") and sys._jit.is_available()),
+    reason="this interpreter has no JIT",
+)
+def test_code_compiled_by_the_jit() -> None:
+    run("jit", env={"PYTHON_JIT": "1"})
