@@ -84,7 +84,7 @@ def check(limit, function, args, functions):
     known = [stack for stack in found if stack is not None]
     assert len(known) >= ROUNDS - FROM_BEFORE, len(known)
     for stack in known:
-        for frame, function in zip(stack, functions):
+        for frame, function in zip(stack, functions, strict=False):
             assert frame.name == function.__qualname__, (frame, function)
             assert frame.lineno in lines_of(function), (frame, function)
     callers = {tuple(frame.lineno for frame in stack)[1:] for stack in known}
