@@ -96,6 +96,33 @@ ptm_os_resident_bytes(const void *pages, size_t bytes)
     return resident;
 }
 
+static bool
+holds(const struct dl_phdr_info *info, uintptr_t address)
+{
+    bool found = false;
+    for (int i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *p = &info->dlpi_phdr[i];
+        uintptr_t offset = address - (uintptr_t)info->dlpi_addr - p->p_vaddr;
+        found = found || (p->p_type == PT_LOAD && offset < p->p_memsz);
+    }
+    return found;
+}
+
+static int
+holds_both(struct dl_phdr_info *info, size_t size, void *arg)
+{
+    (void)size;
+    const uintptr_t *addresses = arg;
+    return holds(info, addresses[0]) && holds(info, addresses[1]);
+}
+
+bool
+ptm_os_same_library(uintptr_t a, uintptr_t b)
+{
+    uintptr_t addresses[2] = {a, b};
+    return dl_iterate_phdr(holds_both, addresses) != 0;
+}
+
 typedef struct {
     ptm_mem_visit visit;
     void *arg;
@@ -108,12 +135,7 @@ visit_module(struct dl_phdr_info *info, size_t size, void *arg)
     (void)size;
     static const char here;
     const visiting *v = arg;
-    bool found = false;
-    for (int i = 0; i < info->dlpi_phnum; i++) {
-        const ElfW(Phdr) *p = &info->dlpi_phdr[i];
-        uintptr_t offset = (uintptr_t)&here - (uintptr_t)info->dlpi_addr - p->p_vaddr;
-        found = found || (p->p_type == PT_LOAD && offset < p->p_memsz);
-    }
+    bool found = holds(info, (uintptr_t)&here);
     for (int i = 0; found && i < info->dlpi_phnum; i++) {
         const ElfW(Phdr) *p = &info->dlpi_phdr[i];
         if (p->p_type == PT_LOAD && (p->p_flags & PF_W) != 0) {

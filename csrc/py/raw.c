@@ -145,6 +145,19 @@ build_site(conversion *c, PyObject *parts)
     return 0;
 }
 
+/* As the interpreter says it that unpacks such a thing. */
+static void
+raise_too_many(PyObject *trace, Py_ssize_t n)
+{
+    if (PTM_TELLS_HOW_MANY
+        && (PyTuple_CheckExact(trace) || PyList_CheckExact(trace) || PyDict_CheckExact(trace))) {
+        PyErr_Format(PyExc_ValueError, "too many values to unpack (expected 4, got %zd)", n);
+    }
+    else {
+        PyErr_SetString(PyExc_ValueError, "too many values to unpack (expected 4)");
+    }
+}
+
 PyObject *
 ptm_raw_trace_parts(PyObject *trace)
 {
@@ -154,7 +167,7 @@ ptm_raw_trace_parts(PyObject *trace)
         PyErr_Format(PyExc_ValueError, "not enough values to unpack (expected 4, got %zd)", n);
     }
     else if (n > 4) {
-        PyErr_SetString(PyExc_ValueError, "too many values to unpack (expected 4)");
+        raise_too_many(trace, n);
     }
     if (n != 4) {
         Py_CLEAR(parts);

@@ -35,6 +35,9 @@
 #define PTM_MODULE_GIL
 #endif
 
+/* "too many values to unpack (expected 4, got 5)" */
+#define PTM_TELLS_HOW_MANY (PY_VERSION_HEX >= 0x030E0000)
+
 #include "snap/ptm_group.h"
 #include "snap/ptm_snap.h"
 

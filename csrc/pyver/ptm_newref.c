@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "pyver/ptm_newref.h"
 
+#include "os/ptm_os.h"
+
 __thread ptm_newest_block ptm_newest;
 
 #if PY_VERSION_HEX >= 0x030D0000
@@ -26,16 +28,21 @@ on_event(PyObject *object, PyRefTracerEvent event, void *data)
     if (event == PyRefTracer_CREATE) {
         on_created(object);
     }
-    return PTM_UNLIKELY(chained != NULL) ? chained(object, event, chained_data) : 0;
+    bool told = PTM_UNLIKELY(chained != NULL) && object != NULL; /* NULL: ours is replaced */
+    return told ? chained(object, event, chained_data) : 0;
 }
 
 /* From 3.15 on the interpreter tells a tracer that it is replaced, and that one may give up what it
- * needs. */
+ * needs. The interpreter's own (tracemalloc) has nothing to give up. */
+static bool
+may_be_chained(PyRefTracer there)
+{
 #if PY_VERSION_HEX >= 0x030F0000
-#define MAY_BE_CHAINED false
+    return ptm_os_same_library((uintptr_t)there, (uintptr_t)PyRefTracer_SetTracer);
 #else
-#define MAY_BE_CHAINED true
+    return there != NULL;
 #endif
+}
 
 PTM_THREAD_LOCAL bool reached;
 
@@ -80,7 +87,7 @@ ptm_newref_install(void (*created)(PyObject *object))
     bool wrapped = there != NULL && there != on_event && is_wrapped();
     call_created = created;
     if (there != on_event && !wrapped) {
-        chained = MAY_BE_CHAINED ? there : NULL;
+        chained = may_be_chained(there) ? there : NULL;
         chained_data = data;
         set_tracer(on_event, NULL);
     }

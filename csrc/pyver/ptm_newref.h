@@ -4,8 +4,9 @@
  * list.
  *
  * How       PyRefTracer (3.13 and later); a tracer that was there before is called after ours, and
- *           is put back on removal if nobody replaced ours since. Not on 3.15: there it was told
- *           by the interpreter that it is replaced, and may have given up what it needs.
+ *           is put back on removal if nobody replaced ours since. On 3.15 that holds for the
+ *           interpreter's own only: any other was told that it is replaced, and may have given up
+ *           what it needs.
  * Threads   install and remove: attached to the main interpreter. The callback: attached, any
  *           interpreter.
  * Failure   where the interpreter has no such hook (3.11, 3.12) nothing happens

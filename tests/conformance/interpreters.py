@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,7 +108,7 @@ def version_key(version: str) -> tuple[int, ...]:
 
 def make(minor: str, tool: Path) -> Interpreter | None:
     """Have tools/get-cpythons make the interpreter."""
-    print(f"no usable CPython {minor} here: making one", flush=True)
+    print(f"no usable CPython {minor} here: making one", file=sys.stderr, flush=True)
     out = subprocess.run([tool, minor], stdout=subprocess.PIPE, text=True, check=False)
     path = out.stdout.strip()
     return probe(Path(path)) if path else None
@@ -129,5 +130,6 @@ def usable(tool: Path) -> tuple[list[Interpreter], list[Interpreter], list[str]]
 
 
 if __name__ == "__main__":  # one path per minor: those `make test` can run on
-    paths = {i.minor: i.path for i in found_here() if not i.lacks}
+    tool = Path(__file__).resolve().parents[2] / "tools" / "get-cpythons"
+    paths = {i.minor: i.path for i in usable(tool)[0]}
     print(*paths.values(), sep="\n")

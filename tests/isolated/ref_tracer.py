@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """A reference tracer that was there before goes on hearing everything (3.13, 3.14).
 
-On 3.15 the interpreter tells it that it is replaced: it is not called after that.
+On 3.15 the interpreter tells it that it is replaced: it is not called after that, but
+for the interpreter's own (tests/parity runs both).
 """
 
 import sys

@@ -28,10 +28,10 @@ for engine in engines:
     engine.start(nframe)
 main()
 # The cache of methods keeps names by the address of a string: by chance.
-sys._clear_type_cache()
+(getattr(sys, "_clear_internal_caches", None) or sys._clear_type_cache)()
 # The list of the answer is itself traced, by the standard library: let it be a new one.
 reserve = [[] for _ in range(200)]
-traces = engines[0]._get_traces()
+traces = engines[0]._get_traces() if len(engines) == 1 else []
 ANSWER = (__file__, sys._getframe().f_lineno - 1), 56
 traces = [t for t in traces if (t[2][0], t[1]) != ANSWER]
 

@@ -76,8 +76,8 @@ def run_child(tracer: str, limit: int, path: Path) -> tuple[Traces, list[Any]]:
     out = path.with_suffix(f".{tracer}")
     env = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
     env |= {"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"}
-    if "PYTHONPATH" in os.environ:
-        env["PYTHONPATH"] = os.environ["PYTHONPATH"]
+    kept = ("PYTHONPATH", "PYTHON_JIT")
+    env |= {k: os.environ[k] for k in kept if k in os.environ}
     subprocess.run(
         [sys.executable, str(HERE / "child.py"), tracer, str(limit), str(path),
          str(out)],

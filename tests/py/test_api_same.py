@@ -156,6 +156,10 @@ vars(t.DomainFilter(True, 1)), vars(t.BaseFilter(0)), t.DomainFilter(False, 4).d
 t.BaseFilter(True)._match(RAW[0])
 t.Filter(True, "a.py")._match((0, 1, (("a.py", 1),)))
 t.Filter(True, "a.py")._match((0, 1, (("a.py", 1),), 1, 1))
+t.Filter(True, "a.py")._match([0, 1, (("a.py", 1),), 1, 1, 2])
+t.Filter(True, "a.py")._match({0: 1, 1: 1, 2: 1, 3: 1, 4: 1})
+t.Filter(True, "a.py")._match(iter(range(9)))
+t.Filter(True, "a.py")._match((0, 1))
 t.Filter(True, "a.py")._match_traceback(())
 t.Filter(True, 3)
 [t.Filter(i, "b.py", *rest)._match(trace) for i in (False, True) for rest in FILTER_ARGUMENTS for trace in RAW]

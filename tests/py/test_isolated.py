@@ -165,3 +165,11 @@ def test_numpy_arrays(when: str) -> None:
 
 def test_dead_sites_of_other_domains() -> None:
     run("track_dead_sites", 1_000_000 if FULL else 200_000)
+
+
+@pytest.mark.skipif(
+    not (hasattr(sys, "_jit") and sys._jit.is_available()),
+    reason="this interpreter has no JIT",
+)
+def test_code_compiled_by_the_jit() -> None:
+    run("jit", env={"PYTHON_JIT": "1"})
