@@ -19,7 +19,9 @@ if sys.argv[1] == "stopped":
 class Last:
     """Dies with the modules."""
 
-    def __del__(self, track=ext.track, untrack=ext.untrack, detached=ext.track_detached):
+    def __del__(
+        self, track=ext.track, untrack=ext.untrack, detached=ext.track_detached
+    ):
         track(6, 8192, 1)
         detached(6, 8192, 1)
         untrack(6, 8192)
