@@ -167,8 +167,9 @@ object_in(ptm_lane_id lane, const PyThreadState *tstate, const PyObject *object)
 
 /* -- the raw lane ------------------------------------------------------------------------------ */
 
-bool
-ptm_record_enter_raw(void)
+/* False: tracing stopped meanwhile, and the lock is not held. */
+static bool
+enter_raw(void)
 {
     ptm_lock_take(&ptm_books_lock);
     if (!ptm_recording.tracing) {
@@ -178,14 +179,15 @@ ptm_record_enter_raw(void)
     return true;
 }
 
-void
-ptm_record_leave_raw(void)
+static void
+leave_raw(void)
 {
     ptm_lock_release(&ptm_books_lock);
 }
 
-const PyThreadState *
-ptm_record_tstate(void)
+/* Under the lock, so that who sets `leaving` waits for those who read frames. */
+static const PyThreadState *
+tstate_of_thread(void)
 {
     const PyThreadState *tstate =
         ptm_record_is_leaving() ? ptm_tstate_if_attached() : ptm_tstate_of_thread();
@@ -195,13 +197,31 @@ ptm_record_tstate(void)
     return tstate;
 }
 
+bool
+ptm_record_enter_raw(void)
+{
+    return enter_raw();
+}
+
+void
+ptm_record_leave_raw(void)
+{
+    leave_raw();
+}
+
+const PyThreadState *
+ptm_record_tstate(void)
+{
+    return tstate_of_thread();
+}
+
 /* An event of another interpreter's thread. */
 static void
 raw_alloc(const PyThreadState *tstate, void *block, size_t size)
 {
-    if (ptm_record_enter_raw()) {
+    if (enter_raw()) {
         alloc_in(PTM_LANE_RAW, tstate, block, size);
-        ptm_record_leave_raw();
+        leave_raw();
     }
 }
 
@@ -215,18 +235,18 @@ still_taken(ptm_taken taken)
 static void
 raw_realloc(const PyThreadState *tstate, ptm_taken taken, void *block, size_t size)
 {
-    if (ptm_record_enter_raw()) {
+    if (enter_raw()) {
         realloc_in(PTM_LANE_RAW, tstate, still_taken(taken), block, size);
-        ptm_record_leave_raw();
+        leave_raw();
     }
 }
 
 void *
 ptm_record_raw_alloc(void *block, size_t size)
 {
-    if (block != NULL && ptm_record_enter_raw()) {
-        alloc_in(PTM_LANE_RAW, ptm_record_tstate(), block, size);
-        ptm_record_leave_raw();
+    if (block != NULL && enter_raw()) {
+        alloc_in(PTM_LANE_RAW, tstate_of_thread(), block, size);
+        leave_raw();
     }
     return block;
 }
@@ -234,18 +254,18 @@ ptm_record_raw_alloc(void *block, size_t size)
 void
 ptm_record_raw_realloc(ptm_taken taken, void *block, size_t size)
 {
-    if (ptm_record_enter_raw()) {
-        realloc_in(PTM_LANE_RAW, ptm_record_tstate(), still_taken(taken), block, size);
-        ptm_record_leave_raw();
+    if (enter_raw()) {
+        realloc_in(PTM_LANE_RAW, tstate_of_thread(), still_taken(taken), block, size);
+        leave_raw();
     }
 }
 
 void
 ptm_record_raw_free(const void *block)
 {
-    if (ptm_blocks_get(block) != 0 && ptm_record_enter_raw()) {
+    if (ptm_blocks_get(block) != 0 && enter_raw()) {
         settle(PTM_LANE_RAW, ptm_blocks_take(block), block);
-        ptm_record_leave_raw();
+        leave_raw();
     }
 }
 
@@ -264,9 +284,9 @@ ptm_taken
 ptm_record_raw_take(const void *block)
 {
     ptm_taken taken = {0, 0};
-    if (ptm_blocks_get(block) != 0 && ptm_record_enter_raw()) {
+    if (ptm_blocks_get(block) != 0 && enter_raw()) {
         taken = take(block);
-        ptm_record_leave_raw();
+        leave_raw();
     }
     return taken;
 }
@@ -276,11 +296,11 @@ void
 ptm_record_realloc_failed(ptm_taken taken, const void *block)
 {
     uint32_t old;
-    if (taken.site != 0 && ptm_record_enter_raw()) {
+    if (taken.site != 0 && enter_raw()) {
         if (taken.session == ptm_recording.session) {
             (void)ptm_blocks_put(block, taken.site, &old);
         }
-        ptm_record_leave_raw();
+        leave_raw();
     }
 }
 
@@ -392,9 +412,9 @@ object_elsewhere(const PyThreadState *tstate, const PyObject *object)
     if ((uintptr_t)object - elsewhere_block < elsewhere_bytes) {
         elsewhere_bytes = 0;
     }
-    else if (ptm_record_enter_raw()) {
+    else if (enter_raw()) {
         object_in(PTM_LANE_RAW, tstate, object);
-        ptm_record_leave_raw();
+        leave_raw();
     }
 }
 
