@@ -159,16 +159,14 @@ swap_relocated(const swapping *s, const struct dl_phdr_info *object, const ElfW(
     for (size_t i = 0; i < n; i++) {
         unsigned long type = ELF64_R_TYPE(table[i].r_info);
         uintptr_t word = object->dlpi_addr + table[i].r_offset;
-        if ((type == BY_CALL || type == BY_TABLE || type == BY_WORD)
-            && word % sizeof(word) == 0) {
+        if ((type == BY_CALL || type == BY_TABLE || type == BY_WORD) && word % sizeof(word) == 0) {
             swap_word(s, object, (uintptr_t *)word);
         }
     }
 }
 
 /* The loader has added the base to what it found in the file, except where it could not write. */
-static const ElfW(Rela) *
-    table_at(const struct dl_phdr_info *object, uintptr_t address)
+static const ElfW(Rela) * table_at(const struct dl_phdr_info *object, uintptr_t address)
 {
     uintptr_t base = object->dlpi_addr;
     return (const ElfW(Rela) *)(address < base ? address + base : address);
@@ -182,12 +180,23 @@ swap_dynamic(const swapping *s, const struct dl_phdr_info *object, const ElfW(Dy
     for (; entry->d_tag != DT_NULL; entry++) {
         uint64_t value = entry->d_un.d_val;
         switch (entry->d_tag) {
-        case DT_RELA: data = value; break;
-        case DT_RELASZ: data_bytes = value; break;
-        case DT_RELACOUNT: n_without_symbol = value; break;
-        case DT_JMPREL: calls = value; break;
-        case DT_PLTRELSZ: calls_bytes = value; break;
-        default: break;
+        case DT_RELA:
+            data = value;
+            break;
+        case DT_RELASZ:
+            data_bytes = value;
+            break;
+        case DT_RELACOUNT:
+            n_without_symbol = value;
+            break;
+        case DT_JMPREL:
+            calls = value;
+            break;
+        case DT_PLTRELSZ:
+            calls_bytes = value;
+            break;
+        default:
+            break;
         }
     }
     size_t n = data_bytes / sizeof(ElfW(Rela));

@@ -7,8 +7,8 @@
  *           process)
  * Threads   any that are attached to an interpreter, at the same time
  * Failure   never fails the traced program: what could not be recorded is counted as lost
- * Cost      start and stop: tens of microseconds; totals: a lock, and what the journal holds is
- *           booked; snapshot: linear in sites, not blocks
+ * Cost      start and stop: a tenth of a millisecond each; totals: a lock, and what the journal
+ *           holds is booked; snapshot: linear in sites, not blocks
  */
 #ifndef PTM_TRACER_H
 #define PTM_TRACER_H

@@ -152,8 +152,8 @@ call_all_the_time(void *arg)
     (void)arg;
     while (PTM_LOAD(&goes_on)) {
         int by_call = at_once.call(7), by_pointer = at_call.call_pointer(7);
-        wrong += (by_call != THEIRS && by_call != OURS)
-                 || (by_pointer != THEIRS && by_pointer != OURS);
+        wrong +=
+            (by_call != THEIRS && by_call != OURS) || (by_pointer != THEIRS && by_pointer != OURS);
     }
     return (void *)wrong;
 }

@@ -145,9 +145,8 @@ do_job(void *arg)
     job *j = arg;
     for (Py_ssize_t i = 0; i < j->n; i++) {
         uintptr_t address = j->first.address + (uintptr_t)i * 16;
-        int answer = j->untracks
-                         ? PyTraceMalloc_Untrack(j->first.domain, address)
-                         : PyTraceMalloc_Track(j->first.domain, address, j->first.size);
+        int answer = j->untracks ? PyTraceMalloc_Untrack(j->first.domain, address)
+                                 : PyTraceMalloc_Track(j->first.domain, address, j->first.size);
         j->done += answer == 0;
     }
     return NULL;

@@ -3,12 +3,13 @@
 
 import sys
 
+import pytracemalloc
+
 WHEN = sys.argv[1]
 if WHEN == "before":
     import numpy as np
 
     early = np.ones(1_000_001, np.uint8)
-import pytracemalloc
 
 pytracemalloc.start(3)
 if WHEN == "after":
@@ -42,16 +43,28 @@ b = np.zeros(3_000_017, np.uint8)
 c = np.arange(500_009, dtype=np.int64)
 views = a[10:], b.reshape(1, -1)  # of the same memory
 total = 2_000_003 + 3_000_017 + 4_000_072
-assert arrays() == [(2_000_003, MAKE, at("a =")), (3_000_017, at("b =")), (4_000_072, at("c ="))]
+assert arrays() == [
+    (2_000_003, MAKE, at("a =")),
+    (3_000_017, at("b =")),
+    (4_000_072, at("c =")),
+]
 by_domain = {s.key: s for s in pytracemalloc.take_snapshot().statistics("domain")}
 assert by_domain[NUMPY].size >= total
 
 c.resize(1_000_003, refcheck=False)
-assert arrays() == [(2_000_003, MAKE, at("a =")), (3_000_017, at("b =")), (8_000_024, at("c.resize(1_"))]
+assert arrays() == [
+    (2_000_003, MAKE, at("a =")),
+    (3_000_017, at("b =")),
+    (8_000_024, at("c.resize(1_")),
+]
 d = a + 1
 c.resize(10, refcheck=False)
 del a, b
-assert arrays() == [(2_000_003, MAKE, at("a =")), (2_000_003, at("d =")), (3_000_017, at("b ="))]
+assert arrays() == [
+    (2_000_003, MAKE, at("a =")),
+    (2_000_003, at("d =")),
+    (3_000_017, at("b =")),
+]
 del views, d
 assert arrays() == []
 if WHEN == "before":

@@ -56,13 +56,21 @@ def test_answers_are_those_of_core() -> None:
 
 
 @pytest.mark.parametrize("domain", DOMAINS)
-@pytest.mark.parametrize("how", ["track", "track_detached", "track_by_pointer", "track_looked_up"])
-def test_a_block_is_there_with_its_line_until_it_is_untracked(how: str, domain: int) -> None:
+@pytest.mark.parametrize(
+    "how", ["track", "track_detached", "track_by_pointer", "track_looked_up"]
+)
+def test_a_block_is_there_with_its_line_until_it_is_untracked(
+    how: str, domain: int
+) -> None:
     pytracemalloc.start(2)
     assert getattr(ext, how)(domain, PLACE, 123_457) == DONE
     place = here(-1)
     (trace,) = (t for t in pytracemalloc.take_snapshot().traces if t.size == 123_457)
-    assert (trace.domain, len(trace.traceback), first_frame(trace)) == (domain, 2, place)
+    assert (trace.domain, len(trace.traceback), first_frame(trace)) == (
+        domain,
+        2,
+        place,
+    )
     assert ext.untrack(domain, PLACE) == DONE
     sizes = [t.size for t in pytracemalloc.take_snapshot().traces]
     assert 123_457 not in sizes
