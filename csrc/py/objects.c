@@ -50,3 +50,14 @@ ptm_no_setter(PyObject *self, PyObject *value, void *name)
     Py_XDECREF(type);
     return -1;
 }
+
+PyObject *
+ptm_fill_slot(PyObject **slot, PyObject *fresh)
+{
+    PyObject *there = NULL;
+    if (fresh == NULL || PTM_COMPARE_EXCHANGE(slot, &there, fresh)) {
+        return fresh;
+    }
+    Py_DECREF(fresh);
+    return there;
+}

@@ -119,6 +119,9 @@ PyObject *ptm_sequence_reversed(PyObject *self, PyObject *unused);
 PyObject *ptm_get_attr(PyObject *obj, const char *name);
 /* obj.name(first, second); either may be NULL for fewer arguments. */
 PyObject *ptm_call_method(PyObject *obj, const char *name, PyObject *first, PyObject *second);
+/* Fills a slot that is filled once, unless another thread was quicker; takes over `fresh` (NULL: an
+ * exception is set). The slot's object, borrowed. */
+PyObject *ptm_fill_slot(PyObject **slot, PyObject *fresh);
 /* obj[i], with Python's words if obj has no items. */
 PyObject *ptm_item(PyObject *obj, Py_ssize_t i);
 /* AttributeError as for a slot that nobody has set; always NULL. */

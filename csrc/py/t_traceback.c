@@ -17,8 +17,9 @@ typedef struct {
     ptm_view *view;    /* NULL: made by the caller */
     ptm_tb_kind kind;
     uint32_t id;               /* string, frame or stack of the view, by kind */
-    uint32_t cursor_index;     /* where the last look ended: frames are visited in order, and */
-    ptm_stack_id cursor_stack; /* a stack is linked from the most recent frame only; 0: nowhere */
+    /* Where the last look ended: frames are visited in order, and a stack is linked from the most
+     * recent frame only. Index and stack in one word, since threads may look together; atomic. */
+    uint64_t cursor; /* index << 32 | stack; 0: nowhere */
 } traceback_object;
 
 static inline traceback_object *
@@ -151,14 +152,15 @@ static PyObject *
 frames_of(PyObject *self)
 {
     traceback_object *tb = as_traceback(self);
-    if (tb->frames == NULL && tb->view != NULL) {
-        ptm_face *face = ptm_face_of(self);
-        tb->frames = face == NULL ? NULL : frames_from_view(face, tb);
+    PyObject *there = PTM_LOAD_ACQUIRE(&tb->frames);
+    if (there != NULL) {
+        return there;
     }
-    else if (tb->frames == NULL) {
-        ptm_no_attribute(self, "_frames");
+    if (tb->view == NULL) {
+        return ptm_no_attribute(self, "_frames");
     }
-    return tb->frames;
+    ptm_face *face = ptm_face_of(self);
+    return ptm_fill_slot(&tb->frames, face == NULL ? NULL : frames_from_view(face, tb));
 }
 
 static Py_ssize_t
@@ -177,14 +179,18 @@ static ptm_frame_id
 frame_at(traceback_object *tb, uint32_t i)
 {
     const ptm_snap_stack *stacks = tb->view->snap->stacks;
-    if (tb->cursor_stack == 0 || tb->cursor_index > i) {
-        tb->cursor_stack = tb->id;
-        tb->cursor_index = 0;
+    uint64_t cursor = PTM_LOAD(&tb->cursor);
+    uint32_t at = (uint32_t)(cursor >> 32);
+    ptm_stack_id stack = (ptm_stack_id)cursor;
+    if (stack == 0 || at > i) {
+        stack = tb->id;
+        at = 0;
     }
-    for (; tb->cursor_index < i; tb->cursor_index++) {
-        tb->cursor_stack = stacks[tb->cursor_stack].parent;
+    for (; at < i; at++) {
+        stack = stacks[stack].parent;
     }
-    return stacks[tb->cursor_stack].frame;
+    PTM_STORE(&tb->cursor, (uint64_t)i << 32 | stack);
+    return stacks[stack].frame;
 }
 
 static int

@@ -17,7 +17,7 @@ typedef struct {
     ptm_view *view;    /* NULL: made by the caller */
     ptm_metric metric; /* which count a site stands for */
     uint64_t *ends; /* by site: index behind its last trace; made when first needed, from malloc */
-    ptm_site_id cursor; /* site of the last look */
+    ptm_site_id cursor; /* site of the last look; atomic */
     PyObject *dict, *weakrefs;
 } traces_object;
 
@@ -128,22 +128,34 @@ traces_of_site(const ptm_snap_site *site, ptm_metric metric)
 }
 
 static uint64_t *
-ends_of(traces_object *traces)
+make_ends(const traces_object *traces)
 {
     const ptm_snap *snap = traces->view->snap;
-    if (traces->ends == NULL) {
-        traces->ends = malloc(((size_t)snap->n_sites + 1) * sizeof(uint64_t));
-        if (traces->ends == NULL) {
-            PyErr_NoMemory();
-            return NULL;
-        }
-        uint64_t end = 0;
-        for (uint32_t i = 0; i < snap->n_sites; i++) {
-            end += traces_of_site(&snap->sites[i], traces->metric);
-            traces->ends[i] = end;
-        }
+    uint64_t *ends = malloc(((size_t)snap->n_sites + 1) * sizeof(uint64_t)), end = 0;
+    for (uint32_t i = 0; ends != NULL && i < snap->n_sites; i++) {
+        end += traces_of_site(&snap->sites[i], traces->metric);
+        ends[i] = end;
     }
-    return traces->ends;
+    return ends;
+}
+
+/* Several threads may ask first. */
+static uint64_t *
+ends_of(traces_object *traces)
+{
+    uint64_t *there = PTM_LOAD_ACQUIRE(&traces->ends), *fresh;
+    if (there != NULL) {
+        return there;
+    }
+    if ((fresh = make_ends(traces)) == NULL) {
+        PyErr_NoMemory();
+        return NULL;
+    }
+    if (PTM_COMPARE_EXCHANGE(&traces->ends, &there, fresh)) {
+        return fresh;
+    }
+    free(fresh);
+    return there;
 }
 
 static Py_ssize_t
@@ -174,7 +186,7 @@ static ptm_site_id
 site_at(traces_object *traces, uint64_t i)
 {
     const uint64_t *ends = traces->ends;
-    ptm_site_id site = traces->cursor;
+    ptm_site_id site = PTM_LOAD(&traces->cursor);
     if (ends[site] > i && (site == 0 || ends[site - 1] <= i)) {
         return site;
     }
@@ -188,7 +200,8 @@ site_at(traces_object *traces, uint64_t i)
             low = middle + 1;
         }
     }
-    return traces->cursor = low;
+    PTM_STORE(&traces->cursor, low);
+    return low;
 }
 
 static PyObject *

@@ -53,19 +53,6 @@ ptm_view_decref(ptm_view *view)
     free(view);
 }
 
-/* Fills a slot, unless somebody was quicker; takes over `fresh` (NULL: an exception is set). The
- * slot's object, borrowed. */
-static PyObject *
-fill(PyObject **slot, PyObject *fresh)
-{
-    PyObject *there = NULL;
-    if (fresh == NULL || PTM_COMPARE_EXCHANGE(slot, &there, fresh)) {
-        return fresh;
-    }
-    Py_DECREF(fresh);
-    return there;
-}
-
 static PyObject *
 string_new(const ptm_view *view, ptm_str_id id)
 {
@@ -78,7 +65,7 @@ PyObject *
 ptm_view_string(ptm_view *view, ptm_str_id id)
 {
     PyObject *there = PTM_LOAD_ACQUIRE(&view->strings[id]);
-    return there != NULL ? there : fill(&view->strings[id], string_new(view, id));
+    return there != NULL ? there : ptm_fill_slot(&view->strings[id], string_new(view, id));
 }
 
 static PyObject *
@@ -94,7 +81,7 @@ ptm_view_line(ptm_view *view, ptm_frame_id frame)
 {
     uint32_t key = view->snap->frames[frame].line_key;
     PyObject *there = PTM_LOAD_ACQUIRE(&view->lines[key]);
-    return there != NULL ? there : fill(&view->lines[key], line_new(view, key));
+    return there != NULL ? there : ptm_fill_slot(&view->lines[key], line_new(view, key));
 }
 
 static PyObject *
@@ -137,7 +124,7 @@ ptm_view_stack(ptm_view *view, ptm_stack_id stack)
         return PyErr_NoMemory();
     }
     PyObject *there = PTM_LOAD_ACQUIRE(&slots[stack]);
-    return there != NULL ? there : fill(&slots[stack], stack_new(view, stack));
+    return there != NULL ? there : ptm_fill_slot(&slots[stack], stack_new(view, stack));
 }
 
 /* Strings are interned: equal names have equal ids. */

@@ -7,6 +7,7 @@ __thread ptm_newest_block ptm_newest;
 
 #if PY_VERSION_HEX >= 0x030D0000
 
+/* Atomic, all three: events come from other threads meanwhile. */
 static void (*call_created)(PyObject *object);
 static PyRefTracer chained;
 static void *chained_data;
@@ -18,7 +19,7 @@ on_created(PyObject *object)
         ptm_newest.bytes = 0;
         return;
     }
-    call_created(object);
+    PTM_LOAD(&call_created)(object);
 }
 
 static int
@@ -28,8 +29,9 @@ on_event(PyObject *object, PyRefTracerEvent event, void *data)
     if (event == PyRefTracer_CREATE) {
         on_created(object);
     }
-    bool told = PTM_UNLIKELY(chained != NULL) && object != NULL; /* NULL: ours is replaced */
-    return told ? chained(object, event, chained_data) : 0;
+    PyRefTracer next = PTM_LOAD(&chained);
+    bool told = PTM_UNLIKELY(next != NULL) && object != NULL; /* NULL: ours is replaced */
+    return told ? next(object, event, PTM_LOAD(&chained_data)) : 0;
 }
 
 /* From 3.15 on the interpreter tells a tracer that it is replaced, and that one may give up what it
@@ -62,7 +64,7 @@ is_wrapped(void)
         return false;
     }
     reached = false;
-    call_created = probe;
+    PTM_STORE(&call_created, probe);
     ptm_newest.bytes = 0;
     PyObject *object = PyList_New(0);
     PyErr_Clear();
@@ -85,10 +87,10 @@ ptm_newref_install(void (*created)(PyObject *object))
     void *data;
     PyRefTracer there = PyRefTracer_GetTracer(&data);
     bool wrapped = there != NULL && there != on_event && is_wrapped();
-    call_created = created;
+    PTM_STORE(&call_created, created);
     if (there != on_event && !wrapped) {
-        chained = may_be_chained(there) ? there : NULL;
-        chained_data = data;
+        PTM_STORE(&chained_data, data);
+        PTM_STORE(&chained, may_be_chained(there) ? there : NULL);
         set_tracer(on_event, NULL);
     }
 }
@@ -99,7 +101,7 @@ ptm_newref_remove(void)
     void *data;
     if (PyRefTracer_GetTracer(&data) == on_event) {
         set_tracer(chained, chained_data);
-        chained = NULL;
+        PTM_STORE(&chained, NULL);
     }
 }
 

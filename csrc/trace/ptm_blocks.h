@@ -13,6 +13,9 @@
  *     |code|large|  site id; 0: it is not traced   |
  *     +----+-----+---------------------------------+
  *
+ * Whoever reads an entry may go on to the site it names: entries are written with release and read
+ * with acquire.
+ *
  * code: the block holds a code object that the stacks know: when it is freed they must hear of it.
  * The mark may stand on a block that is not traced, since it was allocated before tracing started. large: it came in a thread's lane and is so large that its
  * end is booked at once (PTM_LARGE_BYTES).
@@ -41,8 +44,8 @@ ptm_blocks_put(const void *block, uint32_t entry, uint32_t *old)
     if (PTM_UNLIKELY(slot == NULL)) {
         return false;
     }
-    *old = PTM_LOAD(slot);
-    PTM_STORE(slot, entry);
+    *old = PTM_LOAD_ACQUIRE(slot);
+    PTM_STORE_RELEASE(slot, entry);
     return true;
 }
 
@@ -65,7 +68,7 @@ ptm_blocks_take(const void *block)
         return ptm_blockmap_take(0, address);
     }
     uint32_t *slot = ptm_shadow_peek(address);
-    uint32_t entry = slot != NULL ? PTM_LOAD(slot) : 0;
+    uint32_t entry = slot != NULL ? PTM_LOAD_ACQUIRE(slot) : 0;
     if (entry != 0) {
         PTM_STORE(slot, 0u);
     }
@@ -80,7 +83,7 @@ ptm_blocks_get(const void *block)
         return ptm_blockmap_get(0, address);
     }
     uint32_t *slot = ptm_shadow_peek(address);
-    return slot != NULL ? PTM_LOAD(slot) : 0;
+    return slot != NULL ? PTM_LOAD_ACQUIRE(slot) : 0;
 }
 
 /* Another site for a block that has an entry already; the mark stays. */

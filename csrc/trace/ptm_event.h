@@ -72,8 +72,8 @@ ptm_event_put(ptm_lane *lane, uint32_t *slot, void *block, uint32_t entry)
 {
     uint32_t old = 0;
     if (PTM_LIKELY(slot != NULL)) {
-        old = PTM_LOAD(slot);
-        PTM_STORE(slot, entry);
+        old = PTM_LOAD_ACQUIRE(slot);
+        PTM_STORE_RELEASE(slot, entry);
     }
     else if (!ptm_blocks_put(block, entry, &old)) {
         return false;
@@ -147,11 +147,11 @@ ptm_event_object(ptm_lane *lane, const PyThreadState *tstate, const PyObject *ob
         ptm_event_object_elsewhere(lane, tstate, block);
         return;
     }
-    uint32_t entry = PTM_LOAD(slot);
+    uint32_t entry = PTM_LOAD_ACQUIRE(slot);
     ptm_site_id id = ptm_event_reattribute(lane, tstate, entry & PTM_ENTRY_SITE,
                                            ptm_object_bytes(object));
     if (PTM_LIKELY(id != 0)) {
-        PTM_STORE(slot, (entry & PTM_ENTRY_MARKS) | id);
+        PTM_STORE_RELEASE(slot, (entry & PTM_ENTRY_MARKS) | id);
     }
 }
 

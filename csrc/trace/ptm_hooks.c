@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "trace/ptm_hooks.h"
 
+#include <string.h>
+
 #include "trace/ptm_parked.h"
 #include "trace/ptm_quick.h"
 
 /* The allocators below ours; written before ours are installed, never cleared: a late caller may
- * still need them. */
+ * still need them. Their functions are read as atomics, since a probe takes the place of one for a
+ * moment; they change for good only if somebody else's allocator came in below ours meanwhile. */
 static PyMemAllocatorEx below_raw, below_mem, below_obj;
 
 /* An allocator below may come back through the raw domain (pymalloc does, above 512 bytes): one
@@ -34,10 +37,10 @@ static PTM_ALWAYS_INLINE void *
 traced_malloc(event_kind kind, const PyMemAllocatorEx *below, size_t size)
 {
     if (is_off()) {
-        return below->malloc(below->ctx, size);
+        return PTM_LOAD(&below->malloc)(below->ctx, size);
     }
     inside = true;
-    void *block = below->malloc(below->ctx, size);
+    void *block = PTM_LOAD(&below->malloc)(below->ctx, size);
     inside = false;
     return record_alloc(kind, block, size);
 }
@@ -171,6 +174,15 @@ is_wrapped(const hook *h)
     return reached;
 }
 
+/* Not written if it is the same: late callers may be reading. */
+static void
+put_below(const hook *h, const PyMemAllocatorEx *top)
+{
+    if (memcmp(h->below, top, sizeof(*top)) != 0) {
+        *h->below = *top;
+    }
+}
+
 static void
 install(const hook *h)
 {
@@ -178,7 +190,7 @@ install(const hook *h)
     PyMem_GetAllocator(h->domain, &top);
     if (top.malloc != h->ours.malloc && !is_wrapped(h)) {
         PyMemAllocatorEx ours = h->ours;
-        *h->below = top;
+        put_below(h, &top);
         ours.ctx = top.ctx;
         PyMem_SetAllocator(h->domain, &ours);
     }

@@ -80,10 +80,10 @@ ptm_quick_alloc_in(ptm_lane *lane, const PyThreadState *tstate, uint32_t *slot, 
 {
     ptm_site_id id = ptm_quick_site(lane, tstate, size);
     if (PTM_UNLIKELY(id == 0) || PTM_UNLIKELY(ptm_journal_is_full(lane))
-        || PTM_UNLIKELY(PTM_LOAD(slot) != 0)) {
+        || PTM_UNLIKELY(PTM_LOAD_ACQUIRE(slot) != 0)) {
         return false;
     }
-    PTM_STORE(slot, id);
+    PTM_STORE_RELEASE(slot, id);
     ptm_journal_write(lane, id);
     return true;
 }
@@ -112,7 +112,7 @@ ptm_quick_alloc(const void *block, size_t size)
 static PTM_ALWAYS_INLINE bool
 ptm_quick_free_in(ptm_lane *lane, uint32_t *slot)
 {
-    uint32_t entry = PTM_LOAD(slot);
+    uint32_t entry = PTM_LOAD_ACQUIRE(slot);
     if (PTM_UNLIKELY(entry & PTM_ENTRY_MARKS) || PTM_UNLIKELY(ptm_journal_is_full(lane))) {
         return false;
     }
@@ -146,7 +146,7 @@ ptm_quick_free(const void *block)
 static PTM_ALWAYS_INLINE bool
 ptm_quick_object_in(ptm_lane *lane, const PyThreadState *tstate, uint32_t *slot, size_t bytes)
 {
-    uint32_t entry = PTM_LOAD(slot);
+    uint32_t entry = PTM_LOAD_ACQUIRE(slot);
     if (PTM_UNLIKELY(entry == 0)) {
         return true; /* not traced */
     }
@@ -155,7 +155,7 @@ ptm_quick_object_in(ptm_lane *lane, const PyThreadState *tstate, uint32_t *slot,
         || PTM_UNLIKELY(ptm_journal_is_full(lane))) {
         return false;
     }
-    PTM_STORE(slot, id);
+    PTM_STORE_RELEASE(slot, id);
     ptm_journal_write(lane, entry | PTM_EVENT_LEFT);
     ptm_journal_add(lane, id);
     return true;
