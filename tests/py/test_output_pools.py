@@ -1,0 +1,269 @@
+# SPDX-License-Identifier: MIT
+"""PYTRACEMALLOC_OUTPUT: children of multiprocessing, pools, executors, a prefork server."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+
+import pytest
+
+METHODS = ["fork", "spawn", "forkserver"]
+
+#: `grow` keeps 1 MB by its line 4 each time it is called, and tells where.
+HEAD = """\
+import multiprocessing as mp, os, sys, time
+KEPT = []
+def grow(n=0):
+    KEPT.append(bytearray(1_000_000))
+    time.sleep(0.05)
+    return os.getpid()
+"""
+
+
+def run(children, outputs, program, **env):
+    """The ids that the program printed."""
+    children.write("prog.py", HEAD + program)
+    process = children.start([sys.executable, "prog.py"], env=outputs.env | env)
+    done = children.finish(process)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert process.pid in outputs.pids()
+    return list(map(int, done.stdout.split()))
+
+
+def check(outputs, calls):
+    """Each process holds as much as it was called for."""
+    for pid in set(calls):
+        least = 1_000_000 * calls.count(pid)
+        assert least <= outputs.held(pid, 4) < least + 10_000
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("end", ["pass", "sys.exit(0)", "raise SystemExit"])
+def test_process(children, outputs, method, end):
+    program = (
+        "def target():\n"
+        "    print(grow(), flush=True)\n"
+        f"    {end}\n"
+        "if __name__ == '__main__':\n"
+        f"    p = mp.get_context('{method}').Process(target=target)\n"
+        "    p.start(); p.join()\n"
+    )
+    calls = run(children, outputs, program)
+    assert len(calls) == 1
+    check(outputs, calls)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("end", ["pool.close(); pool.join()", "pool.terminate()", "0"])
+def test_pool(children, outputs, method, end):
+    """Workers leave by themselves, or are killed: by terminate(), `with`, or the end."""
+    program = (
+        "if __name__ == '__main__':\n"
+        f"    with mp.get_context('{method}').Pool(3) as pool:\n"
+        "        print(*pool.map(grow, range(9), chunksize=1), flush=True)\n"
+        f"        {end}\n"
+    )
+    calls = run(children, outputs, program)
+    assert len(calls) == 9
+    check(outputs, calls)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_workers_that_are_replaced(children, outputs, method):
+    program = (
+        "if __name__ == '__main__':\n"
+        f"    with mp.get_context('{method}').Pool(2, maxtasksperchild=1) as pool:\n"
+        "        print(*pool.map(grow, range(6), chunksize=1), flush=True)\n"
+        "        pool.close(); pool.join()\n"
+    )
+    calls = run(children, outputs, program)
+    assert len(set(calls)) == 6
+    check(outputs, calls)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_executor(children, outputs, method):
+    program = (
+        "from concurrent.futures import ProcessPoolExecutor\n"
+        "if __name__ == '__main__':\n"
+        f"    context = mp.get_context('{method}')\n"
+        "    with ProcessPoolExecutor(2, mp_context=context) as pool:\n"
+        "        print(*pool.map(grow, range(6)), flush=True)\n"
+    )
+    calls = run(children, outputs, program)
+    assert len(calls) == 6
+    check(outputs, calls)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_busy_child_that_is_terminated(children, outputs, method):
+    program = (
+        "def target(pipe):\n"
+        "    print(grow(), flush=True)\n"
+        "    pipe.send(1)\n"
+        "    while True: pass\n"
+        "if __name__ == '__main__':\n"
+        f"    context = mp.get_context('{method}')\n"
+        "    ours, theirs = context.Pipe()\n"
+        "    p = context.Process(target=target, args=(theirs,))\n"
+        "    p.start(); ours.recv()\n"
+        "    p.terminate(); p.join(); assert p.exitcode == -15\n"
+    )
+    check(outputs, run(children, outputs, program))
+
+
+def test_an_exception_in_the_child(children, outputs):
+    children.write(
+        "prog.py",
+        HEAD + "def target():\n    print(grow(), flush=True); 1 / 0\n"
+        "p = mp.get_context('fork').Process(target=target)\n"
+        "p.start(); p.join(); print(p.exitcode)\n",
+    )
+    done = children.python("prog.py", env=outputs.env)
+    pid, status = map(int, done.stdout.split())
+    assert status == 1
+    assert "ZeroDivisionError" in done.stderr and "pytracemalloc" not in done.stderr
+    check(outputs, [pid])
+
+
+def test_children_of_children(children, outputs):
+    """Forked by os.fork, then by multiprocessing, twice."""
+    program = (
+        "fork = mp.get_context('fork')\n"
+        "def target(depth):\n"
+        "    print(grow(), flush=True)\n"
+        "    if depth:\n"
+        "        p = fork.Process(target=target, args=(depth - 1,))\n"
+        "        p.start(); p.join()\n"
+        "if os.fork() == 0:\n"
+        "    target(2)\n"
+        "else:\n"
+        "    os.wait()\n"
+    )
+    pids = run(children, outputs, program)
+    assert len(set(pids)) == 3
+    held = [outputs.held(pid, 4) for pid in pids]  # each inherits what came before
+    assert [h // 1_000_000 for h in held] == [1, 2, 3]
+
+
+def test_finalizers_of_the_program_come_before_the_file(children, outputs):
+    program = (
+        "from multiprocessing import util\n"
+        "def target():\n"
+        "    print(os.getpid(), flush=True)\n"
+        "    for priority in (-100, 0, 100):\n"
+        "        util.Finalize(None, grow, exitpriority=priority)\n"
+        "p = mp.get_context('fork').Process(target=target)\n"
+        "p.start(); p.join()\n"
+    )
+    [pid] = run(children, outputs, program)
+    assert outputs.held(pid, 4) >= 3_000_000
+
+
+def test_multiprocessing_is_not_imported_for_us(children, outputs):
+    program = (
+        "for name in [m for m in sys.modules if m.startswith('multiprocessing')]:\n"
+        "    del sys.modules[name]\n"
+        "pid = os.fork()\n"
+        "if pid: os.waitpid(pid, 0)\n"
+        "import atexit\n"
+        "atexit.register(lambda: print(os.getpid(),\n"
+        "    int(any(m.startswith('multiprocessing') for m in sys.modules))))\n"
+    )
+    found = run(children, outputs, program)
+    assert set(found[0::2]) == outputs.pids() and set(found[1::2]) == {0}
+
+
+def test_what_we_leave_in_a_child_of_multiprocessing_is_small(children, outputs):
+    """Its finalizer is made while tracing is on; all else is ours and nowhere seen."""
+    program = (
+        "p = mp.get_context('fork').Process(target=lambda: print(grow()))\n"
+        "p.start(); p.join()\n"
+    )
+    [pid] = run(children, outputs, program)
+    ours = []
+    for trace in outputs.load(pid).traces:
+        files = [frame.filename for frame in trace.traceback]
+        if any("pytracemalloc" in file for file in files):
+            assert any("multiprocessing/util.py" in file for file in files)
+            ours.append(trace.size)
+    assert 0 < sum(ours) < 2000
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_without_a_file_for_each_only_the_parent_writes(children, method):
+    program = (
+        "if __name__ == '__main__':\n"
+        f"    with mp.get_context('{method}').Pool(2) as pool:\n"
+        "        pool.map(grow, range(4))\n"
+    )
+    children.write("prog.py", HEAD + program)
+    done = children.python("prog.py", env={"PYTRACEMALLOC_OUTPUT": "out.pb.gz"})
+    assert (done.returncode, done.stderr) == (0, "")
+    files = [path.name for path in children.folder.iterdir()]
+    assert sorted(set(files) - {"__pycache__"}) == ["out.pb.gz", "prog.py"]
+
+
+# -- a prefork server ------------------------------------------------------------------
+
+SERVER = """\
+import os, signal, socket
+CACHE = [bytearray(500_000)]
+def answer(client):
+    size = int(client.recv(100))
+    CACHE.append(bytearray(size))
+    client.sendall(b"%d" % os.getpid())
+    client.close()
+def work(listener):
+    while True:
+        answer(listener.accept()[0])
+def serve():
+    listener = socket.create_server(("127.0.0.1", 0))
+    workers = []
+    for _ in range(3):
+        pid = os.fork()
+        if pid == 0:
+            work(listener)
+        workers.append(pid)
+    print(listener.getsockname()[1], flush=True)
+    signal.sigwait([signal.SIGUSR1])
+    for pid in workers:
+        os.kill(pid, signal.SIGTERM)
+    for pid in workers:
+        print(pid, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+serve()
+"""
+
+
+def ask(port, size):
+    import socket
+
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as server:
+        server.sendall(b"%d" % size)
+        return int(server.recv(100))
+
+
+def test_a_prefork_server_is_seen_whole(children, outputs):
+    children.write("prog.py", SERVER)
+    process = children.start([sys.executable, "prog.py"], env=outputs.env)
+    port = int(process.stdout.readline())
+    calls = [ask(port, 1_000_000) for _ in range(12)]
+    process.send_signal(signal.SIGUSR1)
+    done = children.finish(process)
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = [line.split() for line in done.stdout.splitlines()]
+    workers = {int(pid) for pid, status in lines if status == str(-signal.SIGTERM)}
+    assert len(workers) == 3 and set(calls) <= workers
+    assert outputs.pids() == workers | {process.pid}
+
+    files = sorted(outputs.folder.iterdir())
+    done = children.call("report", "--json", "--top", "1000", *files)
+    assert done.returncode == 0, done.stderr
+    rows = [row for row in json.loads(done.stdout)["top"]
+            if row["file"].endswith("prog.py")]  # fmt: skip
+    bytes_of = {row["line"]: row["bytes"] for row in rows}
+    assert 12_000_000 <= bytes_of[5] < 12_020_000  # of all workers together
+    assert 2_000_000 <= bytes_of[2] < 2_020_000  # the parent's, once in each process
