@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What is written when a process ends: the report of `pytracemalloc run` in the process
-that was started, and a snapshot in every process that PYTRACEMALLOC_OUTPUT wants one of.
+"""What is written when a process ends: the report of `pytracemalloc run` by the process
+that was started, a snapshot by every process that PYTRACEMALLOC_OUTPUT asks for one.
 
 `begin` is called before the program starts and imports built-in modules only; what
 makes reports and files is imported after the last snapshot was taken, so that nothing
@@ -21,8 +21,11 @@ if TYPE_CHECKING:
 
 
 def begin(nframe: int, options: dict[str, str], output: str) -> None:
-    """Start tracing; report, or write, when the program ends. `options` are those of
-    `pytracemalloc run`, none without it; `output` what PYTRACEMALLOC_OUTPUT asks for."""
+    """Start tracing; report, or write, when the program ends.
+
+    `options` are those of `pytracemalloc run`, none without it; `output` is the path
+    that PYTRACEMALLOC_OUTPUT asks for, "" if there is none.
+    """
     global session
     session = Session(options, output)
     atexit.register(session.end)  # the first one registered runs last
@@ -204,7 +207,8 @@ class Figures:
         try:
             self.at_end.dump(path)
         except (OSError, ValueError, MemoryError) as error:
-            return getattr(error, "strerror", None) or str(error) or type(error).__name__
+            reason = getattr(error, "strerror", None) or str(error)
+            return reason or type(error).__name__
         return None
 
 

@@ -143,7 +143,7 @@ def without_report() -> Callable[[str], str]:
 
 
 class Outputs:
-    """The files that processes leave by PYTRACEMALLOC_OUTPUT, in a folder of their own."""
+    """The files that processes leave by PYTRACEMALLOC_OUTPUT, in their own folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

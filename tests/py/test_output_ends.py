@@ -100,6 +100,14 @@ def test_exec_begins_anew_under_the_same_number(children, outputs):
     assert outputs.held(process.pid, 4) == 0
 
 
+def test_a_forked_child_that_forgets_what_it_inherited(children, outputs):
+    end = "import pytracemalloc; pytracemalloc.clear_traces(); x = bytearray(500_000)"
+    done = run(children, outputs, FORK.format(end=end))
+    pid = int(done.stdout.split()[0])
+    assert outputs.held(pid, 2) == outputs.held(pid, 6) == 0
+    assert 500_000 <= outputs.held(pid, 7) < 501_000
+
+
 def test_processes_of_processes(children, outputs):
     program = (
         "import subprocess\n"

@@ -22,7 +22,8 @@ def show(children, *options, env):
 
 
 def test_one_process(children, outputs):
-    children.write("prog.py", "import os\nkept = bytearray(3_000_000)\nprint(os.getpid())")
+    program = "import os\nkept = bytearray(3_000_000)\nprint(os.getpid())"
+    children.write("prog.py", program)
     done = children.python("prog.py", env=outputs.env | {"PYTRACEMALLOC": "7"})
     assert (done.returncode, done.stderr) == (0, "")
     pid = int(done.stdout)
@@ -118,7 +119,7 @@ def test_a_folder_that_is_write_protected(children):
         pytest.skip("this user may write everywhere")
     done = children.python("-c", "", env={"PYTRACEMALLOC_OUTPUT": "x.pb.gz"})
     assert done.returncode == 1
-    assert done.stderr.endswith(": cannot be written: Permission denied: name another\n")
+    assert ": cannot be written: Permission denied: name another\n" in done.stderr
 
 
 def test_the_other_variables_are_refused_as_ever(children, outputs):
@@ -169,10 +170,10 @@ else:
 """
 
 
-@pytest.mark.parametrize("frames", [None, "5"])
+@pytest.mark.parametrize("frames", ["", "5"])
 def test_only_the_process_that_was_started_writes(children, outputs, frames):
     children.write("prog.py", TREE)
-    env = {"PYTRACEMALLOC_OUTPUT": "out"} | ({"PYTRACEMALLOC": frames} if frames else {})
+    env = {"PYTRACEMALLOC_OUTPUT": "out", "PYTRACEMALLOC": frames}
     done = children.python("prog.py", env=env)
     assert done.stdout == f"child {bool(frames)}\nnot yet\n"
     assert (done.returncode, done.stderr) == (0, "")
@@ -205,7 +206,8 @@ def test_a_child_starts_even_where_its_file_cannot_be_written_any_more(children)
     (children.folder / "sub").mkdir()
     code = (
         "import os, subprocess, sys; os.rmdir('sub')\n"
-        "done = subprocess.run([sys.executable, '-c', 'print(1); raise SystemExit(3)'])\n"
+        "words = [sys.executable, '-c', 'print(1); raise SystemExit(3)']\n"
+        "done = subprocess.run(words)\n"
         "print(done.returncode)\n"
     )
     env = {"PYTRACEMALLOC_OUTPUT": "sub/{pid}.pb.gz"}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""PYTRACEMALLOC_OUTPUT: children of multiprocessing, pools, executors, a prefork server."""
+"""PYTRACEMALLOC_OUTPUT: multiprocessing, pools, executors, a prefork server."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_process(children, outputs, method, end):
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("end", ["pool.close(); pool.join()", "pool.terminate()", "0"])
 def test_pool(children, outputs, method, end):
-    """Workers leave by themselves, or are killed: by terminate(), `with`, or the end."""
+    """Workers leave by themselves, or are killed: by terminate(), or by `with`."""
     program = (
         "if __name__ == '__main__':\n"
         f"    with mp.get_context('{method}').Pool(3) as pool:\n"
@@ -146,6 +146,22 @@ def test_children_of_children(children, outputs):
     assert len(set(pids)) == 3
     held = [outputs.held(pid, 4) for pid in pids]  # each inherits what came before
     assert [h // 1_000_000 for h in held] == [1, 2, 3]
+
+
+def test_threads_that_still_run_in_a_child(children, outputs):
+    """Before 3.13 the finalizers run first, and the threads are joined then."""
+    program = (
+        "import threading\n"
+        "def late():\n"
+        "    time.sleep(0.5); grow()\n"
+        "def target():\n"
+        "    print(os.getpid(), flush=True)\n"
+        "    threading.Thread(target=late).start()\n"
+        "p = mp.get_context('fork').Process(target=target)\n"
+        "p.start(); p.join()\n"
+    )
+    [pid] = run(children, outputs, program)
+    assert (outputs.held(pid, 4) >= 1_000_000) == (sys.version_info >= (3, 13))
 
 
 def test_finalizers_of_the_program_come_before_the_file(children, outputs):
