@@ -21,21 +21,20 @@ FIELD = "{pid}"
 
 
 def of_this_process(environ: "MutableMapping[str, str]") -> str:
-    """The absolute path to write to, still with its {pid}; "" if there is none.
+    """The absolute path to write to, still with its {pid}; "" if others write there.
 
     Raises ValueError, which says what is wrong with the path.
     """
-    path = environ.get(VARIABLE) or ""
+    path = environ[VARIABLE]
     first, _, known = environ.get(FIRST, "").partition(" ")
-    if path and known == path:
+    if path == known:
         return path if FIELD in path or first == str(os.getpid()) else ""
-    if path:
-        path = absolute(path)
-        wrong = problem(with_pid(path))
-        if wrong:
-            raise ValueError(wrong)
-        environ[VARIABLE] = path  # children may start in another folder
-        environ[FIRST] = f"{os.getpid()} {path}"
+    path = absolute(path)
+    wrong = problem(with_pid(path))
+    if wrong:
+        raise ValueError(wrong)
+    environ[VARIABLE] = path  # children may start in another folder
+    environ[FIRST] = f"{os.getpid()} {path}"
     return path
 
 

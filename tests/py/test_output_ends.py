@@ -161,16 +161,17 @@ def test_sigterm_ignored_from_the_start(children, outputs):
     assert (done.returncode, done.stdout) == (0, "on\n")
 
 
-def test_sigterm_waits_until_the_file_is_whole(children, outputs):
+@pytest.mark.parametrize("moment", ["look_around", "write"])
+def test_sigterm_waits_until_the_file_is_whole(children, outputs, moment):
     """A pool tells its workers to end, and kills them by SIGTERM while they do."""
     program = (
-        "from pytracemalloc import _session\n"
-        "write = _session.Figures.write\n"
+        "from pytracemalloc._session import Figures\n"
+        f"done = Figures.{moment}\n"
         "def slow(*args):\n"
         "    os.kill(os.getpid(), signal.SIGTERM)\n"
         "    os.kill(os.getpid(), signal.SIGTERM)\n"
-        "    return write(*args)\n"
-        "_session.Figures.write = slow\n"
+        "    return done(*args)\n"
+        f"Figures.{moment} = slow\n"
     )
     process = start(children, outputs, program)
     assert children.finish(process).returncode == -signal.SIGTERM
