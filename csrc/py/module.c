@@ -10,6 +10,7 @@
 
 #include <string.h>
 
+#include "os/ptm_insist.h"
 #include "trace/ptm_tracer.h"
 
 static struct PyModuleDef main_def, stdlib_def;
@@ -377,7 +378,28 @@ core_fail_after(PyObject *module, PyObject *value)
     Py_RETURN_NONE;
 }
 
+static PyObject *
+core_insist(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    ptm_insist();
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+core_heard(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    ptm_insist_heard();
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef main_methods[] = {
+    {"_insist_on_sigterm", core_insist, METH_NOARGS,
+     PyDoc_STR("_insist_on_sigterm($module, /)\n--\n\n"
+               "A SIGTERM for the handler in force is sent again until it was heard.")},
+    {"_heard_sigterm", core_heard, METH_NOARGS,
+     PyDoc_STR("_heard_sigterm($module, /)\n--\n\nIt need not be sent again.")},
     {"_fail_after", core_fail_after, METH_O,
      PyDoc_STR("_fail_after($module, n, /)\n--\n\n"
                "For tests: the tracer gets n more pieces of memory and none after; -1: all.")},

@@ -13,7 +13,7 @@ import os
 import sys
 
 import pytracemalloc
-from pytracemalloc import _output
+from pytracemalloc import _core, _output
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def begin(nframe: int, options: dict[str, str], output: str) -> None:
     os.register_at_fork(after_in_child=session.enter_child)
     if _signal.getsignal(_signal.SIGTERM) == _signal.SIG_DFL:
         _signal.signal(_signal.SIGTERM, session.terminate)
+        _core._insist_on_sigterm()
     pytracemalloc.start(nframe)
     if options:
         session.witness = object()
@@ -124,6 +125,7 @@ class Session:
 
     def terminate(self, signum: int, frame: object) -> None:
         """SIGTERM with the default action: report, then the default action."""
+        _core._heard_sigterm()
         self.terminated = True
         if self.holding:
             return
@@ -136,8 +138,10 @@ class Session:
         self.ended = _output.FIELD not in self.output
         if self.ended:
             self.leave_child()
-        else:
-            self.join_multiprocessing()
+            return
+        if _signal.getsignal(_signal.SIGTERM) == self.terminate:
+            _core._insist_on_sigterm()
+        self.join_multiprocessing()
 
     def join_multiprocessing(self) -> None:
         """Its children leave by os._exit and drop the finalizers they inherit, so one

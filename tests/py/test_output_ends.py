@@ -179,6 +179,26 @@ def test_sigterm_waits_until_the_file_is_whole(children, outputs, moment):
     assert outputs.held(process.pid, 2) >= 3_000_000
 
 
+FORKED = "pid = os.fork()\nif pid: sys.exit(-os.waitpid(pid, 0)[1] % 256)\n"
+
+
+@pytest.mark.parametrize("first", ["", FORKED], ids=["itself", "forked"])
+def test_sigterm_that_wakes_nobody(children, outputs, first):
+    """Another thread gets it, and the main thread goes on waiting in a system call."""
+    program = first + (
+        "def work():\n"
+        "    time.sleep(0.3)\n"
+        "    signal.pthread_kill(threading.get_ident(), signal.SIGTERM)\n"
+        "    time.sleep(300)\n"
+        "threading.Thread(target=work, daemon=True).start()\n"
+        "os.read(os.pipe()[0], 1)\n"
+    )
+    process = start(children, outputs, program)
+    done = children.finish(process)
+    assert done.returncode == (-signal.SIGTERM % 256 if first else -signal.SIGTERM)
+    assert process.pid in outputs.pids() and len(outputs.pids()) == 1 + bool(first)
+
+
 def test_fork_by_a_thread(children, outputs):
     program = (
         "def fork():\n"

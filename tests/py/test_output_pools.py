@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 
@@ -112,6 +113,28 @@ def test_a_busy_child_that_is_terminated(children, outputs, method):
         "    p.terminate(); p.join(); assert p.exitcode == -15\n"
     )
     check(outputs, run(children, outputs, program))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_ctrl_c_in_a_terminal_reaches_all(children, outputs, method):
+    program = (
+        "def forever(n):\n"
+        "    print(grow(), flush=True)\n"
+        "    while True: time.sleep(1)\n"
+        "if __name__ == '__main__':\n"
+        f"    with mp.get_context('{method}').Pool(2) as pool:\n"
+        "        pool.map(forever, range(2), chunksize=1)\n"
+    )
+    children.write("prog.py", HEAD + program)
+    words = [sys.executable, "prog.py"]
+    process = children.start(words, env=outputs.env, start_new_session=True)
+    calls = [int(process.stdout.readline()) for _ in range(2)]
+    os.killpg(process.pid, signal.SIGINT)
+    done = children.finish(process)
+    assert done.returncode == -signal.SIGINT
+    assert "pytracemalloc" not in done.stderr
+    assert outputs.pids() >= {process.pid, *calls}
+    check(outputs, calls)
 
 
 def test_an_exception_in_the_child(children, outputs):
