@@ -8,6 +8,9 @@
  * for it. The default action knows no such moment. A timer of the kernel makes up for it: the next
  * SIGTERM interrupts the call, and then the note is found.
  *
+ * A child that was just forked forgets what its handler noted before CPython has put it in order: so
+ * SIGTERM is held back around fork().
+ *
  * Owns      one timer of this process; the C handler of SIGTERM, which calls the one before it
  * Threads   the functions: with the GIL held; the handler: any thread, at any time
  * Failure   no timer, or a handler that is none of CPython's: as it was without us
@@ -20,5 +23,9 @@
  * inherits the handler but no timer. */
 void ptm_insist(void);
 void ptm_insist_heard(void);
+
+/* Around fork(), in the forking thread; in the child once CPython's own state is in order. */
+void ptm_insist_hold(void);
+void ptm_insist_let(void);
 
 #endif

@@ -3,6 +3,7 @@
 #include "os/ptm_insist.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -15,6 +16,8 @@ static struct {
     int timer; /* the kernel's own number: glibc before 2.34 has timers in a library apart */
     pid_t pid; /* whose timer it is: a forked child may have another of that number */
 } insist;
+
+static _Thread_local sigset_t mask_before_fork;
 
 /* Async-signal-safe. */
 static void
@@ -66,4 +69,19 @@ void
 ptm_insist_heard(void)
 {
     set_timer(0);
+}
+
+void
+ptm_insist_hold(void)
+{
+    sigset_t sigterm;
+    (void)sigemptyset(&sigterm);
+    (void)sigaddset(&sigterm, SIGTERM);
+    (void)pthread_sigmask(SIG_BLOCK, &sigterm, &mask_before_fork);
+}
+
+void
+ptm_insist_let(void)
+{
+    (void)pthread_sigmask(SIG_SETMASK, &mask_before_fork, NULL);
 }

@@ -29,7 +29,11 @@ def begin(nframe: int, options: dict[str, str], output: str) -> None:
     global session
     session = Session(options, output)
     atexit.register(session.end)  # the first one registered runs last
-    os.register_at_fork(after_in_child=session.enter_child)
+    os.register_at_fork(
+        before=_core._hold_sigterm,
+        after_in_parent=_core._let_sigterm,
+        after_in_child=session.enter_child,
+    )
     if _signal.getsignal(_signal.SIGTERM) == _signal.SIG_DFL:
         _signal.signal(_signal.SIGTERM, session.terminate)
         _core._insist_on_sigterm()
@@ -138,7 +142,11 @@ class Session:
         self.ended = _output.FIELD not in self.output
         if self.ended:
             self.leave_child()
-            return
+        else:
+            self.stay_in_child()
+        _core._let_sigterm()
+
+    def stay_in_child(self) -> None:
         if _signal.getsignal(_signal.SIGTERM) == self.terminate:
             _core._insist_on_sigterm()
         self.join_multiprocessing()

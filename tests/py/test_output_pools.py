@@ -114,6 +114,19 @@ def test_a_busy_child_that_is_terminated(children, outputs, method):
     check(outputs, run(children, outputs, program))
 
 
+def test_a_child_that_is_terminated_when_it_has_hardly_begun(children, outputs):
+    """CPython forgets what a handler noted before the child was put in order."""
+    program = (
+        "if __name__ == '__main__':\n"
+        "    for _ in range(40):\n"
+        "        fork = mp.get_context('fork')\n"
+        "        p = fork.Process(target=time.sleep, args=(300,))\n"
+        "        p.start(); p.terminate(); p.join()\n"
+        "        assert p.exitcode == -15\n"
+    )
+    assert run(children, outputs, program) == []
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_ctrl_c_in_a_terminal_reaches_all(children, outputs, method):
     program = (
