@@ -8,8 +8,8 @@
  * for it. The default action knows no such moment. A timer of the kernel makes up for it: the next
  * SIGTERM interrupts the call, and then the note is found.
  *
- * A child that was just forked forgets what its handler noted before CPython has put it in order: so
- * SIGTERM is held back around fork().
+ * A child that was just forked forgets what its handler noted before CPython has put it in order:
+ * so SIGTERM is held back around fork().
  *
  * Owns      one timer of this process; the C handler of SIGTERM, which calls the one before it
  * Threads   the functions: with the GIL held; the handler: any thread, at any time
