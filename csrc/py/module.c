@@ -10,6 +10,7 @@
 
 #include <string.h>
 
+#include "os/ptm_insist.h"
 #include "trace/ptm_tracer.h"
 #include "trace/ptm_track.h"
 
@@ -389,7 +390,48 @@ core_fail_after(PyObject *module, PyObject *value)
     Py_RETURN_NONE;
 }
 
+static PyObject *
+core_insist(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    ptm_insist();
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+core_heard(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    ptm_insist_heard();
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+core_hold(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    ptm_insist_hold();
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+core_let(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    ptm_insist_let();
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef main_methods[] = {
+    {"_insist_on_sigterm", core_insist, METH_NOARGS,
+     PyDoc_STR("_insist_on_sigterm($module, /)\n--\n\n"
+               "A SIGTERM for the handler in force is sent again until it was heard.")},
+    {"_heard_sigterm", core_heard, METH_NOARGS,
+     PyDoc_STR("_heard_sigterm($module, /)\n--\n\nIt need not be sent again.")},
+    {"_hold_sigterm", core_hold, METH_NOARGS,
+     PyDoc_STR("_hold_sigterm($module, /)\n--\n\nBefore a fork: it waits.")},
+    {"_let_sigterm", core_let, METH_NOARGS,
+     PyDoc_STR("_let_sigterm($module, /)\n--\n\nAfter it, in both: it may come.")},
     {"_fail_after", core_fail_after, METH_O,
      PyDoc_STR("_fail_after($module, n, /)\n--\n\n"
                "For tests: the tracer gets n more pieces of memory and none after; -1: all.")},

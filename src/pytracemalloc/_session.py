@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""One program run under `pytracemalloc run`: from inside its interpreter.
+"""What is written when a process ends: the report of `pytracemalloc run` by the process
+that was started, a snapshot by every process that PYTRACEMALLOC_OUTPUT asks for one.
 
 `begin` is called before the program starts and imports built-in modules only; what
-makes the report is imported after the last snapshot was taken, so that nothing of
-ours is measured.
+makes reports and files is imported after the last snapshot was taken, so that nothing
+of ours is measured.
 """
 
 import _signal  # type: ignore[import-not-found]  # signal itself imports enum
@@ -12,64 +13,155 @@ import os
 import sys
 
 import pytracemalloc
+from pytracemalloc import _core, _output
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 
-def begin(nframe: int, options: dict[str, str]) -> None:
-    """Start tracing; report when the program ends."""
-    session = Session(options)
+def begin(nframe: int, options: dict[str, str], output: str) -> None:
+    """Start tracing; report, or write, when the program ends.
+
+    `options` are those of `pytracemalloc run`, none without it; `output` is the path
+    that PYTRACEMALLOC_OUTPUT asks for, "" if there is none.
+    """
+    global session
+    session = Session(options, output)
     atexit.register(session.end)  # the first one registered runs last
-    os.register_at_fork(after_in_child=session.leave_child)
+    os.register_at_fork(
+        before=_core._hold_sigterm,
+        after_in_parent=_core._let_sigterm,
+        after_in_child=session.enter_child,
+    )
     if _signal.getsignal(_signal.SIGTERM) == _signal.SIG_DFL:
         _signal.signal(_signal.SIGTERM, session.terminate)
+        _core._insist_on_sigterm()
     pytracemalloc.start(nframe)
-    session.witness = object()
+    if options:
+        session.witness = object()
+
+
+def forget_variable() -> None:
+    """This process is not to write what PYTRACEMALLOC_OUTPUT asks for."""
+    if session is not None:
+        session.output = ""
 
 
 class Session:
     """What must be remembered from before the program until after it."""
 
-    def __init__(self, options: dict[str, str]) -> None:
+    def __init__(self, options: dict[str, str], output: str) -> None:
         self.options = options
+        self.output = output
         self.pid = os.getpid()
         self.cwd = current_folder()
         self.path = list(sys.path)
         self.encoding = getattr(sys.stderr, "encoding", None) or "ascii"
         # None: closed, and what has its number now is another file.
         self.stderr = None if sys.stderr is None else identity(2)
-        self.witness: object = (
-            None  # traced first of all, as long as nothing is cleared
-        )
+        self.figures = Figures()
+        # Traced first of all, as long as nothing is cleared.
+        self.witness: object = None
         self.ended = False
+        self.holding = False  # SIGTERM waits until the file is whole
+        self.terminated = False
+
+    def reports(self) -> bool:
+        return bool(self.options) and os.getpid() == self.pid
+
+    def file(self) -> str:
+        """Where this process is to write its snapshot; "" for nowhere. A forked child
+        writes only if there is a file for each."""
+        if os.getpid() == self.pid:
+            return self.options.get("output") or _output.with_pid(self.output)
+        return _output.with_pid(self.output) if _output.FIELD in self.output else ""
 
     def end(self) -> None:
-        """Report, once, in the process that was started; never raises."""
-        if self.ended or os.getpid() != self.pid:
+        """Report, or write, once; never raises."""
+        if self.ended:
             return
-        figures = Figures(self.witness)  # first of all: nothing of ours is counted
-        self.ended = True
-        interrupted = dies_of_interrupt()
-        with Undisturbed(self.path):
-            try:
-                flush_streams()
-                from pytracemalloc.cli import _finish
+        self.ended = self.holding = True
+        self.figures.take(self.witness)  # first of all: nothing of ours is counted
+        self.holding = bool(self.file())
+        if self.holding or self.reports():
+            self.conclude()
 
-                _finish.finish(self, figures)
-            except KeyboardInterrupt:
-                self.say("pytracemalloc: interrupted while reporting\n")
-            except Exception as error:
-                what = ascii(f"{type(error).__name__}: {error}")[1:-1]
-                self.say(f"pytracemalloc: no report: {what}\n")
+    def conclude(self) -> None:
+        interrupted = dies_of_interrupt()
+        if self.terminated:
+            forget_unfinished_imports()
+        with Undisturbed(self.path):
+            self.finish()
+        self.holding = False
+        if self.terminated:
+            die_of(_signal.SIGTERM)
         if interrupted:
             renew_interrupt()
 
+    def finish(self) -> None:
+        what = "report" if self.reports() else "snapshot"
+        try:
+            if self.reports():
+                flush_streams()  # not a forked child's: they hold its parent's text
+                from pytracemalloc.cli import _finish
+
+                _finish.finish(self)
+            else:
+                self.say_unwritten(self.write())
+        except (KeyboardInterrupt, SystemExit):
+            self.say(f"pytracemalloc: no {what}: interrupted\n")
+        except Exception as error:
+            reason = ascii(f"{type(error).__name__}: {error}")[1:-1]
+            self.say(f"pytracemalloc: no {what}: {reason}\n")
+
+    def write(self) -> str | None:
+        """Replaces the file at once; the reason if it could not be done."""
+        problem = self.figures.write(self.file())
+        self.holding = False
+        return problem
+
+    def say_unwritten(self, problem: str | None) -> None:
+        if problem:
+            path = self.file()
+            shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in path)
+            self.say(f"pytracemalloc: {shown}: not written: {problem}\n")
+
     def terminate(self, signum: int, frame: object) -> None:
         """SIGTERM with the default action: report, then the default action."""
-        if os.getpid() == self.pid:
-            forget_unfinished_imports()
-            self.end()
-        _signal.signal(signum, _signal.SIG_DFL)
-        os.kill(os.getpid(), signum)
-        os._exit(128 + signum)  # the first process of a container survives the kill
+        _core._heard_sigterm()
+        self.terminated = True
+        if self.holding:
+            return
+        self.end()
+        die_of(signum)
+
+    def enter_child(self) -> None:
+        """A forked child begins: it has an end of its own, or nothing to do with us."""
+        self.holding = self.terminated = False
+        self.ended = _output.FIELD not in self.output
+        if self.ended:
+            self.leave_child()
+        else:
+            self.stay_in_child()
+        _core._let_sigterm()
+
+    def stay_in_child(self) -> None:
+        if _signal.getsignal(_signal.SIGTERM) == self.terminate:
+            _core._insist_on_sigterm()
+        self.join_multiprocessing()
+
+    def join_multiprocessing(self) -> None:
+        """Its children leave by os._exit and drop the finalizers they inherit, so one
+        is made when they begin. Whoever does not use it has not imported it."""
+        util = sys.modules.get("multiprocessing.util")
+        register = getattr(util, "register_after_fork", None)
+        if register is not None:
+            register(self, Session.enter_multiprocessing)
+
+    def enter_multiprocessing(self) -> None:
+        util = sys.modules["multiprocessing.util"]
+        util.Finalize(None, self.end, exitpriority=-sys.maxsize)  # the last of all
 
     def leave_child(self) -> None:
         """A forked child neither reports nor handles anything for us."""
@@ -89,25 +181,47 @@ class Session:
         return write_all(2, text.encode(self.encoding, "backslashreplace"))
 
 
-class Figures:
-    """What the tracer knows at the end, taken before anything else is imported."""
+session: Session | None = None
 
-    def __init__(self, witness: object) -> None:
-        self.tracing = pytracemalloc.is_tracing()
+
+class Figures:
+    """What the tracer knows at the end, taken before anything else is imported, into
+    an object that was there before anything was traced."""
+
+    at_end: pytracemalloc.Snapshot
+    at_peak: pytracemalloc.Snapshot
+
+    def __init__(self) -> None:
+        self.tracing = self.cleared = False
         self.problem = ""
+        self.tracer_bytes = self.nframe = self.lost_blocks = self.lost_bytes = 0
+
+    def take(self, witness: object) -> None:
+        self.tracing = pytracemalloc.is_tracing()
         if self.tracing:
             try:
-                self.take(witness)
+                self.at_end = pytracemalloc.take_snapshot()
+                self.look_around(witness)
             except (MemoryError, RuntimeError) as error:
                 self.problem = str(error) or "no memory left for a snapshot"
 
-    def take(self, witness: object) -> None:
-        self.at_end = pytracemalloc.take_snapshot()
+    def look_around(self, witness: object) -> None:
         self.at_peak = self.at_end.view("peak")
         self.tracer_bytes = pytracemalloc.get_tracemalloc_memory()
         self.nframe = self.at_end.traceback_limit
         self.lost_blocks, self.lost_bytes = self.at_end.lost
         self.cleared = pytracemalloc.get_object_traceback(witness) is None
+
+    def write(self, path: str) -> str | None:
+        """Replaces the file at once; the reason if it could not be done."""
+        if self.problem or not self.tracing:
+            return self.problem or "tracing had been stopped"
+        try:
+            self.at_end.dump(path)
+        except (OSError, ValueError, MemoryError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            return reason or type(error).__name__
+        return None
 
 
 class Undisturbed:
@@ -135,6 +249,12 @@ class Undisturbed:
             sys.setrecursionlimit(self.limit)
         except RecursionError:
             pass  # a signal came that deep; the process is about to end
+
+
+def die_of(signum: int) -> "NoReturn":
+    _signal.signal(signum, _signal.SIG_DFL)
+    os.kill(os.getpid(), signum)
+    os._exit(128 + signum)  # the first process of a container survives the kill
 
 
 def forget_unfinished_imports() -> None:

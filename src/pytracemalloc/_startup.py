@@ -11,10 +11,13 @@ import sys
 
 TYPE_CHECKING = False  # typing itself would cost the program ten milliseconds
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, MutableMapping
     from typing import NoReturn
 
 NFRAME_MAX = 65535
+
+#: What a snapshot in a file is to hold unless told otherwise.
+NFRAME_WITH_CALLERS = 25
 
 #: `pytracemalloc run` starts the program's interpreter with -X options of this name:
 #: children do not inherit them, and -E and -I do not hide them.
@@ -31,12 +34,14 @@ def begin() -> None:
         os._exit(PROBE_STATUS)
     environ = {} if sys.flags.ignore_environment else os.environ
     nframe = int(options["run"]) if options else frames_asked(environ)
-    if install_asked(environ):
+    install = install_asked(environ)
+    output = output_asked(environ)
+    if install:
         nframe = take_over_core(nframe)
-    if options:
+    if options or output:
         from pytracemalloc import _session
 
-        _session.begin(nframe, options)
+        _session.begin(nframe or NFRAME_WITH_CALLERS, options, output)
     elif nframe:
         import pytracemalloc
 
@@ -54,11 +59,11 @@ def take_run_options() -> dict[str, str]:
 def frames_asked(environ: "Mapping[str, str]") -> int:
     """The number of frames PYTRACEMALLOC asks for; 0 is off."""
     value = environ.get("PYTRACEMALLOC") or "0"
-    if not (value.isascii() and value.isdigit()):
-        refuse("PYTRACEMALLOC", value)
     digits = value.lstrip("0") or "0"
-    if len(digits) > len(str(NFRAME_MAX)) or int(digits) > NFRAME_MAX:
-        refuse("PYTRACEMALLOC", value)
+    fits = value.isascii() and value.isdigit() and len(digits) <= len(str(NFRAME_MAX))
+    if not fits or int(digits) > NFRAME_MAX:
+        wanted = f"must be a number of frames from 1 to {NFRAME_MAX}, or 0 for off"
+        refuse("PYTRACEMALLOC", value, wanted)
     return int(digits)
 
 
@@ -66,8 +71,27 @@ def install_asked(environ: "Mapping[str, str]") -> bool:
     """Whether PYTRACEMALLOC_INSTALL asks for the alias of `tracemalloc`."""
     value = environ.get("PYTRACEMALLOC_INSTALL") or "0"
     if value not in ("0", "1"):
-        refuse("PYTRACEMALLOC_INSTALL", value)
+        refuse("PYTRACEMALLOC_INSTALL", value, "must be 1, or 0 for off")
     return value == "1"
+
+
+def wants_output(environ: "Mapping[str, str]") -> bool:
+    """Whether PYTRACEMALLOC_OUTPUT is set, and PYTRACEMALLOC does not say off."""
+    nframe = environ.get("PYTRACEMALLOC") or "1"
+    return bool(environ.get("PYTRACEMALLOC_OUTPUT")) and nframe.strip("0") != ""
+
+
+def output_asked(environ: "MutableMapping[str, str]") -> str:
+    """The path, with its {pid}, of the snapshots to write; "" if there are none."""
+    if not wants_output(environ):
+        return ""
+    from pytracemalloc import _output
+
+    value = environ[_output.VARIABLE]
+    try:
+        return _output.of_this_process(environ)
+    except ValueError as error:
+        refuse(_output.VARIABLE, value, str(error))
 
 
 def take_over_core(nframe: int) -> int:
@@ -84,15 +108,12 @@ def take_over_core(nframe: int) -> int:
     return nframe
 
 
-def refuse(name: str, value: str) -> "NoReturn":
+def refuse(name: str, value: str, reason: str) -> "NoReturn":
     """Say what is wrong in one line and end with status 1 before the program starts."""
-    if name == "PYTRACEMALLOC":
-        wanted = f"a number of frames from 1 to {NFRAME_MAX}, or 0 for off"
-    else:
-        wanted = "1, or 0 for off"
-    shown = ascii(value if len(value) <= 40 else value[:40] + "...")
+    shown = ascii(value if len(value) <= 80 else value[:80] + "...")
+    line = f"pytracemalloc: {name}={shown}: {ascii(reason)[1:-1]}\n"
     try:
-        os.write(2, f"pytracemalloc: {name}={shown}: must be {wanted}\n".encode())
+        os.write(2, line.encode())
     except OSError:
         pass
     os._exit(1)

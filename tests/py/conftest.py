@@ -142,6 +142,37 @@ def without_report() -> Callable[[str], str]:
     return lambda text: re.split(r"\n?── pytracemalloc ─", text)[0]
 
 
+class Outputs:
+    """The files that processes leave by PYTRACEMALLOC_OUTPUT, in their own folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.env = {"PYTRACEMALLOC_OUTPUT": f"{folder}/{{pid}}.pb.gz"}
+
+    def pids(self) -> set[int]:
+        names = os.listdir(self.folder)
+        assert all(name.endswith(".pb.gz") for name in names), names
+        return {int(name.removesuffix(".pb.gz")) for name in names}
+
+    def load(self, pid: Any) -> Any:
+        import pytracemalloc
+
+        return pytracemalloc.Snapshot.load(self.folder / f"{pid}.pb.gz")
+
+    def held(self, pid: Any, line: int) -> int:
+        """Bytes alive at the end of a process that a line of prog.py allocated."""
+        stats = self.load(pid).statistics("lineno")
+        found = [s for s in stats if s.traceback[0].filename.endswith("prog.py")]
+        return sum(s.size for s in found if s.traceback[0].lineno == line)
+
+
+@pytest.fixture
+def outputs(tmp_path: Path) -> Outputs:
+    folder = tmp_path / "snapshots"
+    folder.mkdir()
+    return Outputs(folder)
+
+
 # -- snapshots made up: bytes of a profile, see docs/design/file-format.md ------------
 
 

@@ -50,12 +50,21 @@ class CommandError(Exception):
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
-    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments is None:
+        arguments = sys.argv[1:]
+        write_no_snapshot()
     try:
         return dispatch(arguments)
     except CommandError as error:
         complain(str(error))
         return error.status
+
+
+def write_no_snapshot() -> None:
+    """PYTRACEMALLOC_OUTPUT is about programs, not about the command that reads it."""
+    session = sys.modules.get("pytracemalloc._session")
+    if session is not None:
+        session.forget_variable()
 
 
 def dispatch(arguments: list[str]) -> int:

@@ -9,6 +9,7 @@ import stat
 import sys
 
 import pytracemalloc
+from pytracemalloc import _output
 from pytracemalloc._startup import PROBE_STATUS, RUN_PREFIX
 from pytracemalloc.cli import CommandError
 
@@ -103,23 +104,10 @@ def output_path(path: str, option: str) -> str:
     """The absolute path of a file that can be replaced."""
     if not path or "\0" in path:
         raise CommandError(f"run: {option} needs the name of a file")
-    real = os.path.realpath(path)
-    if os.path.isdir(path):
-        raise CommandError(f"run: {option} {path}: is a folder: name a file in it")
-    if path.endswith("/"):
-        raise CommandError(f"run: {option} {path}: no such folder")
-    if os.path.exists(path) and not os.path.isfile(path):
-        raise CommandError(f"run: {option} {path}: not a regular file: name another")
-    folder = os.path.dirname(real)
-    if not os.path.isdir(folder):
-        raise CommandError(
-            f"run: {option} {path}: no folder {os.path.dirname(path) or folder}: "
-            "make it first"
-        )
-    if os.path.exists(real) and not os.access(real, os.W_OK):
-        raise CommandError(f"run: {option} {path}: is write-protected: name another")
-    try_writing(folder, option, path)
-    return real
+    problem = _output.problem(path)
+    if problem:
+        raise CommandError(f"run: {option} {path}: {problem}")
+    return os.path.realpath(path)
 
 
 def report_path(path: str) -> str:
@@ -135,18 +123,6 @@ def report_path(path: str) -> str:
             raise CommandError(f"run: --report {path}: cannot be written: name another")
         return absolute
     return output_path(path, "--report")
-
-
-def try_writing(folder: str, option: str, path: str) -> None:
-    """A file made in the folder and removed at once."""
-    draft = os.path.join(folder, f".pytracemalloc-{os.getpid()}.tmp")
-    try:
-        os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-        os.unlink(draft)
-    except OSError as error:
-        raise CommandError(
-            f"run: {option} {path}: cannot be written: {error.strerror}: name another"
-        ) from None
 
 
 def check_start_file(options: list[str]) -> None:

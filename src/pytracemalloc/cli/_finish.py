@@ -10,37 +10,25 @@ from pytracemalloc.cli import _document, _render, _summary
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from pytracemalloc._session import Figures, Session
+    from pytracemalloc._session import Session
 
 
-def finish(session: Session, figures: Figures) -> None:
-    options = session.options
+def finish(session: Session) -> None:
+    options, figures = session.options, session.figures
     if figures.problem:
         raise RuntimeError(figures.problem)
-    output = options.get("output")
-    problem = write_snapshot(output, figures) if output and figures.tracing else None
+    output = session.file()
+    problem = session.write() if output else None
     summary = None
     if figures.tracing:
         top = int(options["top"])
         summary = _summary.Summary(figures, options["at"], options["by"], top)
-    if output and figures.tracing is False:
-        problem = "tracing had been stopped"
     if "json" in options:
         text = _document.run_document(summary, file_fields(output, problem))
     else:
         text = as_text(session, summary, file_notes(session, output, problem))
     deliver(session, text)
-    if problem:
-        session.say(f"pytracemalloc: {output}: not written: {problem}\n")
-
-
-def write_snapshot(path: str, figures: Figures) -> str | None:
-    """Replaces the file at once; the reason if it could not be done."""
-    try:
-        figures.at_end.dump(path)
-    except (OSError, ValueError, MemoryError) as error:
-        return getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return None
+    session.say_unwritten(problem)
 
 
 def as_text(
@@ -59,7 +47,7 @@ def as_text(
     return ("\n" if fd else "") + report.text(summary, notes)
 
 
-def file_notes(session: Session, output: str | None, problem: str | None) -> list[str]:
+def file_notes(session: Session, output: str, problem: str | None) -> list[str]:
     if not output or problem:
         return []
     shown = _text.printable(os.path.relpath(output, session.cwd))
@@ -68,8 +56,8 @@ def file_notes(session: Session, output: str | None, problem: str | None) -> lis
     return [f"Snapshot: {shown} ({size})", "Snapshot.load() or go tool pprof opens it."]
 
 
-def file_fields(output: str | None, problem: str | None) -> dict[str, str | None]:
-    return {"output": None if problem else output}
+def file_fields(output: str, problem: str | None) -> dict[str, str | None]:
+    return {"output": None if problem else output or None}
 
 
 def deliver(session: Session, text: str) -> None:

@@ -14,12 +14,16 @@ import sys
 from dataclasses import dataclass, field
 from typing import NoReturn
 
-from pytracemalloc._startup import NFRAME_MAX, RUN_PREFIX
+from pytracemalloc._startup import (
+    NFRAME_MAX,
+    NFRAME_WITH_CALLERS,
+    RUN_PREFIX,
+    wants_output,
+)
 from pytracemalloc.cli import CommandError, _arguments
 
 #: Of each block one frame is kept, unless what was asked for needs callers.
 NFRAME = 1
-NFRAME_WITH_CALLERS = 25
 
 DESCRIPTION = """\
 Runs a Python program as python itself would, traces every memory allocation, and
@@ -37,7 +41,8 @@ examples:
 
 The report also comes after an exception, Ctrl-C and SIGTERM. There is none after
 os._exit(), exec*() and SIGKILL, which end the program at once, nor for a SIGTERM that
-the program handles by itself and does not survive. Forked children are not reported.
+the program handles by itself and does not survive. Forked children are not reported;
+with PYTRACEMALLOC_OUTPUT='snap/{pid}.pb.gz' all processes write snapshots.
 The exit status is the program's own; 2 if it could not be started.
 """
 
@@ -174,7 +179,9 @@ def start(options: argparse.Namespace, program: Program) -> NoReturn:
 
 
 def default_nframe(options: argparse.Namespace) -> int:
-    callers = options.output or options.by == "traceback"
+    environ = {} if sys.flags.ignore_environment else os.environ
+    output = options.output or wants_output(environ)
+    callers = output or options.by == "traceback"
     return NFRAME_WITH_CALLERS if callers else NFRAME
 
 

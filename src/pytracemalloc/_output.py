@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: MIT
+"""PYTRACEMALLOC_OUTPUT: where the snapshot of a process goes, and whose it is.
+
+Imports built-in modules only: it is asked before the program starts.
+"""
+
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import MutableMapping
+
+VARIABLE = "PYTRACEMALLOC_OUTPUT"
+
+#: "PID PATH" in the environment of all who come after: the process that was the first
+#: to hear of PATH. Who finds its own path here need not check it, and must not end the
+#: program for it: its parent may have lost the right to write there, or the folder.
+FIRST = "PYTRACEMALLOC_OUTPUT_FIRST"
+
+FIELD = "{pid}"
+
+
+def of_this_process(environ: "MutableMapping[str, str]") -> str:
+    """The absolute path to write to, still with its {pid}; "" if others write there.
+
+    Raises ValueError, which says what is wrong with the path.
+    """
+    path = environ[VARIABLE]
+    first, _, known = environ.get(FIRST, "").partition(" ")
+    if path == known:
+        return path if FIELD in path or first == str(os.getpid()) else ""
+    path = absolute(path)
+    wrong = problem(with_pid(path))
+    if wrong:
+        raise ValueError(wrong)
+    environ[VARIABLE] = path  # children may start in another folder
+    environ[FIRST] = f"{os.getpid()} {path}"
+    return path
+
+
+def with_pid(path: str) -> str:
+    """By the id at the moment: a forked child has another."""
+    return path.replace(FIELD, str(os.getpid()))
+
+
+def absolute(path: str) -> str:
+    rest = path.replace(FIELD, "")
+    if "{" in rest or "}" in rest:
+        raise ValueError(f"{FIELD} is the only field there is: leave other braces out")
+    if os.path.isabs(path):
+        return path
+    try:
+        return os.path.join(os.getcwd(), path)
+    except OSError:
+        raise ValueError("the current folder is gone: name an absolute path") from None
+
+
+def problem(path: str) -> str | None:
+    """Why there cannot be a file of this name, and what to do; None if there can."""
+    folder = os.path.dirname(os.path.realpath(path))
+    if os.path.isdir(path):
+        return "is a folder: name a file in it"
+    if path.endswith("/"):
+        return "no such folder"
+    if os.path.exists(path) and not os.path.isfile(path):
+        return "not a regular file: name another"
+    if not os.path.isdir(folder):
+        return f"no folder {os.path.dirname(path) or folder}: make it first"
+    if os.path.exists(path) and not os.access(path, os.W_OK):
+        return "is write-protected: name another"
+    return problem_in(folder)
+
+
+def problem_in(folder: str) -> str | None:
+    """A file is made in the folder and removed at once."""
+    draft = os.path.join(folder, f".pytracemalloc-{os.getpid()}.tmp")
+    try:
+        os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        os.unlink(draft)
+    except OSError as error:
+        return f"cannot be written: {error.strerror}: name another"
+    return None
