@@ -128,7 +128,7 @@ maps_of_ours(char *out, size_t most)
     return n;
 }
 
-/* What was read-only is so again, and nothing else is. */
+/* What was read-only is so again, and nothing else is. The first put of all. */
 static void
 pages_keep_their_protection(void)
 {
@@ -210,9 +210,9 @@ main(int argc, char **argv)
     at_once = load(AT_ONCE, RTLD_NOW);
     at_call = load(AT_CALL, RTLD_LAZY);
     RUN(finds_who_exports);
+    RUN(pages_keep_their_protection);
     RUN(there_and_back);
     RUN(objects_that_come_later);
-    RUN(pages_keep_their_protection);
     RUN(threads_call_meanwhile);
     RUN(where_no_page_may_become_executable);
     return ptm_test_done();

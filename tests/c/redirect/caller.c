@@ -7,7 +7,8 @@ int ptm_test_answer(int n);
 int ptm_test_call(int n);
 int ptm_test_call_pointer(int n);
 
-int (*const ptm_test_pointers[])(int) = {ptm_test_answer};
+/* volatile: read, not known */
+int (*const volatile ptm_test_pointers[])(int) = {ptm_test_answer};
 
 int
 ptm_test_call(int n)
