@@ -13,8 +13,7 @@ typedef struct ptm_pyframe {
     void *others[5];       /* function, globals, builtins, locals, frame object */
     const char *instr_ptr; /* the instruction under way, or about to begin */
     void *stackpointer;
-    int32_t
-        tlbc_index; /* the copy of the code that instr_ptr points into; 0: the code object's own */
+    int32_t tlbc_index; /* the copy that instr_ptr points into; 0: the code object's own */
     uint16_t return_offset;
     char owner;
 } ptm_pyframe;

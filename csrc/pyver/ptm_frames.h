@@ -7,6 +7,8 @@
  * that read plain memory (no call into Python, no reference counted, no lock):
  *
  *   ptm_pyframe                          the fields we rely on, at their offsets
+ *   ptm_offsets_agree()                  what the interpreter publishes of its own layout, where it
+ *                                        does, says the same
  *   ptm_tstate_attached()                the calling thread's state if it is attached to an
  *                                        interpreter, else NULL
  *   ptm_tstate_main(interp)              the same, in fewer instructions, if it holds the GIL of

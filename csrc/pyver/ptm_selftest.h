@@ -2,7 +2,7 @@
  *
  * ptm_selftest - does this interpreter lay out its frames as the header we were compiled with says?
  *
- * How       compares the offsets a running 3.13 publishes with ours, then walks the calling
+ * How       compares the offsets that 3.13 and later publish with ours, then walks the calling
  *           thread's own stack both ways: as plain memory, and through the public API
  * Threads   attached; may create frame objects (never under a hook)
  * Failure   PTM_EUNSUPPORTED with *why, one sentence without a full stop
