@@ -67,7 +67,7 @@ define run_c_tests
 	echo "C tests: $$(sed -n 's/^Ok: *//p' $(2)/c-test.log) programs, none failed"
 endef
 
-.PHONY: help demo test arrow-test dev bench check warnings format asan aarch64 free-threaded conformance fuzz pprof speedscope clean FORCE
+.PHONY: help demo test arrow-test dev bench check warnings format asan tsan aarch64 free-threaded conformance fuzz pprof speedscope clean FORCE
 
 help:  ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/\1@\2/' \
@@ -121,6 +121,12 @@ asan: $(BUILD)-asan/installed  ## the tests under the address and undefined-beha
 	    PYTHONMALLOC=$$allocator tools/with_asan.sh $(ASAN_PY) -P -m pytest $(ARGS) || failed=1; \
 	done; \
 	exit $$failed
+
+# Eight threads at once, and the lanes: what the sanitizer reports ends with status 66.
+tsan: $(BUILD)-tsan/installed  ## the engine under the thread sanitizer (free-threaded builds)
+	@case $(TAG) in *t) ;; *) echo "tsan: needs a free-threaded build: make PYTHON=python3.13t tsan"; exit 1;; esac
+	$(call run_c_tests,$(VENV)-tsan/bin/python,$(BUILD)-tsan,-Db_sanitize=thread -Db_lundef=false -Dc_args=-Wno-tsan)
+	@tools/with_tsan.sh $(VENV)-tsan/bin/python tests/isolated/all_at_once.py $(or $(ROUNDS),20)
 
 conformance:  ## CPython's own tests against ours, on every CPython found or made
 	@$(PYTHON) tests/conformance/run_conformance.py $(ARGS)
@@ -210,6 +216,15 @@ $(VENV)-check/ready: $(BUILD)/interpreter requirements/build.txt requirements/ch
 
 $(VENV)-zig/ready: $(BUILD)/interpreter requirements/zig.txt
 	$(call venv,$(@D),requirements/zig.txt)
+	@touch $@
+
+$(VENV)-tsan/ready: $(BUILD)/interpreter requirements/build.txt
+	$(call venv,$(@D),requirements/build.txt)
+	@touch $@
+
+$(BUILD)-tsan/installed: $(BUILD)/sources $(sources) $(VENV)-tsan/ready
+	$(call wheel,$(VENV)-tsan/bin/python,$(BUILD)-tsan,-Csetup-args=-Dbuildtype=debugoptimized \
+	    -Csetup-args=-Db_sanitize=thread -Csetup-args=-Db_lundef=false -Csetup-args=-Dc_args=-Wno-tsan)
 	@touch $@
 
 $(BUILD)/installed: $(BUILD)/sources $(sources) $(VENV)/ready

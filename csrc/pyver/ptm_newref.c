@@ -12,26 +12,42 @@ static void (*call_created)(PyObject *object);
 static PyRefTracer chained;
 static void *chained_data;
 
-static PTM_ALWAYS_INLINE void
-on_created(PyObject *object)
+/* It comes to life on the newest block: no news, once. */
+static PTM_ALWAYS_INLINE bool
+is_newest(const PyObject *object)
 {
-    if (PTM_LIKELY((uintptr_t)object - ptm_newest.block < ptm_newest.bytes)) {
-        ptm_newest.bytes = 0;
-        return;
+    if (PTM_UNLIKELY((uintptr_t)object - ptm_newest.block >= ptm_newest.bytes)) {
+        return false;
     }
-    PTM_LOAD(&call_created)(object);
+    ptm_newest.bytes = 0;
+    return true;
 }
 
+/* NULL: ours is replaced, which is nothing to others. */
+static PTM_NOINLINE int
+tell_chained(PyObject *object, PyRefTracerEvent event)
+{
+    PyRefTracer next = PTM_LOAD(&chained);
+    return next != NULL && object != NULL ? next(object, event, PTM_LOAD(&chained_data)) : 0;
+}
+
+static PTM_NOINLINE int
+tell_all(PyObject *object)
+{
+    PTM_LOAD(&call_created)(object);
+    return tell_chained(object, PyRefTracer_CREATE);
+}
+
+/* Most objects are no news, and nobody is chained: no call then, so nothing is kept for after
+ * one. */
 static int
 on_event(PyObject *object, PyRefTracerEvent event, void *data)
 {
     (void)data;
-    if (event == PyRefTracer_CREATE) {
-        on_created(object);
+    if (event == PyRefTracer_CREATE && PTM_UNLIKELY(!is_newest(object))) {
+        return tell_all(object);
     }
-    PyRefTracer next = PTM_LOAD(&chained);
-    bool told = PTM_UNLIKELY(next != NULL) && object != NULL; /* NULL: ours is replaced */
-    return told ? next(object, event, PTM_LOAD(&chained_data)) : 0;
+    return PTM_LIKELY(PTM_LOAD(&chained) == NULL) ? 0 : tell_chained(object, event);
 }
 
 /* From 3.15 on the interpreter tells a tracer that it is replaced, and that one may give up what it
