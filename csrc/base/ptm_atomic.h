@@ -28,9 +28,11 @@
 /* initial-exec: one segment-relative access, no call, no lazy allocation under a hook. */
 #define PTM_THREAD_LOCAL static __thread __attribute__((tls_model("initial-exec")))
 
-/* The same for a variable that several files see. */
+/* The same for a variable that several files see: its declaration, and its definition, which does
+ * not take the model over. */
 #define PTM_EXTERN_THREAD_LOCAL \
     extern __thread __attribute__((visibility("hidden"), tls_model("initial-exec")))
+#define PTM_DEFINE_THREAD_LOCAL __thread __attribute__((tls_model("initial-exec")))
 
 static inline void
 ptm_cpu_relax(void)

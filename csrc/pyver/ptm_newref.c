@@ -3,7 +3,7 @@
 
 #include "os/ptm_os.h"
 
-__thread ptm_newest_block ptm_newest;
+PTM_DEFINE_THREAD_LOCAL ptm_newest_block ptm_newest;
 
 #if PY_VERSION_HEX >= 0x030D0000
 

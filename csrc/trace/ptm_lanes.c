@@ -3,7 +3,7 @@
 
 ptm_lane ptm_fixed_lanes[PTM_N_FIXED_LANES] = {{.id = 0}, {.id = 1}};
 uint32_t ptm_gate = PTM_GATE_OFF;
-__thread ptm_lane *ptm_my_lane;
+PTM_DEFINE_THREAD_LOCAL ptm_lane *ptm_my_lane;
 
 #define MOST_LANES 8192u /* threads at one time, nearly; the rest share the raw lane */
 
