@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The same program under both tracers, in two processes: the same traces to the byte.
 
-From 3.13 on nothing may differ. 3.11 and 3.12 tell no one when an object is taken from a
-free list, so there such an object keeps the place where its memory was allocated
+From 3.13 on nothing may differ. 3.11 and 3.12 tell no one when an object is taken from
+a free list, so there such an object keeps the place where its memory was allocated
 first: what differs is listed, and must be of a type that has a free list.
 """
 
@@ -26,8 +26,8 @@ HERE = Path(__file__).parent
 LIMITS = (1, 25)
 SEEDS = range(int(os.environ.get("PTM_PARITY_SEEDS", "6")))
 PATIENCE = 300
-#: From 3.14 on an int that compile() leaves in a free list is there or not by chance: one
-#: run of the standard library's tracer in six differs from the others by such a block.
+#: From 3.14 on an int that eval() leaves in a free list is there or not by chance: of
+#: six runs of the standard library's own tracer one differs from the others by a block.
 ROUNDS = 1 if sys.version_info < (3, 14) else 4
 
 #: What CPython 3.11 and 3.12 keep in free lists (Objects/*.c, Python/context.c).

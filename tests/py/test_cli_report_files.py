@@ -8,6 +8,7 @@ import json
 import os
 import pickle
 import re
+import sys
 import unicodedata
 
 import pytest
