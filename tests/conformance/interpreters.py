@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-MINORS = ("3.11", "3.12", "3.13", "3.14", "3.15")
+MINORS = ("3.11", "3.12", "3.13", "3.13t", "3.14", "3.15")
 
 PROBE = """
 import importlib.util as u, json, os, platform, sys, sysconfig
@@ -42,9 +42,11 @@ class Interpreter:
     version: str
     lacks: tuple[str, ...] = ()
 
+    free_threaded: bool = False
+
     @property
     def minor(self) -> str:
-        return self.version.rpartition(".")[0]
+        return self.version.rpartition(".")[0] + ("t" if self.free_threaded else "")
 
 
 def clean_environment() -> dict[str, str]:
@@ -67,7 +69,8 @@ def candidates() -> Iterator[Path]:
     pyenv = Path(os.environ.get("PYENV_ROOT", home / ".pyenv"))
     made = Path(os.environ.get("CPYTHONS", home / ".cache" / "cpythons"))
     for minor in MINORS:
-        yield from sorted(pyenv.glob(f"versions/{minor}.*/bin/python{minor}"))
+        digits = minor.rstrip("t")
+        yield from sorted(pyenv.glob(f"versions/{digits}.*/bin/python{minor}"))
         yield made / minor / "bin" / f"python{minor}"
 
 
@@ -85,9 +88,11 @@ def probe(path: Path) -> Interpreter | None:
         told = json.loads(out.stdout) if out.returncode == 0 else {}
     except (OSError, ValueError, subprocess.TimeoutExpired):
         return None
-    if told.get("kind") != "cpython" or told["free_threaded"]:
+    if told.get("kind") != "cpython":
         return None
-    found = Interpreter(Path(told["base"]), told["version"], tuple(told["lacks"]))
+    found = Interpreter(
+        Path(told["base"]), told["version"], tuple(told["lacks"]), told["free_threaded"]
+    )
     return found if found.minor in MINORS else None
 
 
@@ -98,7 +103,10 @@ def found_here() -> list[Interpreter]:
         found = probe(path) if os.access(path, os.X_OK) else None
         if found:
             by_path.setdefault(found.path, found)
-    return sorted(by_path.values(), key=lambda i: (version_key(i.version), i.path))
+    return sorted(
+        by_path.values(),
+        key=lambda i: (version_key(i.version), i.free_threaded, i.path),
+    )
 
 
 def version_key(version: str) -> tuple[int, ...]:

@@ -8,6 +8,7 @@ import json
 import os
 import pickle
 import re
+import sys
 import unicodedata
 
 import pytest
@@ -135,7 +136,8 @@ def test_what_rows_are_about(reports):
     assert first("function") == line  # where most of it is
     assert set(first("file")) == {"file"}
     assert first("module") == {"module": "app"}
-    assert first("size") == {"size": 1001}
+    # a bytearray's bytes are an object of their own from 3.15 on
+    assert first("size") == {"size": 1033 if sys.version_info >= (3, 15) else 1001}
     assert first("domain") == {"domain": 0}
     traceback = first("traceback")["traceback"]
     assert [frame["function"] for frame in traceback] == [
