@@ -209,7 +209,8 @@ def main() -> int:
     gil = getattr(sys, "_is_gil_enabled", lambda: True)()
     name = f"CPython {sys.version.split()[0]}{'' if gil else ' without a GIL'}"
     print(f"soak on {name}, seed {options.seed}", flush=True)
-    faulthandler.enable()
+    if "PTM_CORE" not in os.environ:
+        faulthandler.enable()
     sys.setswitchinterval(1e-4)
     soak = Soak(options)
     status = 1
