@@ -58,16 +58,22 @@ define venv
 	@$(1)/bin/python -m pip install -q -r $(2)
 endef
 
-# $(call run_c_tests,PYTHON,BUILD FOLDER,MORE OPTIONS): builds tests/c and tests/ext, runs tests/c
-define run_c_tests
+# $(call build_c_tests,PYTHON,BUILD FOLDER,MORE OPTIONS): builds tests/c and tests/ext
+define build_c_tests
 	@export PATH="$(abspath $(dir $(1))):$$PATH"; \
 	tools/meson.sh $(2)/c -Dtests=true -Dbuildtype=debug -Dwerror=true $(3); \
-	meson compile -C $(2)/c >$(2)/c-compile.log || { cat $(2)/c-compile.log; exit 1; }; \
+	meson compile -C $(2)/c >$(2)/c-compile.log || { cat $(2)/c-compile.log; exit 1; }
+endef
+
+# $(call run_c_tests,PYTHON,BUILD FOLDER,MORE OPTIONS): the same, and runs tests/c
+define run_c_tests
+	$(call build_c_tests,$(1),$(2),$(3))
+	@export PATH="$(abspath $(dir $(1))):$$PATH"; \
 	meson test -C $(2)/c --no-rebuild --print-errorlogs --suite c >$(2)/c-test.log || { cat $(2)/c-test.log; exit 1; }; \
 	echo "C tests: $$(sed -n 's/^Ok: *//p' $(2)/c-test.log) programs, none failed"
 endef
 
-.PHONY: help demo test arrow-test dev bench check warnings format asan tsan aarch64 free-threaded conformance fuzz pprof speedscope clean FORCE
+.PHONY: help demo test arrow-test dev bench check warnings format asan tsan aarch64 free-threaded conformance fuzz soak pprof speedscope clean FORCE
 
 help:  ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/\1@\2/' \
@@ -143,6 +149,10 @@ MINUTES ?= 30
 
 fuzz:  ## libFuzzer on the reader of files (MINUTES=30); `tools/fuzz.sh` merges the corpus and tells coverage
 	@tools/fuzz.sh $(MINUTES)
+
+soak: $(BUILD)/installed $(c_tests)  ## threads, interpreters, forks, all recounted, on one Python (MINUTES=30)
+	$(call build_c_tests,$(PY),$(BUILD))
+	@PYTHONPATH=$(abspath $(BUILD))/c/tests:$(CURDIR)/tests/soak $(PY) -P tests/soak/soak.py --minutes $(MINUTES) $(ARGS)
 
 pprof: build/pprof/pprof  ## Go's pprof for the tests, where there is Go (`make test` fetches it then)
 	@echo "$< is there"

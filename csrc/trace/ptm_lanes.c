@@ -177,10 +177,15 @@ ptm_lanes_before_fork(void)
     ptm_lock_take(&pool.lock);
 }
 
-/* Only the forking thread lives on. */
+/* Only the forking thread lives on. Another one that waited at the closed gate had said, at times,
+ * that it is in: nobody is left to take that back. */
 static void
 make_others_idle(void)
 {
+    ptm_lane *lane;
+    for (uint32_t i = 0; (lane = ptm_lanes_at(i)) != NULL; i++) {
+        lane->busy = 0;
+    }
     pool.idle = NULL;
     for (uint32_t i = PTM_N_FIXED_LANES; i < pool.n; i++) {
         if (pool.lanes[i] != ptm_my_lane) {

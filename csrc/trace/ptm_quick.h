@@ -39,6 +39,12 @@ ptm_quick_tstate(void)
 }
 
 static PTM_ALWAYS_INLINE bool
+ptm_quick_may_free(void)
+{
+    return true;
+}
+
+static PTM_ALWAYS_INLINE bool
 ptm_quick_takes(size_t size)
 {
     return size <= PTM_LARGE_BYTES;
@@ -56,6 +62,14 @@ static PTM_ALWAYS_INLINE const PyThreadState *
 ptm_quick_tstate(void)
 {
     return ptm_tstate_main(ptm_recording.main_interp);
+}
+
+/* A free does not ask for its thread. One of another interpreter may not even look into the main
+ * lane: by saying that it leaves, it would say so for the writer who is in. */
+static PTM_ALWAYS_INLINE bool
+ptm_quick_may_free(void)
+{
+    return !ptm_lanes_seen_others();
 }
 
 static PTM_ALWAYS_INLINE bool
@@ -134,7 +148,8 @@ ptm_quick_free(const void *block)
     if (PTM_UNLIKELY(slot == NULL)) {
         return true; /* not traced */
     }
-    if (PTM_UNLIKELY((lane = ptm_quick_enter()) == NULL)) {
+    if (PTM_UNLIKELY(!ptm_quick_may_free())
+        || PTM_UNLIKELY((lane = ptm_quick_enter()) == NULL)) {
         return false;
     }
     bool done = ptm_quick_free_in(lane, slot);

@@ -157,9 +157,19 @@ ptm_tracer_init(const char **why)
     return err;
 }
 
+/* Its next event may be a free, which does not ask whose it is unless others have been seen. */
+static void
+see_other_interpreters(void)
+{
+    if (PyInterpreterState_Next(PyInterpreterState_Head()) != NULL) {
+        ptm_lanes_see_others();
+    }
+}
+
 static void
 turn_on(uint32_t nframe)
 {
+    see_other_interpreters();
     ptm_hooks_install();
     ptm_newref_install(ptm_record_object);
     ptm_track_install();

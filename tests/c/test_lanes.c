@@ -195,10 +195,24 @@ with_fences_as_well(void)
 
 /* -- fork -------------------------------------------------------------------------------------- */
 
+/* As a thread leaves it that stood at the closed gate, and looked, when it was forked. */
+static void
+somebody_stood_at_the_gate(void)
+{
+    ptm_lane *lane;
+    for (uint32_t i = 0; (lane = ptm_lanes_at(i)) != NULL; i++) {
+        PTM_STORE(&lane->busy, 1u);
+    }
+}
+
 static int
 child_has_the_lanes(uint32_t n)
 {
+    alarm(60);
+    somebody_stood_at_the_gate();
     ptm_lanes_after_fork(true);
+    ptm_lanes_thaw();
+    ptm_lanes_freeze(); /* for ever, if anybody is in */
     ptm_lanes_thaw();
     ptm_lane *lane;
     run_thread(tell_lane, &lane);

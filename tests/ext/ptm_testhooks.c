@@ -26,6 +26,7 @@
 #include <stdint.h>
 
 #include "pyver/ptm_linetable.h"
+#include "ptm_test_module.h"
 
 /* -- the sanitizer's allocator and fork -------------------------------------------------------- */
 
@@ -484,5 +485,5 @@ PyMODINIT_FUNC PyInit_ptm_testhooks(void);
 PyMODINIT_FUNC
 PyInit_ptm_testhooks(void)
 {
-    return PyModule_Create(&module);
+    return ptm_test_module(&module);
 }

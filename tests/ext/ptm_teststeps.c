@@ -13,6 +13,8 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include "ptm_test_module.h"
+
 #define MOST_STEPS 250
 #define N_SLOTS 64
 
@@ -152,5 +154,5 @@ PyMODINIT_FUNC PyInit_ptm_teststeps(void);
 PyMODINIT_FUNC
 PyInit_ptm_teststeps(void)
 {
-    return PyModule_Create(&module);
+    return ptm_test_module(&module);
 }

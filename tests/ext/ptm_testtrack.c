@@ -30,6 +30,8 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "ptm_test_module.h"
+
 PyAPI_FUNC(PyObject *) _PyTraceMalloc_GetTraceback(unsigned int domain, uintptr_t address);
 
 typedef int tracking(unsigned int domain, uintptr_t address, size_t size);
@@ -310,5 +312,5 @@ PyMODINIT_FUNC PyInit_ptm_testtrack(void);
 PyMODINIT_FUNC
 PyInit_ptm_testtrack(void)
 {
-    return PyModule_Create(&module);
+    return ptm_test_module(&module);
 }

@@ -40,7 +40,8 @@ for domain in (0, 1, 2):
         alloc.free(domain, block)
 before = pytracemalloc.get_traced_memory()[0]
 thousand = [object() for _ in range(1000)]
-assert 16_000 <= pytracemalloc.get_traced_memory()[0] - before < 30_000
+own = 1000 * sys.getsizeof(thousand[0])
+assert own <= pytracemalloc.get_traced_memory()[0] - before < own + 14_000
 assert pytracemalloc.get_lost() == (0, 0)
 pytracemalloc.stop()
 print("ok")

@@ -149,6 +149,11 @@ def test_interpreters_with_their_own_gil() -> None:
     run("interpreters", 10 if FULL else 2)
 
 
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="3.12 has GILs of their own")
+def test_interpreters_clear_while_others_free() -> None:
+    run("interpreters_clear", 30 if FULL else 5)
+
+
 def test_track_by_threads_without_the_gil() -> None:
     run("track_threads", 200 if SANITIZED else 1000)
 
