@@ -3,10 +3,12 @@
 
 import gc
 import sys
+import sysconfig
 import weakref
 
 import pytracemalloc
 
+FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 TIMES, NFRAME = int(sys.argv[1]), int(sys.argv[2])
 SOURCE = "\n" * 5 + "def f(n):\n    return bytes(n)\n"
 
@@ -32,6 +34,8 @@ for n in range(TIMES):
     addresses.add(id(function.__code__))
     alive.append(weakref.ref(function.__code__))
     del function
+    if FREE_THREADED:
+        gc.collect()  # functions and code have no count there that could reach zero
     assert alive[-1]() is None, "the code object lives on"
     del alive[:-10]
     for one in kept, again:

@@ -8,6 +8,7 @@ import os
 import resource
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ pytest.importorskip("ptm_testhooks", reason="built by `make test` only")
 
 SCRIPTS = Path(__file__).resolve().parent.parent / "isolated"
 FULL = os.environ.get("PTM_FULL") == "1"
+FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 SANITIZED = "PTM_ASAN" in os.environ
 PATIENCE = 900 if FULL or SANITIZED else 240
 
@@ -52,6 +54,10 @@ def test_start_and_stop_while_threads_allocate() -> None:
     run("start_stop", 100 if SANITIZED else 1000)
 
 
+def test_all_at_once() -> None:
+    run("all_at_once", 5 if SANITIZED else 20)
+
+
 def test_fork_while_threads_allocate() -> None:
     run("fork", 100 if FULL else 20)
 
@@ -66,6 +72,8 @@ def test_end_with_daemon_threads(turn: int) -> None:
 
 
 ALLOCATORS = ["malloc", "malloc_debug", "pymalloc", "pymalloc_debug", "debug"]
+if FREE_THREADED:
+    ALLOCATORS = ["mimalloc", "mimalloc_debug", "default", "debug"]
 
 
 @pytest.mark.parametrize("nframe", [1, 4])
@@ -93,7 +101,8 @@ def test_where_address_space_is_scarce(nframe: int) -> None:
 
 @pytest.mark.parametrize("nframe", [1, 5])
 def test_code_objects_made_and_dropped(nframe: int) -> None:
-    run("codes", 100_000 if FULL else 5_000, nframe, env=REUSE)
+    times = 500 if FREE_THREADED else 100_000 if FULL else 5_000
+    run("codes", times, nframe, env=REUSE)
 
 
 def test_generators_and_coroutines() -> None:
