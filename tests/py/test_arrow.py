@@ -205,7 +205,7 @@ def make(n: int) -> bytes:
 def taken() -> Snapshot:
     pytracemalloc.start(4)
     kept = [make(1000 + n % 7) for n in range(300)]
-    kept.append([make(n) for n in range(2000)][-1])
+    kept.append([make(n) for n in range(500)][-1])
     kept.append(json.loads('[{"a": [1.5, 2.5]}, "text"]'))
     snapshot = pytracemalloc.take_snapshot()
     pytracemalloc.stop()
