@@ -84,7 +84,16 @@ is_writable(char *page, size_t bytes)
     return madvise(page, bytes, MADV_POPULATE_WRITE) == 0;
 }
 
-static void
+/* A word of another object may lie where a sanitizer lets nobody but the loader look. */
+#define UNCHECKED __attribute__((no_sanitize("address")))
+
+static UNCHECKED uintptr_t
+read_word(const uintptr_t *word)
+{
+    return PTM_LOAD(word);
+}
+
+static UNCHECKED void
 write_word(const struct dl_phdr_info *object, uintptr_t *word, uintptr_t value)
 {
     size_t page_bytes = (size_t)sysconf(_SC_PAGESIZE);
@@ -131,7 +140,7 @@ swap_exported(struct dl_phdr_info *object, size_t size, void *arg)
     for (size_t i = 0; i < s->n; i++) {
         const ptm_redirect *r = &s->redirects[i];
         if (r->exported != NULL && protection_of(object, r->exported) != 0
-            && *r->exported == before(s, r) - r->base) {
+            && read_word(r->exported) == before(s, r) - r->base) {
             write_word(object, r->exported, after(s, r) - r->base);
         }
     }
@@ -141,7 +150,7 @@ swap_exported(struct dl_phdr_info *object, size_t size, void *arg)
 static void
 swap_word(const swapping *s, const struct dl_phdr_info *object, uintptr_t *word)
 {
-    uintptr_t value = PTM_LOAD(word);
+    uintptr_t value = read_word(word);
     for (size_t i = 0; i < s->n; i++) {
         if (PTM_UNLIKELY(value == before(s, &s->redirects[i])) && value != 0) {
             write_word(object, word, after(s, &s->redirects[i]));
