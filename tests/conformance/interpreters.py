@@ -41,6 +41,7 @@ class Interpreter:
     path: Path
     version: str
     lacks: tuple[str, ...] = ()
+    free_threaded: bool = False
 
     @property
     def minor(self) -> str:
@@ -71,6 +72,14 @@ def candidates() -> Iterator[Path]:
         yield made / minor / "bin" / f"python{minor}"
 
 
+def free_threaded_candidates() -> Iterator[Path]:
+    folders = os.environ.get("PATH", "").split(os.pathsep)
+    made = Path(os.environ.get("CPYTHONS", Path.home() / ".cache" / "cpythons"))
+    for name in (f"{minor}t" for minor in MINORS):
+        yield from (Path(folder, f"python{name}") for folder in folders)
+        yield made / name / "bin" / f"python{name}"
+
+
 def probe(path: Path) -> Interpreter | None:
     """The interpreter, if it runs and is one of those we support."""
     try:
@@ -85,20 +94,33 @@ def probe(path: Path) -> Interpreter | None:
         told = json.loads(out.stdout) if out.returncode == 0 else {}
     except (OSError, ValueError, subprocess.TimeoutExpired):
         return None
-    if told.get("kind") != "cpython" or told["free_threaded"]:
+    if told.get("kind") != "cpython":
         return None
-    found = Interpreter(Path(told["base"]), told["version"], tuple(told["lacks"]))
+    found = Interpreter(
+        Path(told["base"]), told["version"], tuple(told["lacks"]), told["free_threaded"]
+    )
     return found if found.minor in MINORS else None
 
 
-def found_here() -> list[Interpreter]:
-    """Every supported CPython, once, by version."""
+def probed(paths: Iterator[Path]) -> list[Interpreter]:
+    """Those that are a supported CPython, once, by version."""
     by_path = {}
-    for path in candidates():
+    for path in paths:
         found = probe(path) if os.access(path, os.X_OK) else None
         if found:
             by_path.setdefault(found.path, found)
     return sorted(by_path.values(), key=lambda i: (version_key(i.version), i.path))
+
+
+def found_here() -> list[Interpreter]:
+    """Every supported CPython with a GIL."""
+    return [i for i in probed(candidates()) if not i.free_threaded]
+
+
+def free_threaded_here() -> list[Interpreter]:
+    """Every supported CPython without one; none is made."""
+    found = probed(free_threaded_candidates())
+    return [i for i in found if i.free_threaded and not i.lacks]
 
 
 def version_key(version: str) -> tuple[int, ...]:
