@@ -67,7 +67,7 @@ define run_c_tests
 	echo "C tests: $$(sed -n 's/^Ok: *//p' $(2)/c-test.log) programs, none failed"
 endef
 
-.PHONY: help demo test arrow-test dev bench check warnings format asan aarch64 free-threaded conformance fuzz pprof speedscope clean FORCE
+.PHONY: help demo test arrow-test dev bench check warnings format asan aarch64 free-threaded conformance suites wheels sdist fuzz pprof speedscope clean FORCE
 
 help:  ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/\1@\2/' \
@@ -124,6 +124,19 @@ asan: $(BUILD)-asan/installed  ## the tests under the address and undefined-beha
 
 conformance:  ## CPython's own tests against ours, on every CPython found or made
 	@$(PYTHON) tests/conformance/run_conformance.py $(ARGS)
+
+PART ?= cpython programs
+
+suites:  ## tests of others without and with the engine, on every CPython (PART='cpython programs', ARGS='test.test_gc --only 3.13')
+	@failed=0; for part in $(PART); do \
+	    $(PYTHON) tests/suites/run_suites.py $$part $(ARGS) || failed=1; \
+	done; exit $$failed
+
+sdist:  ## the sdist of the commit, in dist/
+	@$(PYTHON) tools/wheels.py sdist
+
+wheels:  ## the sdist, and from it a manylinux wheel for every CPython, each tested in a fresh environment
+	@$(PYTHON) tools/wheels.py wheels
 
 aarch64: warnings $(if $(shell command -v aarch64-linux-gnu-gcc),,$(VENV)-zig/ready)  ## compiles every C file for aarch64
 	@tools/compile_as.py aarch64 $(BUILD)/warnings $(or $(shell command -v aarch64-linux-gnu-gcc),\

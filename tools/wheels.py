@@ -74,7 +74,9 @@ def sdist(builder: Path) -> Path:
         files = sum(member.isfile() for member in tar)
     print(f"{made.name}: {files} files, {made.stat().st_size} bytes")
     if changed:
-        print(f"    of the commit: {len(changed)} files that differ from it do not count")
+        print(
+            f"    of the commit: {len(changed)} files that differ from it do not count"
+        )
     sys.stdout.flush()
     return made
 
@@ -98,7 +100,9 @@ def audited(auditor: Path, wheel: Path) -> tuple[Path, str]:
     run(auditor, "-m", "auditwheel", "repair", "-w", DIST, wheel, env=env)
     (repaired,) = set(DIST.glob("*.whl")) - before
     told = run(auditor, "-m", "auditwheel", "show", repaired, env=env).stdout
-    tag = re.search(r'is consistent with\s+the following platform tag:\s+"([^"]+)"', told)
+    tag = re.search(
+        r'is consistent with\s+the following platform tag:\s+"([^"]+)"', told
+    )
     if not tag or tag.group(1) not in repaired.name:
         raise SystemExit(f"auditwheel does not confirm {repaired.name}:\n{told}")
     return repaired, tag.group(1)
@@ -122,7 +126,9 @@ def smoke(python: Path, wheel: Path) -> tuple[int, int]:
         capture_output=True,
         text=True,
     )
-    counts = {w: int(n) for n, w in re.findall(r"(\d+) (passed|failed|error)", done.stdout)}
+    counts = {
+        w: int(n) for n, w in re.findall(r"(\d+) (passed|failed|error)", done.stdout)
+    }
     passed, failed = counts.get("passed", 0), counts.get("failed", 0)
     if done.returncode:
         print(done.stdout[-4000:], done.stderr[-1000:])

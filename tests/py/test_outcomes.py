@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""tests/suites tells a difference that is ours from chance, and from a run that died."""
+"""tests/suites tells differences that are ours from chance, and from runs that died."""
 
 from __future__ import annotations
 
@@ -69,7 +69,9 @@ def compare(outcomes: ModuleType, suite: object, place: Path) -> Any:
     return outcomes.compare(suite, Path(sys.executable), "3.13", place)
 
 
-def test_what_tracing_changes_is_different(outcomes: Any, suite: Any, tmp_path: Path) -> None:
+def test_what_tracing_changes_is_different(
+    outcomes: Any, suite: Any, tmp_path: Path
+) -> None:
     made = suite(SUITE + "ptm_suites.the_end()\n")
     verdict = compare(outcomes, made, tmp_path / "runs")
     names = {test.rpartition(".")[2] for test in verdict.different}
@@ -77,20 +79,26 @@ def test_what_tracing_changes_is_different(outcomes: Any, suite: Any, tmp_path: 
     assert verdict.without.tests == verdict.traced.tests == 4
 
 
-def test_what_changes_by_itself_is_flaky(outcomes: Any, suite: Any, tmp_path: Path) -> None:
+def test_what_changes_by_itself_is_flaky(
+    outcomes: Any, suite: Any, tmp_path: Path
+) -> None:
     made = suite(SUITE + "ptm_suites.the_end()\n")
     verdict = compare(outcomes, made, tmp_path / "runs")
     assert [test.rpartition(".")[2] for test in verdict.flaky] == ["test_turns"]
 
 
-def test_a_run_that_dies_is_different(outcomes: Any, suite: Any, tmp_path: Path) -> None:
+def test_a_run_that_dies_is_different(
+    outcomes: Any, suite: Any, tmp_path: Path
+) -> None:
     dies = "pytracemalloc.is_tracing() and os.kill(os.getpid(), signal.SIGKILL)\n"
     made = suite(SUITE + dies + "ptm_suites.the_end()\n")
     verdict = compare(outcomes, made, tmp_path / "runs")
     assert "exit status -9" in verdict.different[outcomes.UNFINISHED]
 
 
-def test_the_end_insists_on_the_engine(outcomes: Any, suite: Any, tmp_path: Path) -> None:
+def test_the_end_insists_on_the_engine(
+    outcomes: Any, suite: Any, tmp_path: Path
+) -> None:
     made = suite(SUITE + "pytracemalloc.stop()\nptm_suites.the_end()\n")
     verdict = compare(outcomes, made, tmp_path / "runs")
     assert "exit status 1" in verdict.different[outcomes.UNFINISHED]

@@ -98,7 +98,9 @@ def wait(process: subprocess.Popen[bytes], seconds: int) -> str:
     return ended
 
 
-def run(suite: Suite, python: Path, place: Path, tests: tuple[str, ...], on: bool) -> Run:
+def run(
+    suite: Suite, python: Path, place: Path, tests: tuple[str, ...], on: bool
+) -> Run:
     """Run the tests once; `place` is emptied and has the results and the output."""
     shutil.rmtree(place, ignore_errors=True)
     (place / "in").mkdir(parents=True)
@@ -141,7 +143,9 @@ def verdict_on(without: list[str], traced: list[str]) -> str:
     return "different"
 
 
-def settle(suite: Suite, python: Path, place: Path, test: str, verdict: Verdict) -> None:
+def settle(
+    suite: Suite, python: Path, place: Path, test: str, verdict: Verdict
+) -> None:
     """Run one test again, by itself, both ways, and put it where it belongs."""
     absent = "did not run"
     without = [verdict.without.outcomes.get(test, absent)]

@@ -14,8 +14,10 @@ from pathlib import Path
 
 from outcomes import Suite
 
-from interpreters import Interpreter, clean_environment  # isort: skip
-from run_conformance import ROOT, environment, run  # isort: skip
+# isort: split
+# found by outcomes
+from interpreters import Interpreter, clean_environment
+from run_conformance import ROOT, environment, run
 
 REQUIREMENTS = ROOT / "requirements" / "suites.txt"
 PYTEST = ("-P", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "ptm_suites")

@@ -24,7 +24,9 @@ from pathlib import Path
 
 from outcomes import HERE, Suite, Verdict, compare
 
-from interpreters import (  # isort: skip  # found by outcomes
+# isort: split
+# found by outcomes
+from interpreters import (
     MINORS,
     Interpreter,
     clean_environment,
@@ -33,10 +35,11 @@ from interpreters import (  # isort: skip  # found by outcomes
     usable,
     version_key,
 )
-from programs import PROGRAMS, programs_environment  # isort: skip
-from run_conformance import ROOT, environment  # isort: skip
+from programs import PROGRAMS, programs_environment
+from run_conformance import ROOT, environment
 
 BUILD = ROOT / "build" / "suites"
+PROGRAMS_ON = "3.13"  # of requirements/suites.txt
 MODULES = (
     *("test.test_tracemalloc", "test.test_warnings", "test.test_threading"),
     *("test.test_gc", "test.test_fork1", "test.test_capi.test_mem", "test.test_embed"),
@@ -70,7 +73,6 @@ def has(python: Path, module: str) -> bool:
 
 
 def report(where: str, suite: str, verdict: Verdict) -> None:
-    same = verdict.without.tests - len(verdict.flaky) - len(verdict.expected)
     told = [f"{len(verdict.different)} different"] if verdict.different else ["same"]
     told += [f"{len(verdict.flaky)} flaky"] if verdict.flaky else []
     told += [f"{len(verdict.expected)} expected"] if verdict.expected else []
@@ -91,8 +93,8 @@ def the_interpreters(only: list[str] | None) -> list[Interpreter]:
     if only and not set(only) <= set(MINORS):
         found = [probe(Path(path)) for path in only]
         return [i for i in found if i]
-    all_ = usable(ROOT / "tools" / "get-cpythons")[0] + free_threaded_here()
-    chosen = [i for i in all_ if not only or i.minor in only]
+    everything = usable(ROOT / "tools" / "get-cpythons")[0] + free_threaded_here()
+    chosen = [i for i in everything if not only or i.minor in only]
     return sorted(chosen, key=lambda i: (i.free_threaded, version_key(i.version)))
 
 
@@ -109,7 +111,7 @@ def cpython(only: list[str] | None, modules: list[str] | None) -> tuple[int, int
                 print(f"{where} · {module} · not there", flush=True)
                 continue
             suite = Suite(module, (str(HERE / "ptm_unit.py"),), (module,))
-            place = BUILD / "cpython" / f"{interpreter.version}{kind.strip()[:4]}"
+            place = BUILD / "cpython" / f"{interpreter.version}{'t' * bool(kind)}"
             verdict = compare(suite, python, interpreter.minor, place)
             report(where, module.removeprefix("test."), verdict)
             same += verdict.without.tests - len(verdict.different)
@@ -118,11 +120,11 @@ def cpython(only: list[str] | None, modules: list[str] | None) -> tuple[int, int
 
 
 def programs(only: list[str] | None, names: list[str] | None) -> tuple[int, int]:
-    """The same, for the suites of packages, on the interpreter that runs this."""
+    """The same, for the suites of packages, on the CPython of their pins."""
     same = different = 0
-    interpreter = probe(Path(only[0] if only else sys.executable))
+    interpreter = next(iter(the_interpreters(only or [PROGRAMS_ON])), None)
     if interpreter is None:
-        sys.exit("the programs' suites need a CPython of ours: give --only PATH")
+        sys.exit(f"no CPython {PROGRAMS_ON} here: give another with --only")
     python = programs_environment(interpreter, BUILD / "programs")
     put_into(python)
     for name in names or PROGRAMS:
@@ -138,7 +140,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("part", choices=("cpython", "programs"))
     parser.add_argument("what", nargs="*", help="modules (test.test_gc), or programs")
-    parser.add_argument("--only", nargs="+", help="versions (3.13), or interpreters")
+    told_only = "a version (3.13) or an interpreter; may be given again"
+    parser.add_argument("--only", action="append", help=told_only)
     told = parser.parse_args()
     part = cpython if told.part == "cpython" else programs
     same, different = part(told.only, told.what or None)
