@@ -7,7 +7,7 @@ auditwheel gives it its manylinux tag and is then asked for it again; the wheel 
 into a fresh environment, and a part of the tests runs there. All lands in dist/.
 
 usage: wheels.py sdist      the sdist alone
-       wheels.py wheels     the sdist and the wheels; the last line is "N passed, N failed"
+       wheels.py wheels     the sdist and the wheels; last line: "N passed, N failed"
 """
 
 from __future__ import annotations
