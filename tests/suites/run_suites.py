@@ -46,8 +46,9 @@ MODULES = (
     *("test.test_interpreters", "test.test__interpreters"),
     *("test.test__xxsubinterpreters", "test.test__xxinterpchannels"),
     *("test.test__interpchannels", "test.test_free_threading", "test.test_asyncio"),
-    *("test.test_multiprocessing_fork", "test.test_multiprocessing_forkserver"),
-    *("test.test_multiprocessing_spawn", "test.test_multiprocessing_main_handling"),
+    "test.test_multiprocessing_main_handling",
+    "test.test_multiprocessing_fork.test_processes",
+    *(f"test.test_multiprocessing_{how}.test_misc" for how in ("forkserver", "spawn")),
 )
 
 
@@ -63,7 +64,7 @@ def put_into(python: Path) -> None:
 
 def has(python: Path, module: str) -> bool:
     """Whether this CPython comes with the test module."""
-    ask = "import importlib.util as u, sys; sys.exit(not u.find_spec(sys.argv[1]))"
+    ask = "import importlib, sys; importlib.import_module(sys.argv[1])"
     done = subprocess.run(
         [python, "-I", "-c", ask, module],
         env=clean_environment(),
@@ -142,7 +143,7 @@ def main() -> int:
     parser.add_argument("what", nargs="*", help="modules (test.test_gc), or programs")
     told_only = "a version (3.13) or an interpreter; may be given again"
     parser.add_argument("--only", action="append", help=told_only)
-    told = parser.parse_args()
+    told = parser.parse_intermixed_args()
     part = cpython if told.part == "cpython" else programs
     same, different = part(told.only, told.what or None)
     print(f"{same} passed, {different} failed")
