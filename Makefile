@@ -73,7 +73,7 @@ define run_c_tests
 	echo "C tests: $$(sed -n 's/^Ok: *//p' $(2)/c-test.log) programs, none failed"
 endef
 
-.PHONY: help demo test arrow-test dev bench check warnings format asan tsan aarch64 free-threaded conformance fuzz soak pprof speedscope clean FORCE
+.PHONY: help demo test arrow-test dev bench check warnings format asan tsan aarch64 free-threaded conformance suites wheels sdist fuzz soak pprof speedscope clean FORCE
 
 help:  ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/\1@\2/' \
@@ -136,6 +136,19 @@ tsan: $(BUILD)-tsan/installed  ## the engine under the thread sanitizer (free-th
 
 conformance:  ## CPython's own tests against ours, on every CPython found or made
 	@$(PYTHON) tests/conformance/run_conformance.py $(ARGS)
+
+PART ?= cpython programs
+
+suites:  ## tests of others without and with the engine, on every CPython (PART='cpython programs', ARGS='test.test_gc --only 3.13')
+	@failed=0; for part in $(PART); do \
+	    $(PYTHON) tests/suites/run_suites.py $$part $(ARGS) || failed=1; \
+	done; exit $$failed
+
+sdist:  ## the sdist of the commit, in dist/
+	@$(PYTHON) tools/wheels.py sdist
+
+wheels:  ## the sdist, and from it a manylinux wheel for every CPython, each tested in a fresh environment
+	@$(PYTHON) tools/wheels.py wheels
 
 aarch64: warnings $(if $(shell command -v aarch64-linux-gnu-gcc),,$(VENV)-zig/ready)  ## compiles every C file for aarch64
 	@tools/compile_as.py aarch64 $(BUILD)/warnings $(or $(shell command -v aarch64-linux-gnu-gcc),\

@@ -69,10 +69,19 @@ ptm_core_find(void)
 
 #endif
 
+/* Until 3.12.8 and 3.13.1 core is made by the import of _tracemalloc, which may be after our start:
+ * then there is no word to be found, but its functions look before they take the GIL. */
+static bool
+looks_first(void)
+{
+    return Py_Version < (Py_Version < 0x030D0000 ? 0x030C0900 : 0x030D0200);
+}
+
 bool
 ptm_core_may_be_asked(void)
 {
-    return tracing != NULL ? PTM_LOAD(tracing) != 0 : ptm_tstate_attached() != NULL;
+    return tracing != NULL ? PTM_LOAD(tracing) != 0
+                           : looks_first() || ptm_tstate_attached() != NULL;
 }
 
 #else

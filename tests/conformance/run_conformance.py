@@ -113,8 +113,9 @@ def run(*words: object, **options: object) -> subprocess.CompletedProcess[str]:
 def source_digest() -> str:
     """Changes when anything that goes into the wheel or the environment does."""
     digest = hashlib.sha256()
-    files = [ROOT / n for n in ("pyproject.toml", "meson.build", "meson.options")]
-    for folder in ("csrc", "src", "requirements"):
+    named = ("pyproject.toml", "meson.build", "meson.options", "requirements/build.txt")
+    files = [ROOT / name for name in named]
+    for folder in ("csrc", "src"):
         files += sorted(p for p in (ROOT / folder).rglob("*") if p.is_file())
     for path in files:
         if "__pycache__" not in path.parts:

@@ -8,6 +8,7 @@ import sys
 import tracemalloc as core
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -239,6 +240,27 @@ def test_core_hears_of_detached_callers_too() -> None:
     assert [t.size for t in core.take_snapshot().traces if t.domain == 5] == [9]
     assert ext.untrack_detached(5, PLACE) == DONE
     assert not [t for t in core.take_snapshot().traces if t.domain == 5]
+
+
+LATE_CORE = """
+import sys
+sys.path.append(sys.argv[1])
+import ptm_testtrack as ext
+assert "_tracemalloc" not in sys.modules
+import tracemalloc as core
+core.start()
+answer = ext.track_detached(5, 4096, 9)
+print(answer, [t.size for t in core.take_snapshot().traces if t.domain == 5])
+"""
+
+
+def test_core_that_is_made_after_our_start_hears_of_detached_callers(
+    children: Any,
+) -> None:
+    """Until 3.12.8 and 3.13.1 core is made when its module is imported."""
+    place = Path(ext.__file__).parent
+    done = children.python("-c", LATE_CORE, place, env={"PYTRACEMALLOC": "1"})
+    assert (done.stdout, done.stderr) == ("0 [9]\n", "")
 
 
 @pytest.mark.parametrize("seed", range(5))
