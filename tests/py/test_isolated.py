@@ -8,6 +8,7 @@ import os
 import resource
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -177,3 +178,37 @@ def test_dead_sites_of_other_domains() -> None:
 )
 def test_code_compiled_by_the_jit() -> None:
     run("jit", env={"PYTHON_JIT": "1"})
+
+
+def test_eight_threads_call_everything_at_once() -> None:
+    run("all_at_once", 300 if SANITIZED else 3000 if FULL else 1000)
+
+
+@pytest.mark.parametrize("allocator", ["pymalloc", "malloc", "debug"])
+@pytest.mark.parametrize("imported", ["before", "after"])
+def test_the_standard_library_s_tracer(imported: str, allocator: str) -> None:
+    run("stdlib_tracer", imported, env={"PYTHONMALLOC": allocator})
+
+
+def test_other_hooks_over_the_debug_allocator() -> None:
+    run("wrapped", env={"PYTHONMALLOC": "debug"})
+
+
+def test_short_threads() -> None:
+    run("short_threads", 100_000 if FULL else 2_000 if SANITIZED else 8_000)
+
+
+@pytest.mark.skipif(
+    not sysconfig.get_config_var("Py_GIL_DISABLED"), reason="this build has a GIL"
+)
+def test_the_gil_stays_off() -> None:
+    run("gil_stays_off")
+
+
+@pytest.mark.parametrize("start", ["fork", "spawn", "forkserver"])
+def test_multiprocessing(start: str) -> None:
+    run("processes", start)
+
+
+def test_a_server_that_forks_its_workers() -> None:
+    run("prefork")
