@@ -132,7 +132,7 @@ asan: $(BUILD)-asan/installed  ## the tests under the address and undefined-beha
 tsan: $(BUILD)-tsan/installed  ## the engine under the thread sanitizer (free-threaded builds)
 	@case $(TAG) in *t) ;; *) echo "tsan: needs a free-threaded build: make PYTHON=python3.13t tsan"; exit 1;; esac
 	$(call run_c_tests,$(VENV)-tsan/bin/python,$(BUILD)-tsan,-Db_sanitize=thread -Db_lundef=false -Dc_args=-Wno-tsan)
-	@tools/with_tsan.sh $(VENV)-tsan/bin/python tests/isolated/all_at_once.py $(or $(ROUNDS),20)
+	@tools/with_tsan.sh $(VENV)-tsan/bin/python tests/isolated/threads_share.py $(or $(ROUNDS),20)
 
 conformance:  ## CPython's own tests against ours, on every CPython found or made
 	@$(PYTHON) tests/conformance/run_conformance.py $(ARGS)

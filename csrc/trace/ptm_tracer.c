@@ -112,14 +112,6 @@ set_leaving(bool leaving)
 }
 
 void
-ptm_tracer_stay(void)
-{
-    if (!ptm_is_finalizing()) {
-        set_leaving(false);
-    }
-}
-
-void
 ptm_tracer_leave(void)
 {
     ptm_parked_release();
@@ -213,6 +205,20 @@ ptm_tracer_stop(void)
         turn_off();
     }
     end_turning();
+}
+
+/* Python was ended, and begins anew in the same process: what is known is of the life before, and
+ * so are the hooks (from 3.12 on the runtime is reset, and they are gone). */
+void
+ptm_tracer_stay(void)
+{
+    if (ptm_is_finalizing()) {
+        return;
+    }
+    if (PTM_LOAD(&ptm_recording.leaving)) {
+        ptm_tracer_stop();
+    }
+    set_leaving(false);
 }
 
 void

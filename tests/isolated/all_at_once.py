@@ -1,102 +1,69 @@
 # SPDX-License-Identifier: MIT
-"""Eight threads at once, each with all that it may do: allocate, hand blocks over, read
-one snapshot, take others, clear, start and stop.
+"""Eight threads start, stop, clear, restart the peak and take snapshots at once, and
+allocate; then all is as after one start."""
 
-argv[1]: rounds of each thread
-"""
-
-import queue
+import random
 import sys
 import threading
 
 import pytracemalloc
 
-ROUNDS = int(sys.argv[1])
-handed = queue.SimpleQueue()
-problems = []
+TIMES = int(sys.argv[1])
 
 
-def allocate(n):
-    kept = []
-    for i in range(n):
-        kept.append((i, str(i), [i] * (i % 50)))
-        if i % 3 == 0:
-            kept.pop()
-    handed.put(kept)
-    if handed.qsize() > 4:
-        handed.get()
+def snapshot():
+    try:
+        taken = pytracemalloc.take_snapshot()
+        then = pytracemalloc.take_snapshot(at="peak")
+    except RuntimeError:
+        return  # not tracing
+    for one in (taken, then):
+        assert all(line.count > 0 <= line.size for line in one.statistics("lineno"))
 
 
 def look():
-    try:
-        snapshot = pytracemalloc.take_snapshot()
-    except RuntimeError:
-        return  # another thread has stopped it
-    check(snapshot)
-    check(snapshot.view("peak"))
-
-
-def check(snapshot):
-    total = sum(trace.size for trace in snapshot.traces)
-    by_line = sum(stat.size for stat in snapshot.statistics("lineno"))
-    counts = [stat.count for stat in snapshot.statistics("filename")]
-    if total != by_line or min(counts, default=0) < 0:
-        problems.append((total, by_line, min(counts)))
-
-
-def ask():
     current, peak = pytracemalloc.get_traced_memory()
-    if not 0 <= current <= peak:
-        problems.append((current, peak))
+    assert 0 <= current <= peak
     pytracemalloc.get_tracemalloc_memory()
-    pytracemalloc.get_object_traceback(problems)
 
 
-def restart():
-    pytracemalloc.stop()
-    pytracemalloc.start(5)
+def start():
+    pytracemalloc.start(random.choice((1, 1, 5)))
 
 
-def read_together(snapshot):
-    for trace in snapshot.traces[:100]:
-        str(trace.traceback[0])
-    [str(stat) for stat in snapshot.statistics("traceback")[:20]]
+CALLS = (
+    start, start, pytracemalloc.stop, pytracemalloc.clear_traces, snapshot, look,
+    pytracemalloc.reset_peak, pytracemalloc.is_tracing,
+)  # fmt: skip
 
 
-def work(number, shared, barrier):
-    barrier.wait()
-    for i in range(ROUNDS):
-        allocate(300)
-        if number == 0 and i % 7 == 0:
-            restart()
-        elif number == 1 and i % 5 == 0:
-            pytracemalloc.clear_traces()
-        elif number == 2:
-            pytracemalloc.reset_peak()
-        elif number < 5:
-            look()
-        elif number == 5:
-            ask()
-        else:
-            read_together(shared)
+def run():
+    kept = []
+    try:
+        ready.wait()
+        for n in range(TIMES):
+            kept.append([bytes(n % 700), {n: str(n)}])
+            if len(kept) > 50:
+                del kept[::2]
+            random.choice(CALLS)()
+        done.append(1)
+    finally:
+        kept.clear()
 
 
-def main():
-    pytracemalloc.start(5)
-    allocate(1000)
-    shared = pytracemalloc.take_snapshot()
-    barrier = threading.Barrier(8)
-    threads = [
-        threading.Thread(target=work, args=(i, shared, barrier)) for i in range(8)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not problems, problems[:3]
-    check(pytracemalloc.take_snapshot())
-    assert not problems, problems[:3]
-    print("ok")
-
-
-main()
+sys.setswitchinterval(1e-5)
+ready, done = threading.Barrier(8), []
+threads = [threading.Thread(target=run) for _ in range(8)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+assert len(done) == 8
+pytracemalloc.stop()
+assert not pytracemalloc.is_tracing() and pytracemalloc.get_traced_memory() == (0, 0)
+assert pytracemalloc.get_lost() == (0, 0)
+pytracemalloc.start()
+block = bytes(54_321)
+found = [t for t in pytracemalloc.take_snapshot().traces if t.size > 54_321]
+assert [t.size for t in found] == [sys.getsizeof(block)], found
+print("ok")

@@ -54,8 +54,8 @@ def test_start_and_stop_while_threads_allocate() -> None:
     run("start_stop", 100 if SANITIZED else 1000)
 
 
-def test_all_at_once() -> None:
-    run("all_at_once", 5 if SANITIZED else 20)
+def test_threads_share_snapshots() -> None:
+    run("threads_share", 5 if SANITIZED else 20)
 
 
 def test_fork_while_threads_allocate() -> None:
@@ -186,3 +186,37 @@ def test_dead_sites_of_other_domains() -> None:
 )
 def test_code_compiled_by_the_jit() -> None:
     run("jit", env={"PYTHON_JIT": "1"})
+
+
+def test_eight_threads_call_everything_at_once() -> None:
+    run("all_at_once", 300 if SANITIZED else 3000 if FULL else 1000)
+
+
+@pytest.mark.parametrize("allocator", [a for a in ALLOCATORS if "_" not in a])
+@pytest.mark.parametrize("imported", ["before", "after"])
+def test_the_standard_library_s_tracer(imported: str, allocator: str) -> None:
+    run("stdlib_tracer", imported, env={"PYTHONMALLOC": allocator})
+
+
+def test_other_hooks_over_the_debug_allocator() -> None:
+    run("wrapped", env={"PYTHONMALLOC": "debug"})
+
+
+def test_short_threads() -> None:
+    run("short_threads", 100_000 if FULL else 2_000 if SANITIZED else 8_000)
+
+
+@pytest.mark.skipif(
+    not sysconfig.get_config_var("Py_GIL_DISABLED"), reason="this build has a GIL"
+)
+def test_the_gil_stays_off() -> None:
+    run("gil_stays_off")
+
+
+@pytest.mark.parametrize("start", ["fork", "spawn", "forkserver"])
+def test_multiprocessing(start: str) -> None:
+    run("processes", start)
+
+
+def test_a_server_that_forks_its_workers() -> None:
+    run("prefork")
