@@ -51,6 +51,13 @@ typedef pthread_key_t ptm_os_thread_key;
 bool ptm_os_thread_key_new(ptm_os_thread_key *key, void (*ended)(void *value));
 bool ptm_os_thread_at_end(ptm_os_thread_key key, void *value);
 
+/* Waits in the system: for what takes long, and never in a hook. */
+typedef pthread_mutex_t ptm_os_mutex;
+#define PTM_OS_MUTEX PTHREAD_MUTEX_INITIALIZER
+bool ptm_os_mutex_try(ptm_os_mutex *mutex);
+void ptm_os_mutex_take(ptm_os_mutex *mutex);
+void ptm_os_mutex_leave(ptm_os_mutex *mutex);
+
 /* Called around fork() in the forking thread; 0 or an errno. */
 int ptm_os_at_fork(void (*prepare)(void), void (*parent)(void), void (*child)(void));
 

@@ -193,6 +193,24 @@ ptm_os_thread_at_end(ptm_os_thread_key key, void *value)
     return pthread_setspecific(key, value) == 0;
 }
 
+bool
+ptm_os_mutex_try(ptm_os_mutex *mutex)
+{
+    return pthread_mutex_trylock(mutex) == 0;
+}
+
+void
+ptm_os_mutex_take(ptm_os_mutex *mutex)
+{
+    (void)pthread_mutex_lock(mutex);
+}
+
+void
+ptm_os_mutex_leave(ptm_os_mutex *mutex)
+{
+    (void)pthread_mutex_unlock(mutex);
+}
+
 int
 ptm_os_at_fork(void (*prepare)(void), void (*parent)(void), void (*child)(void))
 {

@@ -16,10 +16,10 @@ typedef struct {
                           see the view */
     ptm_view *view;    /* NULL: made by the caller */
     ptm_tb_kind kind;
-    uint32_t id;               /* string, frame or stack of the view, by kind */
-    /* Where the last look ended: frames are visited in order, and a stack is linked from the most
-     * recent frame only. Index and stack in one word, since threads may look together; atomic. */
-    uint64_t cursor; /* index << 32 | stack; 0: nowhere */
+    uint32_t id; /* string, frame or stack of the view, by kind */
+    /* Where the last look ended, as index << 32 | stack; 0: nowhere. Frames are visited in order, and
+     * a stack is linked from the most recent one only; atomic. */
+    uint64_t cursor;
 } traceback_object;
 
 static inline traceback_object *
@@ -153,11 +153,8 @@ frames_of(PyObject *self)
 {
     traceback_object *tb = as_traceback(self);
     PyObject *there = PTM_LOAD_ACQUIRE(&tb->frames);
-    if (there != NULL) {
-        return there;
-    }
-    if (tb->view == NULL) {
-        return ptm_no_attribute(self, "_frames");
+    if (there != NULL || tb->view == NULL) {
+        return there != NULL ? there : ptm_no_attribute(self, "_frames");
     }
     ptm_face *face = ptm_face_of(self);
     return ptm_fill_slot(&tb->frames, face == NULL ? NULL : frames_from_view(face, tb));
@@ -180,12 +177,9 @@ frame_at(traceback_object *tb, uint32_t i)
 {
     const ptm_snap_stack *stacks = tb->view->snap->stacks;
     uint64_t cursor = PTM_LOAD(&tb->cursor);
-    uint32_t at = (uint32_t)(cursor >> 32);
-    ptm_stack_id stack = (ptm_stack_id)cursor;
-    if (stack == 0 || at > i) {
-        stack = tb->id;
-        at = 0;
-    }
+    bool known = cursor != 0 && cursor >> 32 <= i;
+    uint32_t at = known ? (uint32_t)(cursor >> 32) : 0;
+    ptm_stack_id stack = known ? (ptm_stack_id)cursor : tb->id;
     for (; at < i; at++) {
         stack = stacks[stack].parent;
     }

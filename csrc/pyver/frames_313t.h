@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Frame layout of free-threaded CPython 3.13, read against v3.13.15 (Include/internal/pycore_frame.h).
+ * Frame layout of free-threaded CPython 3.13, read against v3.13.15 (Include/internal/
+ * pycore_frame.h).
  * Included by ptm_frames.h only.
  */
 #ifndef PTM_FRAMES_3XX_H

@@ -63,7 +63,7 @@
 #endif
 /* meson.build says so to all files; those without Python.h must agree with the others. */
 #if defined(Py_GIL_DISABLED) != defined(PTM_FREE_THREADED)
-#error "pytracemalloc: PTM_FREE_THREADED must be defined for free-threaded builds, and only for them"
+#error "pytracemalloc: PTM_FREE_THREADED is for free-threaded builds, and only for them"
 #endif
 
 #define PTM_UNIT_BYTES 2 /* a code unit */

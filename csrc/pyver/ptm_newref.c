@@ -34,7 +34,7 @@ tell_chained(PyObject *object, PyRefTracerEvent event)
 static PTM_NOINLINE int
 tell_all(PyObject *object)
 {
-    PTM_LOAD(&call_created)(object);
+    PTM_LOAD (&call_created)(object);
     return tell_chained(object, PyRefTracer_CREATE);
 }
 

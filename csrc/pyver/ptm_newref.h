@@ -19,7 +19,8 @@
 #include "base/ptm_atomic.h"
 #include "base/ptm_base.h"
 
-/* The block that the calling thread was given last: an object that comes to life on it is no news, once. */
+/* The block that the calling thread was given last: an object that comes to life on it is no news,
+ * once. */
 typedef struct {
     uintptr_t block;
     size_t bytes; /* 0: none, or its object has come already */

@@ -17,8 +17,10 @@
  * with acquire.
  *
  * code: the block holds a code object that the stacks know: when it is freed they must hear of it.
- * The mark may stand on a block that is not traced, since it was allocated before tracing started. large: it came in a thread's lane and is so large that its
- * end is booked at once (PTM_LARGE_BYTES).
+ * The mark may stand on a block that is not traced, since it was allocated before tracing started.
+ *
+ * large: it came in a thread's lane, and is so large that its end is booked at once
+ * (PTM_LARGE_BYTES).
  */
 #ifndef PTM_BLOCKS_H
 #define PTM_BLOCKS_H

@@ -148,8 +148,8 @@ ptm_event_object(ptm_lane *lane, const PyThreadState *tstate, const PyObject *ob
         return;
     }
     uint32_t entry = PTM_LOAD_ACQUIRE(slot);
-    ptm_site_id id = ptm_event_reattribute(lane, tstate, entry & PTM_ENTRY_SITE,
-                                           ptm_object_bytes(object));
+    ptm_site_id id =
+        ptm_event_reattribute(lane, tstate, entry & PTM_ENTRY_SITE, ptm_object_bytes(object));
     if (PTM_LIKELY(id != 0)) {
         PTM_STORE_RELEASE(slot, (entry & PTM_ENTRY_MARKS) | id);
     }

@@ -56,8 +56,7 @@ tidy(ptm_lane *lane)
 static void
 make_recent(const ptm_search *s, ptm_site_id id)
 {
-    *ptm_sites_recent(s->lane, s->key) =
-        (ptm_recent){s->key, id, PTM_LOAD(&ptm_code_age)};
+    *ptm_sites_recent(s->lane, s->key) = (ptm_recent){s->key, id, PTM_LOAD(&ptm_code_age)};
 }
 
 /* The site that a key found before some code object died: it is right if the same window still

@@ -68,8 +68,7 @@ is_other(const PyMemAllocatorEx *below)
 static bool
 is_full(void)
 {
-    return lot.n == PTM_MOST_PARKED || lot.bytes > PTM_MOST_PARKED_BYTES
-           || ptm_record_is_leaving();
+    return lot.n == PTM_MOST_PARKED || lot.bytes > PTM_MOST_PARKED_BYTES || ptm_record_is_leaving();
 }
 
 static void

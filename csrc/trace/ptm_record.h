@@ -66,8 +66,8 @@ void ptm_record_realloc_failed(ptm_taken taken, const void *block);
  * held. */
 bool ptm_record_enter_raw(void);
 void ptm_record_leave_raw(void);
-/* Of the calling thread, if its frames may be read; while the thread is in its lane or has the lock, so that who sets `leaving`
- * waits for those who read them. */
+/* Of the calling thread, if its frames may be read; while the thread is in its lane or has the
+ * lock, so that who sets `leaving` waits for those who read them. */
 const PyThreadState *ptm_record_tstate(void);
 
 /* An object came to life on a block that is not the newest one: it waited in a free list. */

@@ -24,8 +24,8 @@
 #include "trace/ptm_peak.h"
 
 typedef struct {
-    uint64_t hash;      /* of the walked window, size and depth */
-    uint64_t size;      /* requested bytes of a block */
+    uint64_t hash; /* of the walked window, size and depth */
+    uint64_t size; /* requested bytes of a block */
     /* blocks alive; below 0: they left in a lane that was booked earlier; guarded: books lock */
     int64_t live;
     uint64_t allocated; /* blocks ever allocated; guarded: books lock */

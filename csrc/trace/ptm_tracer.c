@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "trace/ptm_tracer.h"
 
-#include <pthread.h>
-
 #include "os/ptm_os.h"
 #include "pyver/ptm_newref.h"
 #include "pyver/ptm_selftest.h"
+#include "pyver/ptm_turn.h"
 #include "trace/ptm_blocks.h"
 #include "trace/ptm_codes.h"
 #include "trace/ptm_domains.h"
@@ -18,26 +17,6 @@
 #include "trace/ptm_take.h"
 #include "trace/ptm_track.h"
 #include "trace/ptm_walk.h"
-
-/* Hooks are of the whole process: who puts them in or takes them out has this. It is waited for
- * without the GIL, since the interpreter may stop all other threads meanwhile. */
-static pthread_mutex_t turning = PTHREAD_MUTEX_INITIALIZER;
-
-static void
-begin_turning(void)
-{
-    if (pthread_mutex_trylock(&turning) != 0) {
-        PyThreadState *tstate = PyEval_SaveThread();
-        (void)pthread_mutex_lock(&turning);
-        PyEval_RestoreThread(tstate);
-    }
-}
-
-static void
-end_turning(void)
-{
-    (void)pthread_mutex_unlock(&turning);
-}
 
 /* Nobody is in a lane, and nobody writes anywhere. */
 static void
@@ -83,7 +62,7 @@ after_fork_in_child(void)
     ptm_blockmap_unlock();
     ptm_lanes_after_fork(true);
     unlock_all();
-    turning = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER; /* another thread may have had it */
+    ptm_turn_forget();
 }
 
 /* Locked. */
@@ -138,13 +117,13 @@ set_up(const char **why)
 ptm_err
 ptm_tracer_init(const char **why)
 {
-    static bool done; /* guarded: turning */
+    static bool done; /* guarded: the turn */
     ptm_err err = ptm_selftest(why);
     if (err == PTM_OK) {
-        begin_turning();
+        ptm_turn_take();
         err = done ? PTM_OK : set_up(why);
         done = err == PTM_OK;
-        end_turning();
+        ptm_turn_leave();
     }
     return err;
 }
@@ -175,11 +154,11 @@ turn_on(uint32_t nframe)
 ptm_err
 ptm_tracer_start(uint32_t nframe)
 {
-    begin_turning();
+    ptm_turn_take();
     if (!ptm_recording.tracing) {
         turn_on(nframe);
     }
-    end_turning();
+    ptm_turn_leave();
     return PTM_OK;
 }
 
@@ -200,11 +179,11 @@ turn_off(void)
 void
 ptm_tracer_stop(void)
 {
-    begin_turning();
+    ptm_turn_take();
     if (ptm_recording.tracing) {
         turn_off();
     }
-    end_turning();
+    ptm_turn_leave();
 }
 
 /* Python was ended, and begins anew in the same process: what is known is of the life before, and

@@ -97,13 +97,14 @@ static void
 counters_wrap_round(void)
 {
     ptm_site_id ids[] = {make(PTM_LANE_MAIN, 1), make(PTM_LANE_MAIN, 10)};
-    PTM_LANE_MAIN->journal.written = PTM_LANE_MAIN->journal.applied = UINT32_MAX - 700;
+    ptm_journal *ring = &PTM_LANE_MAIN->journal;
+    ring->written = ring->applied = UINT32_MAX - 700;
     for (uint32_t i = 0; i < 2000; i++) {
         ptm_journal_add(PTM_LANE_MAIN, ids[i % 2]);
-        CHECK(PTM_LANE_MAIN->journal.written - PTM_LANE_MAIN->journal.applied <= PTM_JOURNAL_EVENTS);
+        CHECK(ring->written - ring->applied <= PTM_JOURNAL_EVENTS);
     }
     ptm_journal_drain();
-    CHECK(PTM_LANE_MAIN->journal.written < 2000);
+    CHECK(ring->written < 2000);
     CHECK_EQ(live(ids[0]), 1000);
     CHECK_EQ(live(ids[1]), 1000);
     CHECK_EQ(ptm_the_peak.bytes, 11000);

@@ -76,7 +76,9 @@ class Memory:
         """The usual value after the warm-up, and at the end."""
         fifth = max(1, len(self.seen) // 5)
         middle = self.seen[fifth : 2 * fifth] or self.seen
-        return int(statistics.median(middle)), int(statistics.median(self.seen[-fifth:]))
+        return int(statistics.median(middle)), int(
+            statistics.median(self.seen[-fifth:])
+        )
 
     def judge(self) -> None:
         before, after = self.grown()
