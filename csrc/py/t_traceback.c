@@ -17,8 +17,8 @@ typedef struct {
     ptm_view *view;    /* NULL: made by the caller */
     ptm_tb_kind kind;
     uint32_t id; /* string, frame or stack of the view, by kind */
-    /* Where the last look ended, as index << 32 | stack; 0: nowhere. Frames are visited in order, and
-     * a stack is linked from the most recent one only; atomic. */
+    /* Where the last look ended, as index << 32 | stack; 0: nowhere; atomic. Frames are visited in
+     * order, and a stack is linked from the most recent one only. */
     uint64_t cursor;
 } traceback_object;
 
