@@ -48,9 +48,10 @@ def totals(snapshot: tracer.Snapshot, size: int, count: int) -> None:
     assert abs(total - size) < SLACK_BYTES, f"blocks of {total} bytes, booked {size}"
     assert abs(n - count) < SLACK_BLOCKS, f"{n} blocks, booked {count}"
     statistics = snapshot.statistics("lineno")
-    assert sum(s.count for s in statistics) == n
-    assert sum(s.size for s in statistics) == total
-    assert all(s.count > 0 and s.size >= 0 for s in statistics)
+    by_line = sum(s.count for s in statistics), sum(s.size for s in statistics)
+    assert by_line == (n, total), f"by line {by_line}, recounted {(n, total)}"
+    wrong = [s for s in statistics if s.count <= 0 or s.size < 0]
+    assert not wrong, f"not more than nothing: {wrong}"
 
 
 def peak() -> None:
@@ -60,7 +61,8 @@ def peak() -> None:
     traces = tracer.take_snapshot(at="peak").traces
     most, blocks_then = tracer.get_traced_memory()[1], tracer.get_traced_blocks()[1]
     n, total = sums(traces)
-    assert (n, total) == (blocks_then, most), (n, total, blocks_then, most)
+    booked = (blocks_then, most)
+    assert (n, total) == booked, f"alive at the peak {(n, total)}, booked {booked}"
 
 
 def objects(some: Sequence[blocks.Block]) -> None:
