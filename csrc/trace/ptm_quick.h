@@ -148,8 +148,7 @@ ptm_quick_free(const void *block)
     if (PTM_UNLIKELY(slot == NULL)) {
         return true; /* not traced */
     }
-    if (PTM_UNLIKELY(!ptm_quick_may_free())
-        || PTM_UNLIKELY((lane = ptm_quick_enter()) == NULL)) {
+    if (PTM_UNLIKELY(!ptm_quick_may_free()) || PTM_UNLIKELY((lane = ptm_quick_enter()) == NULL)) {
         return false;
     }
     bool done = ptm_quick_free_in(lane, slot);

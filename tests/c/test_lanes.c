@@ -139,7 +139,7 @@ static struct {
 } pairs[N_THREADS];
 
 static uint32_t n_visitors, n_ended; /* atomic */
-static bool enough;                   /* atomic */
+static bool enough;                  /* atomic */
 
 static void *
 visit(void *pair)
