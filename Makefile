@@ -148,7 +148,7 @@ sdist:  ## the sdist of the commit, in dist/
 	@$(PYTHON) tools/wheels.py sdist
 
 wheels:  ## the sdist, and from it a manylinux wheel for every CPython, each tested in a fresh environment
-	@$(PYTHON) tools/wheels.py wheels
+	@$(PYTHON) tools/wheels.py wheels $(ARGS)
 
 aarch64: warnings $(if $(shell command -v aarch64-linux-gnu-gcc),,$(VENV)-zig/ready)  ## compiles every C file for aarch64
 	@tools/compile_as.py aarch64 $(BUILD)/warnings $(or $(shell command -v aarch64-linux-gnu-gcc),\

@@ -7,7 +7,8 @@ auditwheel gives it its manylinux tag and is then asked for it again; the wheel 
 into a fresh environment, and a part of the tests runs there. All lands in dist/.
 
 usage: wheels.py sdist      the sdist alone
-       wheels.py wheels     the sdist and the wheels; last line: "N passed, N failed"
+       wheels.py wheels [3.13t …]   the sdist and the wheels (of these versions);
+                            last line: "N passed, N failed"
 """
 
 from __future__ import annotations
@@ -152,9 +153,16 @@ def released(interpreter: Interpreter, auditor: Path, source: Path) -> tuple[int
 
 
 def main() -> int:
-    if sys.argv[1:] not in (["sdist"], ["wheels"]):
+    what, only = sys.argv[1:2], sys.argv[2:]
+    if what not in (["sdist"], ["wheels"]):
         sys.exit(__doc__)
-    interpreters = usable(ROOT / "tools" / "get-cpythons")[0]
+    interpreters = [
+        i
+        for i in usable(ROOT / "tools" / "get-cpythons")[0]
+        if not only or i.minor in only
+    ]
+    if not interpreters:
+        sys.exit(f"wheels: no CPython {' or '.join(only)} here")
     source = sdist(environment(interpreters[0]))
     if sys.argv[1] == "sdist":
         return 0

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""multiprocessing in the way that is asked for: the parent traces, threads allocate, and
-each child's books are its own. A forked child goes on tracing; a spawned one begins."""
+"""multiprocessing in the way that is asked for: the parent traces, a thread allocates,
+and each child's books are its own. A forked child goes on tracing, others begin."""
 
 import multiprocessing
 import sys

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Many short threads, some beside each other, leave the tracer's memory where it was."""
+"""Many short threads, four beside each other, leave our memory where it was."""
 
 import sys
 import threading

@@ -16,7 +16,7 @@ PROGRAM = Path(os.environ.get("PTM_TEST_EXT", "/nowhere"), "ptm_embed")
 pytestmark = [
     pytest.mark.skipif(
         not PROGRAM.exists(),
-        reason="built by `make test` only, where there is a Python library to link with",
+        reason="built by `make test`, where there is a Python library to link with",
     ),
     pytest.mark.skipif(
         "PTM_ASAN" in os.environ, reason="the program itself is not sanitized"

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""A soak: threads and sub-interpreters allocate, tracing is turned on and off, snapshots
-are taken, forks are made; at rests all is recounted.
+"""A soak: threads and sub-interpreters allocate, tracing is turned on and off,
+snapshots are taken, forks are made; at rests all is recounted.
 
-    usage:  soak.py [--minutes 30] [--threads 8] [--interpreters 2] [--seed N] [--untraced]
+    usage:  soak.py [--minutes 30] [--threads 8] [--interpreters 2] [--seed N]
+                    [--untraced]
 
 A round has two halves. In the first, every thread does anything: starts, stops, clears.
 In the second tracing stays on, and each thread keeps a ledger; then all rest, and
@@ -12,10 +13,10 @@ In the second tracing stays on, and each thread keeps a ledger; then all rest, a
     - what was alive at the peak adds up to the peak; nothing is negative or lost;
     - get_object_traceback() tells the line of every known object.
 Memory of ours may not grow by more than a tenth and 1 MB after the first fifth of the
-rounds. CPython itself loses some MB with every sub-interpreter, so these are made in the
-first half of the time only, and the process may not grow by more than a tenth and 16 MB
-in the second (after a fifth of that). --untraced tells what happens by itself: no tracing,
-no recount. Exit 0: nothing was wrong.
+rounds. CPython itself loses some MB with every sub-interpreter, so these are made in
+the first half of the time only, and the process may not grow by more than a tenth and
+16 MB in the second (after a fifth of that). --untraced tells what happens by itself: no
+tracing, no recount. Exit 0: nothing was wrong.
 """
 
 from __future__ import annotations
@@ -26,25 +27,22 @@ import faulthandler
 import gc
 import os
 import random
-import signal
 import statistics
 import sys
-import threading
 import time
 import traceback
 import warnings
 
 import blocks
-import interps
 import recount
 from worker import CHAOS, CLOSING, LEDGERS, Plan, Worker
 
 import pytracemalloc as tracer
 
 HANG_SECONDS = 150  # between two rests
-CHILD_SECONDS = 60
 HALF_SECONDS = 1.0
 LINE_SECONDS = 10
+SAID = ("recounts", "forks", "starts", "snapshots", "threads", "interpreters")
 
 
 def parse() -> argparse.Namespace:
@@ -74,6 +72,8 @@ class Memory:
 
     def grown(self) -> tuple[int, int]:
         """The usual value after the warm-up, and at the end."""
+        if not self.seen:
+            return 0, 0  # too short a run for a second half
         fifth = max(1, len(self.seen) // 5)
         middle = self.seen[fifth : 2 * fifth] or self.seen
         return int(statistics.median(middle)), int(
@@ -167,13 +167,13 @@ class Soak:
 
     # -- all of them ---------------------------------------------------------------
 
+    def count(self, name: str) -> str:
+        return f"{self.plan.counts[name]} {name}"
+
     def say(self) -> None:
-        counts = self.plan.counts
-        names = ("recounts", "forks", "starts", "snapshots", "threads", "interpreters")
-        told = [f"{name} {counts[name]}" for name in names]
         held = sum(len(worker.held) for worker in self.workers)
-        print(f"{self.elapsed():5.0f} s ", *told, f"held {held}", self.ours.now(),
-              self.process.now(), sep="  ", flush=True)  # fmt: skip
+        print(f"{self.elapsed():5.0f} s", *map(self.count, SAID), f"{held} held",
+              self.ours.now(), self.process.now(), sep="  ", flush=True)  # fmt: skip
 
     def run(self) -> None:
         for worker in self.workers:
@@ -203,12 +203,8 @@ class Soak:
         for memory in (self.ours, self.process):
             before, after = memory.grown()
             grown.append(f"{memory.name} {before / 1e6:.1f} -> {after / 1e6:.1f} MB")
-        counts = self.plan.counts
-        return (
-            f"{self.elapsed() / 60:.1f} minutes, {self.rounds} rounds, {counts['forks']}"
-            f" forks, {counts['starts']} starts, {counts['threads']} short threads,"
-            f" {counts['interpreters']} interpreters, {', '.join(grown)}"
-        )
+        counted = [f"{self.rounds} rounds", *map(self.count, SAID)]
+        return f"{self.elapsed() / 60:.1f} minutes: " + ", ".join(counted + grown)
 
 
 def main() -> int:
@@ -217,8 +213,7 @@ def main() -> int:
     gil = getattr(sys, "_is_gil_enabled", lambda: True)()
     name = f"CPython {sys.version.split()[0]}{'' if gil else ' without a GIL'}"
     print(f"soak on {name}, seed {options.seed}", flush=True)
-    if "PTM_CORE" not in os.environ:
-        faulthandler.enable()
+    faulthandler.enable()
     sys.setswitchinterval(1e-4)
     soak = Soak(options)
     status = 1
@@ -239,5 +234,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    assert hasattr(signal, "alarm")
     sys.exit(main())
