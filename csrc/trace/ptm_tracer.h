@@ -32,7 +32,7 @@ void ptm_tracer_clear(void);               /* drops everything recorded, goes on
 void ptm_tracer_reset_peak(void);
 
 /* The main interpreter begins, and ends: from then on the frames of threads without the GIL are not
- * read, since it frees their states. */
+ * read, since it frees their states. If it begins after an end, tracing stops. */
 void ptm_tracer_stay(void);
 void ptm_tracer_leave(void);
 

@@ -313,8 +313,11 @@ def test_where_it_was_allocated(kind: str, nframe: int) -> None:
     never_run(objects)
     assert len(found) >= 100, f"{len(found)} of 400 are known"
     here = make.__code__.co_firstlineno + 1
-    for traceback in found if nframe > 1 else []:
-        assert (__file__, here) in frames(traceback), (kind, frames(traceback))
+    elsewhere = [f for f in map(frames, found) if (__file__, here) not in f]
+    if nframe > 1:
+        # Before 3.13 nobody tells of an object that comes from a free list.
+        most = 0 if sys.version_info >= (3, 13) else 100
+        assert len(elsewhere) <= most, (kind, elsewhere[0])
 
 
 @pytest.mark.parametrize("kind", KINDS)
