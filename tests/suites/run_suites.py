@@ -63,7 +63,7 @@ def put_into(python: Path) -> None:
 
 
 def has(python: Path, module: str) -> bool:
-    """Whether this CPython comes with the test module."""
+    """Whether this CPython comes with the test module, and it does not skip itself."""
     ask = "import importlib, sys; importlib.import_module(sys.argv[1])"
     done = subprocess.run(
         [python, "-I", "-c", ask, module],
@@ -109,7 +109,7 @@ def cpython(only: list[str] | None, modules: list[str] | None) -> tuple[int, int
         where = f"{interpreter.version}{kind}"
         for module in modules or MODULES:
             if not has(python, module):
-                print(f"{where} · {module} · not there", flush=True)
+                print(f"{where} · {module} · not there, or not for this build", flush=True)
                 continue
             suite = Suite(module, (str(HERE / "ptm_unit.py"),), (module,))
             place = BUILD / "cpython" / f"{interpreter.version}{'t' * bool(kind)}"
