@@ -52,8 +52,7 @@ def unpacked(python: Path, folder: Path, name: str) -> Path:
     sdists = folder / "sdists" / name
     if not list(sdists.glob("*.tar.gz")):
         pip = (python, "-m", "pip", "download", "-q", "--no-deps", "-d", sdists)
-        env = clean_environment() | {"DISABLE_SQLALCHEMY_CEXT": "1"}  # nothing is built
-        run(*pip, "--no-binary", ":all:", pinned(name), env=env)
+        run(*pip, "--no-binary", name, pinned(name), env=clean_environment())
     archive = next(sdists.glob("*.tar.gz"))
     place = sdists / "unpacked"
     if not place.exists():
