@@ -106,6 +106,7 @@ def run(
     (place / "in").mkdir(parents=True)
     results, traced = place / "results", place / "traced"
     env = clean_environment() | suite.environment | {"PTM_SUITES_RESULTS": str(results)}
+    env["PATH"] = f"{python.parent}:{env['PATH']}"
     if on:
         env |= {"PYTRACEMALLOC": "5", "PTM_SUITES_TRACED": str(traced)}
     start = time.monotonic()
