@@ -109,7 +109,7 @@ def cpython(only: list[str] | None, modules: list[str] | None) -> tuple[int, int
         where = f"{interpreter.version}{kind}"
         for module in modules or MODULES:
             if not has(python, module):
-                print(f"{where} · {module} · not there, or not for this build", flush=True)
+                print(f"{where} · {module} · not there, or not for it", flush=True)
                 continue
             suite = Suite(module, (str(HERE / "ptm_unit.py"),), (module,))
             place = BUILD / "cpython" / f"{interpreter.version}{'t' * bool(kind)}"
