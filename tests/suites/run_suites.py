@@ -92,8 +92,11 @@ def report(where: str, suite: str, verdict: Verdict) -> None:
 
 def the_interpreters(only: list[str] | None) -> list[Interpreter]:
     if only and not set(only) <= set(MINORS):
-        found = [probe(Path(path)) for path in only]
-        return [i for i in found if i]
+        found = {path: probe(Path(path)) for path in only}
+        silent = [path for path, there in found.items() if there is None]
+        if silent:
+            sys.exit(f"--only {silent[0]}: no CPython that is supported answers there")
+        return [there for there in found.values() if there]
     everything = usable(ROOT / "tools" / "get-cpythons")[0] + free_threaded_here()
     chosen = [i for i in everything if not only or i.minor in only]
     return sorted(chosen, key=lambda i: (i.free_threaded, version_key(i.version)))
