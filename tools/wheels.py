@@ -99,12 +99,11 @@ def audited(auditor: Path, wheel: Path) -> tuple[Path, str]:
     env = with_python(auditor)
     run(auditor, "-m", "auditwheel", "repair", "-w", DIST, wheel, env=env)
     (repaired,) = set(DIST.glob("*.whl")) - before
-    told = run(auditor, "-m", "auditwheel", "show", repaired, env=env).stdout
-    tag = re.search(
-        r'is consistent with\s+the following platform tag:\s+"([^"]+)"', told
-    )
+    shown = run(auditor, "-m", "auditwheel", "show", repaired, env=env).stdout
+    told = " ".join(shown.split())  # it breaks its lines by the length of the name
+    tag = re.search(r'is consistent with the following platform tag: "([^"]+)"', told)
     if not tag or tag.group(1) not in repaired.name:
-        raise SystemExit(f"auditwheel does not confirm {repaired.name}:\n{told}")
+        raise SystemExit(f"auditwheel does not confirm {repaired.name}:\n{shown}")
     return repaired, tag.group(1)
 
 

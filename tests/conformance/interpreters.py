@@ -81,7 +81,7 @@ def probe(path: Path) -> Interpreter | None:
             [path, "-I", "-c", PROBE],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=180,
             env=clean_environment(),
             cwd="/",
         )

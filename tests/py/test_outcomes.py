@@ -87,6 +87,17 @@ def test_what_changes_by_itself_is_flaky(
     assert [test.rpartition(".")[2] for test in verdict.flaky] == ["test_turns"]
 
 
+def test_what_is_expected_must_differ(
+    outcomes: Any, suite: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = {"__main__.Tests.test_traced": "so", "__main__.Tests.test_same": "no"}
+    monkeypatch.setattr(outcomes, "expectations", lambda version: expected)
+    made = suite(SUITE + "ptm_suites.the_end()\n")
+    verdict = compare(outcomes, made, tmp_path / "runs")
+    assert verdict.expected == {"__main__.Tests.test_traced": "so"}
+    assert "does not differ" in verdict.different["__main__.Tests.test_same"]
+
+
 def test_a_run_that_dies_is_different(
     outcomes: Any, suite: Any, tmp_path: Path
 ) -> None:

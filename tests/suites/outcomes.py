@@ -106,6 +106,7 @@ def run(
     (place / "in").mkdir(parents=True)
     results, traced = place / "results", place / "traced"
     env = clean_environment() | suite.environment | {"PTM_SUITES_RESULTS": str(results)}
+    env["PATH"] = f"{python.parent}:{env['PATH']}"
     if on:
         env |= {"PYTRACEMALLOC": "5", "PTM_SUITES_TRACED": str(traced)}
     start = time.monotonic()
@@ -151,11 +152,13 @@ def settle(
     without = [verdict.without.outcomes.get(test, absent)]
     traced = [verdict.traced.outcomes.get(test, absent)]
     alone = () if test == UNFINISHED or "(" in test.split("::")[0] else (test,)
+    both = [(True, traced), (False, without)]
     for _ in range(AGAIN):
-        for on, told in ((False, without), (True, traced)):
+        for on, told in both:
             again = run(suite, python, place / "again", alone or suite.tests, on)
             end = again.outcomes.get(UNFINISHED, absent)
             told.append(again.outcomes.get(test, end))
+        both.reverse()  # what comes out in turns does not fall into step with us
         if verdict_on(without, traced) != "different":
             break
     how = verdict_on(without, traced)

@@ -52,7 +52,7 @@ def unpacked(python: Path, folder: Path, name: str) -> Path:
     sdists = folder / "sdists" / name
     if not list(sdists.glob("*.tar.gz")):
         pip = (python, "-m", "pip", "download", "-q", "--no-deps", "-d", sdists)
-        run(*pip, "--no-binary", ":all:", pinned(name), env=clean_environment())
+        run(*pip, "--no-binary", name, pinned(name), env=clean_environment())
     archive = next(sdists.glob("*.tar.gz"))
     place = sdists / "unpacked"
     if not place.exists():
@@ -69,19 +69,19 @@ def libraries(python: Path) -> Path:
 
 
 def numpy(python: Path, folder: Path) -> Suite:
-    """Arrays and their memory, types, strings, masked arrays."""
-    core = "numpy/_core/tests/test_"
-    tests = [f"{core}{n}.py" for n in ("multiarray", "dtype", "numeric", "nditer")]
-    tests += [f"{core}{n}.py" for n in ("mem_policy", "regression", "indexing")]
+    """Iterators, memory policies, indexing, coercion, records, old mistakes."""
+    names = ("nditer", "mem_policy", "regression", "indexing", "array_coercion")
+    names += ("hashtable", "records")
+    tests = tuple(f"numpy/_core/tests/test_{name}.py" for name in names)
     place = libraries(python)
     ini = ("-c", "/dev/null", "--rootdir", str(place))
-    return Suite("numpy", (*PYTEST, *ini), (*tests, "numpy/ma/tests"), place)
+    return Suite("numpy", (*PYTEST, *ini), tests, place)
 
 
 def pandas(python: Path, folder: Path) -> Suite:
-    """Indexes of every kind, grouping, and the memory of internals."""
+    """Blocks of data frames, hash tables, copies and views."""
     place = libraries(python)
-    tests = tuple(f"pandas/tests/{n}" for n in ("groupby", "internals", "libs"))
+    tests = tuple(f"pandas/tests/{name}" for name in ("internals", "libs", "copy_view"))
     ini = ("-c", "/dev/null", "--rootdir", str(place))
     return Suite("pandas", (*PYTEST, *ini), tests, place)
 

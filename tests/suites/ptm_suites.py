@@ -115,8 +115,8 @@ class Result(unittest.TextTestResult):
 
 def pytest_runtest_logreport(report: Any) -> None:
     if report.when == "call" or report.outcome != "passed":
-        known = " as expected" if hasattr(report, "wasxfail") else ""
-        note(report.nodeid, f"{report.outcome}{known}")
+        known = hasattr(report, "wasxfail") and report.outcome == "skipped"
+        note(report.nodeid, "failed as expected" if known else report.outcome)
 
 
 def pytest_collectreport(report: Any) -> None:

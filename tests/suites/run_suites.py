@@ -62,7 +62,7 @@ def put_into(python: Path) -> None:
 
 
 def has(python: Path, module: str) -> bool:
-    """Whether this CPython comes with the test module."""
+    """Whether this CPython comes with the test module, and it does not skip itself."""
     ask = "import importlib, sys; importlib.import_module(sys.argv[1])"
     done = subprocess.run(
         [python, "-I", "-c", ask, module],
@@ -91,8 +91,11 @@ def report(where: str, suite: str, verdict: Verdict) -> None:
 
 def the_interpreters(only: list[str] | None) -> list[Interpreter]:
     if only and not set(only) <= set(MINORS):
-        found = [probe(Path(path)) for path in only]
-        return [i for i in found if i]
+        found = {path: probe(Path(path)) for path in only}
+        silent = [path for path, there in found.items() if there is None]
+        if silent:
+            sys.exit(f"--only {silent[0]}: no CPython that is supported answers there")
+        return [there for there in found.values() if there]
     everything = usable(ROOT / "tools" / "get-cpythons")[0]
     chosen = [i for i in everything if not only or i.minor in only]
     return sorted(chosen, key=lambda i: (i.free_threaded, version_key(i.version)))
@@ -108,7 +111,7 @@ def cpython(only: list[str] | None, modules: list[str] | None) -> tuple[int, int
         where = f"{interpreter.version}{kind}"
         for module in modules or MODULES:
             if not has(python, module):
-                print(f"{where} · {module} · not there", flush=True)
+                print(f"{where} · {module} · not there, or not for it", flush=True)
                 continue
             suite = Suite(module, (str(HERE / "ptm_unit.py"),), (module,))
             place = BUILD / "cpython" / f"{interpreter.version}{'t' * bool(kind)}"
