@@ -38,7 +38,10 @@ def hears(tracer):
 
 
 class Thing:
-    """Not from a free list, whose blocks may come from before the start."""
+    """Not from a free list, whose blocks may come from before the start. 3.11's tracer
+    does not find an object with a dictionary."""
+
+    __slots__ = ("a",)
 
 
 def traced_object(tracer):

@@ -293,10 +293,6 @@ def never_run(objects: list[Any]) -> None:
             item.close()
 
 
-def known(traceback: Any) -> bool:
-    return traceback is not None
-
-
 def frames(traceback: Any) -> list[tuple[str, int]]:
     return [(frame.filename, frame.lineno) for frame in traceback]
 
@@ -336,9 +332,11 @@ def test_as_the_standard_library_says(kind: str) -> None:
         pytracemalloc.stop()
         tracemalloc.stop()
     never_run(objects)
-    assert list(map(known, ours)) == list(map(known, theirs))
-    for o, t in zip(filter(None, ours), filter(None, theirs), strict=True):
-        assert frames(o) == frames(t)[::-1], kind
+    for o, t in zip(ours, theirs, strict=True):
+        if t is not None:
+            assert o is not None and frames(o) == frames(t)[::-1], kind
+        elif sys.version_info >= (3, 12):  # 3.11's looks at the wrong place for some
+            assert o is None, kind
 
 
 def test_what_was_never_allocated() -> None:
