@@ -109,7 +109,8 @@ def audited(auditor: Path, wheel: Path) -> tuple[Path, str]:
 
 def contents(wheel: Path) -> set[str]:
     with zipfile.ZipFile(wheel) as archive:
-        return {n for n in archive.namelist() if ".dist-info/" not in n}
+        names = archive.namelist()  # auditwheel puts folders in
+    return {n for n in names if ".dist-info/" not in n and not n.endswith("/")}
 
 
 def smoke(python: Path, wheel: Path) -> tuple[int, int]:

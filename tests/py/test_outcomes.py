@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -50,6 +51,9 @@ def outcomes(project: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 def suite(outcomes: ModuleType, project: Path, tmp_path: Path) -> Any:
     """Makes a suite of the text, which finds ptm_suites."""
 
+    # The sanitizers' runtimes, which no real suite gets.
+    preloaded = {k: v for k, v in os.environ.items() if k == "LD_PRELOAD"}
+
     def make(text: str) -> Any:
         file = tmp_path / "suite.py"
         turn = f"TURN = {str(tmp_path / 'turn')!r}\n"
@@ -58,7 +62,7 @@ def suite(outcomes: ModuleType, project: Path, tmp_path: Path) -> Any:
             "made",
             (str(file),),
             (),
-            environment={"PYTHONPATH": str(project / "tests" / "suites")},
+            environment={"PYTHONPATH": str(project / "tests" / "suites"), **preloaded},
             seconds=60,
         )
 
