@@ -101,7 +101,7 @@ def test_where_address_space_is_scarce(nframe: int) -> None:
 
 @pytest.mark.parametrize("nframe", [1, 5])
 def test_code_objects_made_and_dropped(nframe: int) -> None:
-    times = 500 if FREE_THREADED else 100_000 if FULL else 5_000
+    times = 2_000 if FREE_THREADED else 100_000 if FULL else 5_000
     run("codes", times, nframe, env=REUSE)
 
 
