@@ -131,7 +131,8 @@ asan: $(BUILD)-asan/installed  ## the tests under the address and undefined-beha
 # Eight threads at once, and the lanes: what the sanitizer reports ends with status 66.
 tsan: $(BUILD)-tsan/installed  ## the engine under the thread sanitizer (free-threaded builds)
 	@case $(TAG) in *t) ;; *) echo "tsan: needs a free-threaded build: make PYTHON=python3.13t tsan"; exit 1;; esac
-	$(call run_c_tests,$(VENV)-tsan/bin/python,$(BUILD)-tsan,-Db_sanitize=thread -Db_lundef=false -Dc_args=-Wno-tsan)
+	$(call build_c_tests,$(VENV)-tsan/bin/python,$(BUILD)-tsan,-Db_sanitize=thread -Db_lundef=false -Dc_args=-Wno-tsan)
+	@PATH="$(abspath $(VENV))-tsan/bin:$$PATH" TSAN_OPTIONS=die_after_fork=0 meson test -C $(BUILD)-tsan/c --no-rebuild --print-errorlogs test_lanes test_journal
 	@tools/with_tsan.sh $(VENV)-tsan/bin/python tests/isolated/threads_share.py $(or $(ROUNDS),20)
 
 conformance:  ## CPython's own tests against ours, on every CPython found or made
