@@ -203,7 +203,8 @@ def test_other_hooks_over_the_debug_allocator() -> None:
 
 
 def test_short_threads() -> None:
-    run("short_threads", 100_000 if FULL else 2_000 if SANITIZED else 8_000)
+    times = 100_000 if FULL else 2_000 if SANITIZED else 8_000
+    run("short_threads", times, env=REUSE)
 
 
 @pytest.mark.skipif(
