@@ -177,7 +177,7 @@ def test_numpy_arrays(when: str) -> None:
 
 
 def test_dead_sites_of_other_domains() -> None:
-    run("track_dead_sites", 1_000_000 if FULL else 200_000)
+    run("track_dead_sites", 1_000_000 if FULL else 200_000, env=REUSE)
 
 
 @pytest.mark.skipif(
