@@ -10,7 +10,7 @@
  *               are found by their relocations.
  *           No code is written. A word is replaced as a whole, so a thread that calls meanwhile
  *           reaches the one function or the other.
- * Threads   all here: one at a time (the GIL). Callers of the function: anybody, at any time
+ * Threads   all here: one at a time. Callers of the function: anybody, at any time
  * Failure   a word that cannot be written stays as it is
  * Cost      some ten nanoseconds per symbolic relocation of the process
  *

@@ -7,7 +7,7 @@
  *           is put back on removal if nobody replaced ours since. On 3.15 that holds for the
  *           interpreter's own only: any other was told that it is replaced, and may have given up
  *           what it needs.
- * Threads   install and remove: attached to the main interpreter. The callback: attached, any
+ * Threads   install and remove: attached, one at a time (ptm_turn). The callback: attached, any
  *           interpreter.
  * Failure   where the interpreter has no such hook (3.11, 3.12) nothing happens
  */

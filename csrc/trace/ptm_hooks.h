@@ -6,7 +6,7 @@
  *           context comes in: a thread that reads a half-written allocator struct is right with
  *           either half. `remove` takes out only what is still ours; where somebody wrapped us, the
  *           trampolines stay and pass everything through.
- * Threads   install and remove: with the GIL. The trampolines: anybody.
+ * Threads   install and remove: one at a time (ptm_turn). The trampolines: anybody.
  * Failure   none: what the allocator below returns is what the caller gets
  * Cost      not tracing: one load more; tracing: ptm_record
  */

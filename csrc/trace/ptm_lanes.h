@@ -35,7 +35,7 @@ PTM_EXTERN uint32_t ptm_gate; /* atomic */
 /* Of the calling thread; NULL: none yet. */
 PTM_EXTERN_THREAD_LOCAL ptm_lane *ptm_my_lane;
 
-/* False: not tracing, or (only with `at_once`) the gate is closed for a moment. */
+/* What ptm_lanes_enter() does when the gate is not wide open. */
 bool ptm_lanes_enter_slow(ptm_lane *lane);
 /* The calling thread's lane, taken from the pool and not entered; NULL: none to be had. */
 ptm_lane *ptm_lanes_find_mine(void);

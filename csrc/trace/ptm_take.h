@@ -2,8 +2,7 @@
  *
  * ptm_take - from the tables of the tracer to a snapshot's columns.
  *
- * Threads   by the main lane's writer, with the books and the intern lock held and an
- *           empty journal
+ * Threads   frozen (ptm_lanes), with the books and the intern lock held and empty journals
  * Failure   PTM_ENOMEM
  * Cost      linear in sites and in the frames of their stacks, each visited once
  */

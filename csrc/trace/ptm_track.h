@@ -6,8 +6,8 @@
  * How       While we trace, calls of the two (and of the function that asks for such a block) come
  *           here (ptm_redirect). Core's own functions are called as well while core's tracer is on,
  *           and instead of ours when we are off.
- * Threads   install, remove: with the GIL. The rest: anybody, with or without a GIL; events go to
- *           the raw lane
+ * Threads   install, remove: one at a time (ptm_turn). The rest: anybody, with or without a GIL;
+ *           events go to the raw lane
  * Failure   Track answers -1 and a loss is counted; what was tracked there stays
  * Cost      the books lock, a walk, a probe
  */
