@@ -20,17 +20,24 @@ typedef struct {
 
 #define PTM_LOCK_SPINS 100
 
+/* One turn of a wait that has turned so often. */
+static inline void
+ptm_lock_wait(unsigned spins)
+{
+    if (spins < PTM_LOCK_SPINS) {
+        ptm_cpu_relax();
+    }
+    else {
+        ptm_os_yield();
+    }
+}
+
 static inline void
 ptm_lock_take(ptm_lock *lock)
 {
     for (unsigned spins = 0; PTM_EXCHANGE_ACQUIRE(&lock->held, 1u) != 0; spins++) {
         while (PTM_LOAD(&lock->held) != 0) {
-            if (++spins < PTM_LOCK_SPINS) {
-                ptm_cpu_relax();
-            }
-            else {
-                ptm_os_yield();
-            }
+            ptm_lock_wait(++spins);
         }
     }
 }

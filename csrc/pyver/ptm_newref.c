@@ -34,7 +34,8 @@ tell_chained(PyObject *object, PyRefTracerEvent event)
 static PTM_NOINLINE int
 tell_all(PyObject *object)
 {
-    PTM_LOAD (&call_created)(object);
+    void (*created)(PyObject *) = PTM_LOAD(&call_created);
+    created(object);
     return tell_chained(object, PyRefTracer_CREATE);
 }
 

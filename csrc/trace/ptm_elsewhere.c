@@ -4,7 +4,7 @@
 #include "trace/ptm_event.h"
 
 bool
-ptm_record_enter_raw(void)
+ptm_elsewhere_enter_raw(void)
 {
     ptm_lock_take(&ptm_books_lock);
     if (!ptm_recording.tracing) {
@@ -15,7 +15,7 @@ ptm_record_enter_raw(void)
 }
 
 void
-ptm_record_leave_raw(void)
+ptm_elsewhere_leave_raw(void)
 {
     ptm_lock_release(&ptm_books_lock);
 }
@@ -28,7 +28,7 @@ enter(void)
     if (PTM_LIKELY(lane != NULL)) {
         return ptm_lanes_enter(lane) ? lane : NULL;
     }
-    return ptm_record_enter_raw() ? PTM_LANE_RAW : NULL;
+    return ptm_elsewhere_enter_raw() ? PTM_LANE_RAW : NULL;
 }
 
 /* What the raw domain goes to: without a GIL a thread's own lane as well. */
@@ -38,7 +38,7 @@ enter_for_raw(void)
 #ifdef PTM_FREE_THREADED
     return enter();
 #else
-    return ptm_record_enter_raw() ? PTM_LANE_RAW : NULL;
+    return ptm_elsewhere_enter_raw() ? PTM_LANE_RAW : NULL;
 #endif
 }
 
@@ -46,7 +46,7 @@ static void
 leave(ptm_lane *lane)
 {
     if (lane == PTM_LANE_RAW) {
-        ptm_record_leave_raw();
+        ptm_elsewhere_leave_raw();
     }
     else {
         ptm_lanes_leave(lane);
@@ -119,7 +119,7 @@ ptm_elsewhere_object(const PyThreadState *tstate, const PyObject *object)
 /* -- the raw domain ---------------------------------------------------------------------------- */
 
 const PyThreadState *
-ptm_record_tstate(void)
+ptm_elsewhere_tstate(void)
 {
     const PyThreadState *tstate =
         ptm_record_is_leaving() ? ptm_tstate_if_attached() : ptm_tstate_of_thread();
@@ -134,7 +134,7 @@ ptm_record_raw_alloc(void *block, size_t size)
 {
     ptm_lane *lane = block != NULL ? enter_for_raw() : NULL;
     if (lane != NULL) {
-        ptm_event_alloc(lane, ptm_record_tstate(), block, size);
+        ptm_event_alloc(lane, ptm_elsewhere_tstate(), block, size);
         leave(lane);
     }
     return block;
@@ -145,7 +145,7 @@ ptm_record_raw_realloc(ptm_taken taken, void *block, size_t size)
 {
     ptm_lane *lane = enter_for_raw();
     if (lane != NULL) {
-        ptm_event_realloc(lane, ptm_record_tstate(), ptm_event_still_taken(taken), block, size);
+        ptm_event_realloc(lane, ptm_elsewhere_tstate(), ptm_event_still_taken(taken), block, size);
         leave(lane);
     }
 }

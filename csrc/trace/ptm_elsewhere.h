@@ -20,4 +20,12 @@ ptm_taken ptm_elsewhere_take(const void *block);
 void ptm_elsewhere_realloc(const PyThreadState *tstate, ptm_taken taken, void *block, size_t size);
 void ptm_elsewhere_object(const PyThreadState *tstate, const PyObject *object);
 
+/* Around events of the raw lane that others have to tell. False: not tracing, and the lock is not
+ * held. */
+bool ptm_elsewhere_enter_raw(void);
+void ptm_elsewhere_leave_raw(void);
+/* Of the calling thread, if its frames may be read; while the thread is in its lane or has the
+ * lock, so that who sets `leaving` waits for those who read them. */
+const PyThreadState *ptm_elsewhere_tstate(void);
+
 #endif

@@ -42,12 +42,7 @@ static void
 wait_for(const ptm_lane *lane)
 {
     for (unsigned spins = 0; PTM_LOAD_ACQUIRE(&lane->busy) != 0; spins++) {
-        if (spins < PTM_LOCK_SPINS) {
-            ptm_cpu_relax();
-        }
-        else {
-            ptm_os_yield();
-        }
+        ptm_lock_wait(spins);
     }
 }
 

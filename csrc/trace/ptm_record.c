@@ -198,9 +198,3 @@ ptm_record_object(PyObject *object)
         object_whole_way(object);
     }
 }
-
-ptm_site_id
-ptm_record_find_object(const PyObject *object)
-{
-    return ptm_blocks_get(ptm_object_block(object)) & PTM_ENTRY_SITE;
-}

@@ -62,18 +62,7 @@ void ptm_record_main_realloc(ptm_taken taken, void *block, size_t size);
 void ptm_record_raw_realloc(ptm_taken taken, void *block, size_t size);
 void ptm_record_realloc_failed(ptm_taken taken, const void *block);
 
-/* Around events of the raw lane that others have to tell. False: not tracing, and the lock is not
- * held. */
-bool ptm_record_enter_raw(void);
-void ptm_record_leave_raw(void);
-/* Of the calling thread, if its frames may be read; while the thread is in its lane or has the
- * lock, so that who sets `leaving` waits for those who read them. */
-const PyThreadState *ptm_record_tstate(void);
-
 /* An object came to life on a block that is not the newest one: it waited in a free list. */
 void ptm_record_object(PyObject *object);
-
-/* The site of an object's block; 0: not traced. Frozen, or by the main lane's writer. */
-ptm_site_id ptm_record_find_object(const PyObject *object);
 
 #endif

@@ -292,17 +292,6 @@ ptm_tracer_snapshot(ptm_snap **out)
 }
 
 ptm_err
-ptm_tracer_find_object(const void *object, ptm_snap **out)
-{
-    *out = NULL;
-    lock_all();
-    ptm_site_id id = ptm_recording.tracing ? ptm_record_find_object(object) : 0;
-    ptm_err err = id != 0 ? ptm_take_one(ptm_recording.limit, id, out) : PTM_OK;
-    unlock_all();
-    return err;
-}
-
-ptm_err
 ptm_tracer_find_block(uint32_t domain, uintptr_t address, ptm_snap **out)
 {
     *out = NULL;
@@ -311,4 +300,10 @@ ptm_tracer_find_block(uint32_t domain, uintptr_t address, ptm_snap **out)
     ptm_err err = id == 0 ? PTM_OK : ptm_take_one(ptm_recording.limit, id, out);
     unlock_all();
     return err;
+}
+
+ptm_err
+ptm_tracer_find_object(const void *object, ptm_snap **out)
+{
+    return ptm_tracer_find_block(0, (uintptr_t)ptm_object_block(object), out);
 }

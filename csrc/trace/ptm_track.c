@@ -5,6 +5,7 @@
 #include "pyver/ptm_core.h"
 #include "trace/ptm_blocks.h"
 #include "trace/ptm_domains.h"
+#include "trace/ptm_elsewhere.h"
 #include "trace/ptm_event.h"
 #include "trace/ptm_find.h"
 #include "trace/ptm_journal.h"
@@ -49,14 +50,6 @@ take(uint32_t domain, uintptr_t address)
     return entry;
 }
 
-static void
-book_left(uint32_t entry)
-{
-    if ((entry & PTM_ENTRY_SITE) != 0) {
-        ptm_journal_book((entry & PTM_ENTRY_SITE) | PTM_EVENT_LEFT);
-    }
-}
-
 /* -- events ------------------------------------------------------------------------------------ */
 
 static bool
@@ -65,13 +58,13 @@ track_in(uint32_t domain, uintptr_t address, size_t size)
     ptm_domain_id in;
     uint32_t old;
     ptm_site_id id = ptm_domains_intern(domain, &in)
-                         ? ptm_find_site_in(in, PTM_LANE_RAW, ptm_record_tstate(), size)
+                         ? ptm_find_site_in(in, PTM_LANE_RAW, ptm_elsewhere_tstate(), size)
                          : 0;
     if (id == 0 || !put(domain, address, id, &old)) {
         ptm_event_loss(PTM_LANE_RAW, size);
         return false;
     }
-    book_left(old);
+    ptm_event_left(PTM_LANE_RAW, old);
     ptm_journal_book(id);
     return true;
 }
@@ -79,22 +72,22 @@ track_in(uint32_t domain, uintptr_t address, size_t size)
 static int
 track_here(unsigned domain, uintptr_t address, size_t size)
 {
-    if (!PTM_LOAD(&ptm_recording.tracing) || !ptm_record_enter_raw()) {
+    if (!PTM_LOAD(&ptm_recording.tracing) || !ptm_elsewhere_enter_raw()) {
         return OFF;
     }
     bool done = track_in(domain, address, size);
-    ptm_record_leave_raw();
+    ptm_elsewhere_leave_raw();
     return done ? DONE : NO_MEMORY;
 }
 
 static int
 untrack_here(unsigned domain, uintptr_t address)
 {
-    if (!PTM_LOAD(&ptm_recording.tracing) || !ptm_record_enter_raw()) {
+    if (!PTM_LOAD(&ptm_recording.tracing) || !ptm_elsewhere_enter_raw()) {
         return OFF;
     }
-    book_left(take(domain, address));
-    ptm_record_leave_raw();
+    ptm_event_left(PTM_LANE_RAW, take(domain, address));
+    ptm_elsewhere_leave_raw();
     return DONE;
 }
 
