@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "pyver/ptm_allocators.h"
 #include "trace/ptm_parked.h"
 #include "trace/ptm_quick.h"
 
@@ -192,7 +193,7 @@ install(const hook *h)
         PyMemAllocatorEx ours = h->ours;
         put_below(h, &top);
         ours.ctx = top.ctx;
-        PyMem_SetAllocator(h->domain, &ours);
+        ptm_allocators_put(h->domain, &ours);
     }
 }
 
@@ -202,13 +203,14 @@ remove_hook(const hook *h)
     PyMemAllocatorEx top;
     PyMem_GetAllocator(h->domain, &top);
     if (top.malloc == h->ours.malloc) {
-        PyMem_SetAllocator(h->domain, h->below);
+        ptm_allocators_put(h->domain, h->below);
     }
 }
 
 void
 ptm_hooks_install(void)
 {
+    ptm_allocators_find();
     for (size_t i = 0; i < PTM_ARRAY_LEN(hooks); i++) {
         install(&hooks[i]);
     }

@@ -34,8 +34,8 @@ class Tests(unittest.TestCase):
         self.assertTrue(turn)
 
 runner = unittest.TextTestRunner(resultclass=ptm_suites.Result)
-names = sys.argv[1:] or ["__main__"]
-unittest.main(None, argv=["suite", *names], testRunner=runner, exit=False)
+names = [name.removeprefix("__main__.") for name in sys.argv[1:]]
+unittest.main(argv=["suite", *names], testRunner=runner, exit=False)
 """
 
 
@@ -89,6 +89,16 @@ def test_what_changes_by_itself_is_flaky(
     made = suite(SUITE + "ptm_suites.the_end()\n")
     verdict = compare(outcomes, made, tmp_path / "runs")
     assert [test.rpartition(".")[2] for test in verdict.flaky] == ["test_turns"]
+
+
+def test_what_cannot_be_run_alone_is_not_flaky(
+    outcomes: Any, suite: Any, tmp_path: Path
+) -> None:
+    made = suite("import sys\nsys.argv[1:] and sys.exit(3)\n" + SUITE)
+    verdict = compare(outcomes, made, tmp_path / "runs")
+    assert not verdict.flaky
+    alone = verdict.different["__main__.Tests.test_traced"]
+    assert alone == "cannot be run alone: without: passed; traced: failed"
 
 
 def test_what_is_expected_must_differ(

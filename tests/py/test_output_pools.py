@@ -228,19 +228,23 @@ def test_multiprocessing_is_not_imported_for_us(children, outputs):
 
 
 def test_what_we_leave_in_a_child_of_multiprocessing_is_small(children, outputs):
-    """Its finalizer is made while tracing is on; all else is ours and nowhere seen."""
+    """Its finalizer is made while tracing is on; of all else no more is seen than what a
+    free list of CPython keeps (from 3.14 on there is one for bound methods)."""
     program = (
         "p = mp.get_context('fork').Process(target=lambda: print(grow()))\n"
         "p.start(); p.join()\n"
     )
     [pid] = run(children, outputs, program)
-    ours = []
+    finalizer = others = 0
     for trace in outputs.load(pid).traces:
         files = [frame.filename for frame in trace.traceback]
         if any("pytracemalloc" in file for file in files):
-            assert any("multiprocessing/util.py" in file for file in files)
-            ours.append(trace.size)
-    assert 0 < sum(ours) < 2000
+            if any("multiprocessing/util.py" in file for file in files):
+                finalizer += trace.size
+            else:
+                others += trace.size
+    assert 0 < finalizer < 2000
+    assert others <= 100
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -152,15 +152,21 @@ def settle(
     without = [verdict.without.outcomes.get(test, absent)]
     traced = [verdict.traced.outcomes.get(test, absent)]
     alone = () if test == UNFINISHED or "(" in test.split("::")[0] else (test,)
+    told_as = f"without: {without[0]}; traced: {traced[0]}"
     both = [(True, traced), (False, without)]
+    ran = test == UNFINISHED  # again, either way
     for _ in range(AGAIN):
         for on, told in both:
             again = run(suite, python, place / "again", alone or suite.tests, on)
             end = again.outcomes.get(UNFINISHED, absent)
             told.append(again.outcomes.get(test, end))
+            ran = ran or test in again.outcomes
         both.reverse()  # what comes out in turns does not fall into step with us
-        if verdict_on(without, traced) != "different":
+        if ran and verdict_on(without, traced) != "different":
             break
+    if not ran:
+        verdict.different[test] = f"cannot be run alone: {told_as}"
+        return
     how = verdict_on(without, traced)
     told_as = f"without: {', '.join(without)}; traced: {', '.join(traced)}"
     if how == "different":
