@@ -73,7 +73,7 @@ define run_c_tests
 	echo "C tests: $$(sed -n 's/^Ok: *//p' $(2)/c-test.log) programs, none failed"
 endef
 
-.PHONY: help demo test arrow-test dev bench check warnings format asan tsan aarch64 free-threaded conformance suites wheels sdist fuzz soak pprof speedscope clean FORCE
+.PHONY: help demo test arrow-test dev bench check warnings format asan tsan aarch64 free-threaded conformance suites wheels sdist fuzz soak shared pprof speedscope clean FORCE
 
 help:  ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/\1@\2/' \
@@ -167,6 +167,10 @@ fuzz:  ## libFuzzer on the reader of files (MINUTES=30); `tools/fuzz.sh` merges 
 soak: $(BUILD)/installed $(c_tests)  ## threads, interpreters, forks, all recounted, on one Python (MINUTES=30)
 	$(call build_c_tests,$(PY),$(BUILD))
 	@PYTHONPATH=$(abspath $(BUILD))/c/tests:$(CURDIR)/tests/soak $(PY) -P tests/soak/soak.py --minutes $(MINUTES) $(ARGS)
+
+# What targets that run at the same time would otherwise make twice.
+shared: $(BUILD)/interpreter $(BUILD)/sources $(if $(GO),build/pprof/pprof)
+	@:
 
 pprof: build/pprof/pprof  ## Go's pprof for the tests, where there is Go (`make test` fetches it then)
 	@echo "$< is there"
