@@ -33,19 +33,30 @@ ptm_buf_reserve(ptm_buf *buf, size_t more)
 
 #define PTM_VARINT_BYTES 10 /* the longest */
 
-static inline void
-ptm_buf_put_varint(ptm_buf *buf, uint64_t value)
+/* Written at `at`, where there is room; what is behind it. */
+static inline uint8_t *
+ptm_varint_at(uint8_t *at, uint64_t value)
 {
-    if (!ptm_buf_reserve(buf, PTM_VARINT_BYTES)) {
-        return;
-    }
-    uint8_t *at = buf->data + buf->len;
     while (value >= 0x80) {
         *at++ = (uint8_t)(value | 0x80);
         value >>= 7;
     }
     *at++ = (uint8_t)value;
-    buf->len = (size_t)(at - buf->data);
+    return at;
+}
+
+static inline size_t
+ptm_varint_bytes(uint64_t value)
+{
+    return (size_t)(63 - __builtin_clzll(value | 1)) / 7 + 1;
+}
+
+static inline void
+ptm_buf_put_varint(ptm_buf *buf, uint64_t value)
+{
+    if (ptm_buf_reserve(buf, PTM_VARINT_BYTES)) {
+        buf->len = (size_t)(ptm_varint_at(buf->data + buf->len, value) - buf->data);
+    }
 }
 
 #endif

@@ -4,7 +4,7 @@
  *
  * How       ptm_pprof_read.c goes over the fields once and notes strings, functions, mappings and
  *           locations in whatever order they come; ptm_pprof_tables.c makes frames of them; then
- *           ptm_pprof_samples.c goes over the samples and makes stacks and sites
+ *           ptm_pprof_samples.c goes over the samples and makes stacks, ptm_pprof_sites.c sites
  * Failure   false; what and where has been said by ptm_pprof_refuse, or memory was short (in->err)
  * Bounds    every array here has at most one item of 32 bytes per 2 bytes of input; stacks see
  *           `frames_left`
@@ -101,8 +101,10 @@ ptm_pprof_index(const ptm_pprof_ids *ids, uint64_t id)
     return ids->sparse ? ptm_pprof_sparse_index(ids, id) : UINT32_MAX;
 }
 
-/* ptm_pprof_samples.c */
+/* ptm_pprof_sites.c */
 bool ptm_pprof_choose_columns(ptm_pprof_in *in);
+
+/* ptm_pprof_samples.c */
 bool ptm_pprof_make_sites(ptm_pprof_in *in);
 
 #endif

@@ -1,35 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * Samples to stacks and sites.
- *
- * Samples of our own files carry the size of a block as a label, so each is one site. Elsewhere a
- * sample says how many objects make how many bytes: the bytes are shared out evenly, q or q + 1 to
- * each, so totals stay exact.
+ * Samples to stacks; ptm_pprof_sites.c makes sites of them.
  */
-#include "format/ptm_pprof_fields.h"
-#include "format/ptm_pprof_in.h"
-#include "snap/ptm_group.h"
+#include "format/ptm_pprof_sample.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-_Static_assert(N_METRICS == PTM_METRIC_ALLOCATED + 1, "a count per metric");
-
-typedef struct {
-    uint64_t columns[N_COLUMNS + 1]; /* the last is for values that nobody asks for */
-    uint64_t n_values;
-    int64_t bytes, depth, domain, folded; /* labels */
-    bool has_bytes, has_depth, is_full;
-    const uint8_t *at;
-    uint64_t number; /* of the sample in the file */
-    uint32_t n_location_fields;
-    ptm_wire_field waiting; /* the first of these, unread */
-    ptm_wire packed;        /* the locations, if they are one packed field */
-    uint64_t hash;          /* of these */
-    size_t first_frame;     /* in the batch's frames */
-    uint32_t n_frames;
-    ptm_stack_id stack; /* 0: to be made of the frames */
-} sample;
 
 /* A stack that was made, and the bytes in the file that say so. */
 typedef struct {
@@ -40,103 +16,33 @@ typedef struct {
     ptm_stack_id stack; /* 0: empty */
 } known_stack;
 
-#define MOST_KNOWN 8192u
+/* The newer one first. */
+typedef struct {
+    known_stack two[2];
+} known_pair;
+
+#define MOST_KNOWN 4096u
+#define MOST_KEYS 128   /* strings whose ids have one byte */
 #define BYTES_A_STACK 4 /* of samples: a location's id has mostly two, and numbers follow */
 
 /* Samples whose stacks are made at once. */
 typedef struct {
-    sample samples[PTM_SNAP_PATHS];
+    ptm_pprof_sample samples[PTM_SNAP_PATHS];
     size_t n;
-    ptm_buf frames;       /* ptm_frame_id: of each sample, most recent first */
-    uint32_t most_frames; /* of a sample so far */
-    known_stack *known;   /* by a few bits of a hash of the bytes */
-    uint32_t n_known;     /* a power of two */
+    ptm_buf frames;          /* ptm_frame_id: of each sample, most recent first */
+    uint32_t most_frames;    /* of a sample so far */
+    known_pair *known;       /* by a few bits of a hash of the bytes */
+    uint32_t n_known;        /* pairs: a power of two */
+    uint8_t keys[MOST_KEYS]; /* by string: KEY_..., N_KEYS: of no use */
+    uint8_t n_keys;
 } batch;
-
-/* -- columns ----------------------------------------------------------------------------------- */
-
-static void
-name_columns(ptm_pprof_in *in, const ptm_wire *names, uint8_t *columns, size_t n)
-{
-    static const char *const words[N_COLUMNS] = {PTM_PPROF_COLUMNS};
-    for (size_t i = 0; i < n; i++) {
-        columns[i] = N_COLUMNS;
-        for (uint8_t c = 0; c < N_COLUMNS; c++) {
-            if (!in->has_column[c] && ptm_pprof_text_is(names[i], words[c])) {
-                columns[i] = c;
-                in->has_column[c] = true;
-                break;
-            }
-        }
-    }
-}
-
-/* The first unnamed type with one of these units. */
-static void
-column_by_unit(ptm_pprof_in *in, const ptm_wire *units, uint8_t *columns, size_t n, uint8_t column,
-               const char *const unit_words[2])
-{
-    for (size_t i = 0; i < n; i++) {
-        bool fits = ptm_pprof_text_is(units[i], unit_words[0])
-                    || ptm_pprof_text_is(units[i], unit_words[1]);
-        if (columns[i] == N_COLUMNS && fits) {
-            columns[i] = column;
-            in->has_column[column] = true;
-            return;
-        }
-    }
-}
-
-static bool
-has_any_column(const ptm_pprof_in *in)
-{
-    for (int c = 0; c < N_COLUMNS; c++) {
-        if (in->has_column[c]) {
-            return true;
-        }
-    }
-    return false;
-}
-
-bool
-ptm_pprof_choose_columns(ptm_pprof_in *in)
-{
-    static const char *const counts[2] = {"count", "objects"}, *const bytes[2] = {"bytes", "byte"};
-    size_t n = PTM_N_ITEMS(in->types, ptm_pprof_type);
-    ptm_buf names = {0}, units = {0};
-    bool ok = ptm_buf_reserve(&in->columns, n);
-    for (size_t i = 0; ok && i < n; i++) {
-        ptm_wire text;
-        ok = ptm_pprof_text(in, PTM_ITEMS(in->types, ptm_pprof_type)[i].type, in->data, &text);
-        ptm_buf_put(&names, &text, sizeof(text));
-        ok =
-            ok && ptm_pprof_text(in, PTM_ITEMS(in->types, ptm_pprof_type)[i].unit, in->data, &text);
-        ptm_buf_put(&units, &text, sizeof(text));
-    }
-    ok = ok && !names.failed && !units.failed;
-    if (ok) {
-        const ptm_wire *unit = PTM_ITEMS(units, ptm_wire);
-        in->columns.len = n;
-        name_columns(in, PTM_ITEMS(names, ptm_wire), in->columns.data, n);
-        if (!in->has_column[COLUMN_INUSE_OBJECTS] && !in->has_column[COLUMN_INUSE_SPACE]) {
-            column_by_unit(in, unit, in->columns.data, n, COLUMN_INUSE_OBJECTS, counts);
-            column_by_unit(in, unit, in->columns.data, n, COLUMN_INUSE_SPACE, bytes);
-        }
-        if (!has_any_column(in)) {
-            in->columns.data[0] = COLUMN_INUSE_OBJECTS;
-            in->has_column[COLUMN_INUSE_OBJECTS] = true;
-        }
-    }
-    ptm_buf_fini(&names);
-    ptm_buf_fini(&units);
-    return ok;
-}
 
 /* -- the parts of a sample --------------------------------------------------------------------- */
 
 /* A stack of the API's greatest length loses the locations that do not fit. */
 static bool
-add_lines(ptm_pprof_in *in, sample *s, const ptm_pprof_location *location, ptm_buf *frames)
+add_lines(ptm_pprof_in *in, ptm_pprof_sample *s, const ptm_pprof_location *location,
+          ptm_buf *frames)
 {
     if (location->n > in->frames_left) {
         return ptm_pprof_refuse(
@@ -153,42 +59,62 @@ add_lines(ptm_pprof_in *in, sample *s, const ptm_pprof_location *location, ptm_b
     return !frames->failed;
 }
 
-/* Nearly all locations have one line. */
 static bool
-add_location(ptm_pprof_in *in, sample *s, const ptm_pprof_location *location, ptm_buf *frames)
+is_of(const known_stack *known, const ptm_pprof_sample *s, size_t len)
 {
-    bool plain = location->n == 1 && in->frames_left != 0 && s->n_frames < PTM_NFRAME_MAX
-                 && !s->is_full && ptm_buf_reserve(frames, sizeof(ptm_frame_id));
-    if (PTM_UNLIKELY(!plain)) {
-        return add_lines(in, s, location, frames);
-    }
-    const ptm_frame_id *frame = PTM_ITEMS(in->location_frames, ptm_frame_id) + location->first;
-    memcpy(frames->data + frames->len, frame, sizeof(*frame));
-    frames->len += sizeof(*frame);
-    in->frames_left--;
-    s->n_frames++;
-    return true;
+    return known->stack != 0 && known->hash == s->hash && known->len == len
+           && memcmp(known->packed, s->packed.at, len) == 0;
 }
 
 /* Many sites have one stack: block sizes, domains and depths tell them apart. */
 static bool
-is_known(const batch *b, sample *s)
+is_known(const batch *b, ptm_pprof_sample *s)
 {
     size_t len = (size_t)(s->packed.end - s->packed.at);
     s->hash = ptm_hash_bytes(s->packed.at, len);
-    const known_stack *known = &b->known[s->hash % b->n_known];
-    bool same = known->stack != 0 && known->hash == s->hash && known->len == len
-                && memcmp(known->packed, s->packed.at, len) == 0;
-    if (same) {
-        s->stack = known->stack;
-        s->n_frames = known->n_frames;
+    const known_stack *known = b->known[s->hash % b->n_known].two;
+    if (!is_of(known, s, len) && !is_of(++known, s, len)) {
+        return false;
     }
-    return same;
+    s->stack = known->stack;
+    s->n_frames = known->n_frames;
+    return true;
+}
+
+/* The first of packed locations, as far as each is one line of a table without gaps; there are at
+ * most as many as bytes. */
+static void
+read_plain_frames(ptm_pprof_in *in, ptm_pprof_sample *s, ptm_wire *packed, ptm_buf *frames)
+{
+    size_t most = (size_t)(packed->end - packed->at);
+    size_t n_locations =
+        in->location_ids.sparse ? 0 : PTM_N_ITEMS(in->locations, ptm_pprof_location);
+    if (most > in->frames_left || s->is_full || most > PTM_NFRAME_MAX - s->n_frames
+        || !ptm_buf_reserve(frames, most * sizeof(ptm_frame_id))) {
+        return;
+    }
+    const ptm_pprof_location *locations = PTM_ITEMS(in->locations, ptm_pprof_location);
+    const ptm_frame_id *lines = PTM_ITEMS(in->location_frames, ptm_frame_id);
+    ptm_frame_id *to = (ptm_frame_id *)(void *)(frames->data + frames->len);
+    uint32_t n = 0;
+    uint64_t id;
+    for (ptm_wire rest = *packed; rest.at != rest.end; *packed = rest) {
+        if (!ptm_wire_varint(&rest, &id) || id - 1 >= n_locations || locations[id - 1].n != 1) {
+            break;
+        }
+        to[n++] = lines[locations[id - 1].first];
+    }
+    frames->len += n * sizeof(*to);
+    in->frames_left -= n;
+    s->n_frames += n;
 }
 
 static bool
-read_frames(ptm_pprof_in *in, sample *s, ptm_wire_field field, ptm_buf *frames)
+read_frames(ptm_pprof_in *in, ptm_pprof_sample *s, ptm_wire_field field, ptm_buf *frames)
 {
+    if (field.type == WIRE_BYTES) {
+        read_plain_frames(in, s, &field.bytes, frames);
+    }
     const ptm_pprof_location *locations = PTM_ITEMS(in->locations, ptm_pprof_location);
     uint64_t id;
     while (ptm_wire_repeated(&field, &id)) {
@@ -197,7 +123,7 @@ read_frames(ptm_pprof_in *in, sample *s, ptm_wire_field field, ptm_buf *frames)
             return ptm_pprof_refuse(in, s->at, "sample %llu: location id %llu is not in the file",
                                     (unsigned long long)s->number, (unsigned long long)id);
         }
-        if (!add_location(in, s, &locations[index], frames)) {
+        if (!add_lines(in, s, &locations[index], frames)) {
             return false;
         }
     }
@@ -206,7 +132,7 @@ read_frames(ptm_pprof_in *in, sample *s, ptm_wire_field field, ptm_buf *frames)
 
 /* The first field waits until the sample ends: if it is the only one, its bytes may be known. */
 static bool
-read_locations(ptm_pprof_in *in, sample *s, const ptm_wire_field *field, batch *b)
+read_locations(ptm_pprof_in *in, ptm_pprof_sample *s, const ptm_wire_field *field, batch *b)
 {
     if (s->n_location_fields++ == 0 && field->type == WIRE_BYTES) {
         s->waiting = *field;
@@ -219,7 +145,7 @@ read_locations(ptm_pprof_in *in, sample *s, const ptm_wire_field *field, batch *
 }
 
 static bool
-end_locations(ptm_pprof_in *in, sample *s, batch *b)
+end_locations(ptm_pprof_in *in, ptm_pprof_sample *s, batch *b)
 {
     if (s->waiting.number == 0) {
         return true;
@@ -229,7 +155,7 @@ end_locations(ptm_pprof_in *in, sample *s, batch *b)
 }
 
 static bool
-read_values(ptm_pprof_in *in, sample *s, ptm_wire_field field)
+read_values(ptm_pprof_in *in, ptm_pprof_sample *s, ptm_wire_field field)
 {
     uint64_t value;
     while (ptm_wire_repeated(&field, &value)) {
@@ -242,27 +168,60 @@ read_values(ptm_pprof_in *in, sample *s, ptm_wire_field field)
     return ptm_pprof_ended(in, &field.bytes);
 }
 
-static void
-take_label(sample *s, ptm_wire key, int64_t num)
+static const char *const keys[N_KEYS] = {"bytes", "depth", "domain", "folded"};
+
+static uint8_t
+key_of(ptm_wire text)
 {
-    if (ptm_pprof_text_is(key, "bytes")) {
-        s->bytes = num;
-        s->has_bytes = num >= 0;
+    uint8_t key = 0;
+    while (key < N_KEYS && !ptm_pprof_text_is(text, keys[key])) {
+        key++;
     }
-    else if (ptm_pprof_text_is(key, "depth")) {
-        s->depth = num;
-        s->has_depth = true;
-    }
-    else if (ptm_pprof_text_is(key, "domain")) {
-        s->domain = num;
-    }
-    else if (ptm_pprof_text_is(key, "folded")) {
-        s->folded = num;
+    return key;
+}
+
+static void
+name_keys(const ptm_pprof_in *in, batch *b)
+{
+    size_t n = PTM_N_ITEMS(in->strings, ptm_wire);
+    b->n_keys = n < MOST_KEYS ? (uint8_t)n : MOST_KEYS;
+    for (size_t i = 0; i < b->n_keys; i++) {
+        b->keys[i] = key_of(PTM_ITEMS(in->strings, ptm_wire)[i]);
     }
 }
 
+static void
+take_label(ptm_pprof_sample *s, uint8_t key, uint64_t num)
+{
+    s->labels[key] = (int64_t)num;
+    s->has_label[key] = true;
+}
+
+/* A key of one byte, a number and perhaps its unit: all of ours. */
 static bool
-read_label(ptm_pprof_in *in, sample *s, const ptm_wire_field *field)
+read_plain_label(ptm_pprof_sample *s, ptm_wire message, const batch *b)
+{
+    const uint8_t *at = message.at;
+    uint64_t num;
+    if (message.end - at < 4 || at[0] != LABEL_KEY << 3 || at[1] >= b->n_keys
+        || at[2] != LABEL_NUM << 3) {
+        return false;
+    }
+    message.at += 3;
+    bool plain = ptm_wire_varint(&message, &num);
+    if (message.end - message.at == 2) {
+        plain = plain && message.at[0] == LABEL_NUM_UNIT << 3 && message.at[1] < 0x80;
+        message.at += 2;
+    }
+    if (!plain || message.at != message.end) {
+        return false;
+    }
+    take_label(s, b->keys[at[1]], num);
+    return true;
+}
+
+static bool
+read_any_label(ptm_pprof_in *in, ptm_pprof_sample *s, const ptm_wire_field *field)
 {
     ptm_wire message, key;
     ptm_wire_field part;
@@ -284,13 +243,20 @@ read_label(ptm_pprof_in *in, sample *s, const ptm_wire_field *field)
         return false;
     }
     if (str == 0) {
-        take_label(s, key, (int64_t)num);
+        take_label(s, key_of(key), num);
     }
     return true;
 }
 
 static bool
-read_sample(ptm_pprof_in *in, const ptm_wire_field *field, sample *s, batch *b)
+read_label(ptm_pprof_in *in, ptm_pprof_sample *s, const ptm_wire_field *field, const batch *b)
+{
+    return (field->type == WIRE_BYTES && read_plain_label(s, field->bytes, b))
+           || read_any_label(in, s, field);
+}
+
+static bool
+read_sample(ptm_pprof_in *in, const ptm_wire_field *field, ptm_pprof_sample *s, batch *b)
 {
     ptm_wire message;
     ptm_wire_field part;
@@ -304,7 +270,7 @@ read_sample(ptm_pprof_in *in, const ptm_wire_field *field, sample *s, batch *b)
             ok = read_values(in, s, part);
             break;
         case SAMPLE_LABEL:
-            ok = read_label(in, s, &part);
+            ok = read_label(in, s, &part, b);
             break;
         default:
             break;
@@ -321,128 +287,6 @@ read_sample(ptm_pprof_in *in, const ptm_wire_field *field, sample *s, batch *b)
     return true;
 }
 
-/* -- sites ------------------------------------------------------------------------------------- */
-
-/* A file's greatest number is that of int64. */
-static uint64_t
-saturated(uint64_t a, uint64_t b)
-{
-    uint64_t product;
-    return __builtin_mul_overflow(a, b, &product) || product > INT64_MAX ? INT64_MAX : product;
-}
-
-/* The blocks of all sites together are counted in int64: a sequence of traces has that length. */
-static void
-add_site(ptm_pprof_in *in, const sample *s, const ptm_snap_site *site)
-{
-    for (int metric = 0; metric < N_METRICS; metric++) {
-        in->n_blocks[metric] += ptm_site_count(site, (ptm_metric)metric);
-        if (in->n_blocks[metric] > INT64_MAX) {
-            ptm_pprof_refuse(in, s->at, "sample %llu: no program has that many blocks",
-                             (unsigned long long)s->number);
-            return;
-        }
-    }
-    ptm_snap_build_site(in->builder, site);
-}
-
-/* The column, or what the column of bytes says about blocks of this size. */
-static uint64_t
-blocks(const ptm_pprof_in *in, const sample *s, int objects, int space)
-{
-    if (in->has_column[objects]) {
-        return s->columns[objects];
-    }
-    return s->bytes > 0 ? s->columns[space] / (uint64_t)s->bytes : s->columns[space] != 0;
-}
-
-static void
-add_sized(ptm_pprof_in *in, const sample *s, ptm_snap_site site)
-{
-    site.allocated = blocks(in, s, COLUMN_ALLOC_OBJECTS, COLUMN_ALLOC_SPACE);
-    site.allocated_bytes = in->has_column[COLUMN_ALLOC_SPACE]
-                               ? s->columns[COLUMN_ALLOC_SPACE]
-                               : saturated(site.allocated, (uint64_t)s->bytes);
-    if (s->folded > 0) {
-        site.folded = 1;
-    }
-    else {
-        site.size = (uint64_t)s->bytes;
-        site.live = blocks(in, s, COLUMN_INUSE_OBJECTS, COLUMN_INUSE_SPACE);
-        site.peak = blocks(in, s, COLUMN_PEAK_OBJECTS, COLUMN_PEAK_SPACE);
-    }
-    add_site(in, s, &site);
-}
-
-static void
-add_blocks(ptm_pprof_in *in, const sample *s, ptm_snap_site site, ptm_metric metric, uint64_t count,
-           uint64_t size)
-{
-    if (count != 0) {
-        site.size = size;
-        *(metric == PTM_METRIC_LIVE ? &site.live : &site.peak) = count;
-        add_site(in, s, &site);
-    }
-}
-
-/* `objects` blocks that have `space` bytes together. */
-static void
-share_out(ptm_pprof_in *in, const sample *s, ptm_snap_site site, ptm_metric metric,
-          uint64_t objects, uint64_t space)
-{
-    if (objects == 0 && space != 0) {
-        objects = 1;
-    }
-    if (objects != 0) {
-        add_blocks(in, s, site, metric, space % objects, space / objects + 1);
-        add_blocks(in, s, site, metric, objects - space % objects, space / objects);
-    }
-}
-
-/* Without the label nothing says that these were the same blocks, so each number has sites of its
- * own. */
-static void
-add_unsized(ptm_pprof_in *in, const sample *s, ptm_snap_site site)
-{
-    share_out(in, s, site, PTM_METRIC_LIVE, s->columns[COLUMN_INUSE_OBJECTS],
-              s->columns[COLUMN_INUSE_SPACE]);
-    share_out(in, s, site, PTM_METRIC_PEAK, s->columns[COLUMN_PEAK_OBJECTS],
-              s->columns[COLUMN_PEAK_SPACE]);
-    site.allocated = blocks(in, s, COLUMN_ALLOC_OBJECTS, COLUMN_ALLOC_SPACE);
-    site.allocated_bytes = s->columns[COLUMN_ALLOC_SPACE];
-    site.folded = 1;
-    if (site.allocated != 0) {
-        add_site(in, s, &site);
-    }
-    in->lacks |= 1u << PTM_METRIC_FREED;
-}
-
-/* total_nframe; 0: not known, as elsewhere than in our own files */
-static uint32_t
-depth_of(const ptm_pprof_in *in, const sample *s, uint32_t n_frames)
-{
-    if (!s->has_depth) {
-        return in->version != 0 ? n_frames : 0;
-    }
-    return s->depth <= 0 ? 0 : s->depth > PTM_NFRAME_MAX ? PTM_NFRAME_MAX : (uint32_t)s->depth;
-}
-
-static void
-make_site(ptm_pprof_in *in, const sample *s)
-{
-    ptm_snap_site site = {
-        .stack = s->stack,
-        .depth = depth_of(in, s, s->n_frames),
-        .domain = s->domain >= 0 && s->domain <= UINT32_MAX ? (uint32_t)s->domain : 0,
-    };
-    if (s->has_bytes) {
-        add_sized(in, s, site);
-    }
-    else {
-        add_unsized(in, s, site);
-    }
-}
-
 /* -- all of them ------------------------------------------------------------------------------- */
 
 static void
@@ -450,18 +294,19 @@ make_stacks(ptm_pprof_in *in, batch *b)
 {
     ptm_snap_path paths[PTM_SNAP_PATHS];
     for (size_t i = 0; i < b->n; i++) {
-        const sample *s = &b->samples[i];
+        const ptm_pprof_sample *s = &b->samples[i];
         uint32_t n = s->stack != 0 ? 0 : s->n_frames;
         const ptm_frame_id *frames = PTM_ITEMS(b->frames, ptm_frame_id);
         paths[i] = (ptm_snap_path){frames + s->first_frame, n, s->stack};
     }
     ptm_snap_build_paths(in->builder, paths, b->n);
     for (size_t i = 0; i < b->n; i++) {
-        sample *s = &b->samples[i];
+        ptm_pprof_sample *s = &b->samples[i];
         if (s->stack == 0 && s->packed.at != NULL) {
-            b->known[s->hash % b->n_known] =
-                (known_stack){s->packed.at, s->hash, (size_t)(s->packed.end - s->packed.at),
-                              s->n_frames, paths[i].stack};
+            known_stack *known = b->known[s->hash % b->n_known].two;
+            known[1] = known[0];
+            known[0] = (known_stack){s->packed.at, s->hash, (size_t)(s->packed.end - s->packed.at),
+                                     s->n_frames, paths[i].stack};
         }
         s->stack = paths[i].stack;
     }
@@ -472,7 +317,7 @@ make_batch(ptm_pprof_in *in, batch *b)
 {
     make_stacks(in, b);
     for (size_t i = 0; i < b->n && in->err == PTM_OK; i++) {
-        make_site(in, &b->samples[i]);
+        ptm_pprof_make_site(in, &b->samples[i]);
     }
     b->n = 0;
     b->frames.len = 0;
@@ -482,8 +327,8 @@ make_batch(ptm_pprof_in *in, batch *b)
 static bool
 add_sample(ptm_pprof_in *in, const ptm_wire_field *field, uint64_t number, batch *b)
 {
-    sample *s = &b->samples[b->n];
-    *s = (sample){
+    ptm_pprof_sample *s = &b->samples[b->n];
+    *s = (ptm_pprof_sample){
         .at = field->at, .number = number, .first_frame = PTM_N_ITEMS(b->frames, ptm_frame_id)};
     if (!read_sample(in, field, s, b)) {
         return false;
@@ -500,34 +345,12 @@ add_sample(ptm_pprof_in *in, const ptm_wire_field *field, uint64_t number, batch
     return ++b->n < PTM_SNAP_PATHS || make_batch(in, b);
 }
 
-/* The metrics that no column tells, and freed, which takes two of them. */
-static uint32_t
-lacking_columns(const ptm_pprof_in *in)
-{
-    static const struct {
-        int objects, space;
-        uint32_t metrics;
-    } needs[] = {
-        {COLUMN_INUSE_OBJECTS, COLUMN_INUSE_SPACE, 1u << PTM_METRIC_LIVE | 1u << PTM_METRIC_FREED},
-        {COLUMN_PEAK_OBJECTS, COLUMN_PEAK_SPACE, 1u << PTM_METRIC_PEAK},
-        {COLUMN_ALLOC_OBJECTS, COLUMN_ALLOC_SPACE,
-         1u << PTM_METRIC_ALLOCATED | 1u << PTM_METRIC_FREED},
-    };
-    uint32_t lacks = 0;
-    for (size_t i = 0; i < PTM_ARRAY_LEN(needs); i++) {
-        if (!in->has_column[needs[i].objects] && !in->has_column[needs[i].space]) {
-            lacks |= needs[i].metrics;
-        }
-    }
-    return lacks;
-}
-
 /* A small file asks for little. */
 static uint32_t
 n_known_of(size_t file_bytes)
 {
     uint32_t n = 16;
-    while (n < MOST_KNOWN && n * sizeof(known_stack) < file_bytes) {
+    while (n < MOST_KNOWN && n * sizeof(known_pair) < file_bytes) {
         n *= 2;
     }
     return n;
@@ -540,6 +363,7 @@ ptm_pprof_make_sites(ptm_pprof_in *in)
     ptm_wire_field field;
     batch b = {.most_frames = 1, .n_known = n_known_of(in->len)};
     b.known = calloc(b.n_known, sizeof(*b.known));
+    name_keys(in, &b);
     uint64_t number = 0;
     bool ok = b.known != NULL;
     ptm_snap_build_expect(in->builder, in->sample_bytes / BYTES_A_STACK, in->n_samples);
@@ -552,6 +376,6 @@ ptm_pprof_make_sites(ptm_pprof_in *in)
     free(b.known);
     ptm_buf_fini(&b.frames);
     ptm_snap_build_limit(in->builder, in->limit != 0 ? in->limit : b.most_frames);
-    ptm_snap_build_lacks(in->builder, in->lacks | lacking_columns(in));
+    ptm_snap_build_lacks(in->builder, in->lacks | ptm_pprof_lacking_columns(in));
     return ok;
 }

@@ -175,36 +175,63 @@ put_sample_types(writing *w)
     }
 }
 
-static void
-put_label(writing *w, uint32_t key, int64_t num, uint32_t unit)
-{
-    put_number(&w->packed, LABEL_KEY, key);
-    put_number(&w->packed, LABEL_NUM, (uint64_t)num);
-    put_number(&w->packed, LABEL_NUM_UNIT, unit);
-    put_message(&w->message, SAMPLE_LABEL, &w->packed);
-}
+/* -- samples: they are many, so no buffers lie between ----------------------------------------- */
 
-static void
-put_labels(writing *w, const ptm_snap_site *site)
+/* Values and labels of a sample: six numbers and four times three, and what is around them. */
+#define REST_BYTES 256
+
+/* Zero is left out. */
+static uint8_t *
+number_at(uint8_t *at, uint32_t field, uint64_t value)
 {
-    put_label(w, TEXT_BYTES, (int64_t)site->size, TEXT_BYTES);
-    if (site->depth != w->snap->stacks[site->stack].nframe) {
-        int64_t depth = site->depth == 0 ? PTM_PPROF_DEPTH_UNKNOWN : (int64_t)site->depth;
-        put_label(w, TEXT_DEPTH, depth, 0);
+    if (value == 0) {
+        return at;
     }
-    if (site->domain != 0) {
-        put_label(w, TEXT_DOMAIN, site->domain, 0);
-    }
-    if (site->folded != 0) {
-        put_label(w, TEXT_FOLDED, site->folded, 0);
-    }
+    *at++ = (uint8_t)(field << 3 | WIRE_VARINT);
+    return ptm_varint_at(at, value);
 }
 
 /* A count that is no int64 cannot be said in a profile; there is no such program. */
-static void
-put_value(ptm_buf *to, uint64_t value)
+static uint8_t *
+values_at(uint8_t *at, const ptm_snap_site *site)
 {
-    ptm_buf_put_varint(to, value <= INT64_MAX ? value : INT64_MAX);
+    const uint64_t values[N_COLUMNS] = {
+        site->allocated, site->allocated_bytes,   site->live, site->live * site->size,
+        site->peak,      site->peak * site->size,
+    };
+    *at++ = SAMPLE_VALUE << 3 | WIRE_BYTES;
+    uint8_t *len = at++; /* below 128, as of a label */
+    for (int i = 0; i < N_COLUMNS; i++) {
+        at = ptm_varint_at(at, values[i] <= INT64_MAX ? values[i] : INT64_MAX);
+    }
+    *len = (uint8_t)(at - len - 1);
+    return at;
+}
+
+static uint8_t *
+label_at(uint8_t *at, uint32_t key, int64_t num, uint32_t unit)
+{
+    *at++ = SAMPLE_LABEL << 3 | WIRE_BYTES;
+    uint8_t *len = at++;
+    at = number_at(at, LABEL_KEY, key);
+    at = number_at(at, LABEL_NUM, (uint64_t)num);
+    at = number_at(at, LABEL_NUM_UNIT, unit);
+    *len = (uint8_t)(at - len - 1);
+    return at;
+}
+
+static uint8_t *
+labels_at(uint8_t *at, const ptm_snap_site *site, uint32_t nframe)
+{
+    at = label_at(at, TEXT_BYTES, (int64_t)site->size, TEXT_BYTES);
+    if (site->depth != nframe) {
+        int64_t depth = site->depth == 0 ? PTM_PPROF_DEPTH_UNKNOWN : (int64_t)site->depth;
+        at = label_at(at, TEXT_DEPTH, depth, 0);
+    }
+    if (site->domain != 0) {
+        at = label_at(at, TEXT_DOMAIN, site->domain, 0);
+    }
+    return site->folded != 0 ? label_at(at, TEXT_FOLDED, site->folded, 0) : at;
 }
 
 /* The locations of several samples, each most recent first and packed. Their stacks are followed
@@ -235,18 +262,26 @@ pack_locations(writing *w, const ptm_snap_site *sites, size_t n)
 }
 
 static void
-put_sample(writing *w, const ptm_snap_site *site, ptm_buf *locations)
+put_sample(writing *w, const ptm_snap_site *site, const ptm_buf *locations)
 {
-    put_message(&w->message, SAMPLE_LOCATION, locations);
-    put_value(&w->packed, site->allocated);
-    put_value(&w->packed, site->allocated_bytes);
-    put_value(&w->packed, site->live);
-    put_value(&w->packed, site->live * site->size);
-    put_value(&w->packed, site->peak);
-    put_value(&w->packed, site->peak * site->size);
-    put_message(&w->message, SAMPLE_VALUE, &w->packed);
-    put_labels(w, site);
-    put_message(w->out, PROFILE_SAMPLE, &w->message);
+    uint8_t rest[REST_BYTES];
+    uint8_t *end = labels_at(values_at(rest, site), site, w->snap->stacks[site->stack].nframe);
+    size_t rest_len = (size_t)(end - rest), stack_len = locations->len;
+    size_t len = 1 + ptm_varint_bytes(stack_len) + stack_len + rest_len;
+    w->out->failed |= locations->failed;
+    if (!ptm_buf_reserve(w->out, 1 + PTM_VARINT_BYTES + len)) {
+        return;
+    }
+    uint8_t *at = w->out->data + w->out->len;
+    *at++ = PROFILE_SAMPLE << 3 | WIRE_BYTES;
+    at = ptm_varint_at(at, len);
+    *at++ = SAMPLE_LOCATION << 3 | WIRE_BYTES;
+    at = ptm_varint_at(at, stack_len);
+    if (stack_len != 0) {
+        memcpy(at, locations->data, stack_len);
+    }
+    memcpy(at + stack_len, rest, rest_len);
+    w->out->len = (size_t)(at + stack_len + rest_len - w->out->data);
 }
 
 static void
@@ -261,6 +296,8 @@ put_samples(writing *w)
         }
     }
 }
+
+/* -- tables ------------------------------------------------------------------------------------ */
 
 /* One mapping that claims names, files and lines, so that pprof looks for no binary to find them
  * in. */

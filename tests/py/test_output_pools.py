@@ -228,8 +228,8 @@ def test_multiprocessing_is_not_imported_for_us(children, outputs):
 
 
 def test_what_we_leave_in_a_child_of_multiprocessing_is_small(children, outputs):
-    """Its finalizer is made while tracing is on; of all else no more is seen than what a
-    free list of CPython keeps (from 3.14 on there is one for bound methods)."""
+    """Its finalizer is made while tracing is on. Of all else only what a free list of
+    CPython keeps is seen (from 3.14 on there is one for bound methods)."""
     program = (
         "p = mp.get_context('fork').Process(target=lambda: print(grow()))\n"
         "p.start(); p.join()\n"
