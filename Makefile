@@ -118,11 +118,13 @@ format: $(VENV)-check/ready  ## formats C and Python in place
 	@tools/format.sh $(VENV)-check/bin
 
 # The interpreter itself is not instrumented: the runtimes are preloaded, and leaks (nearly all its own) are not judged.
-asan: $(BUILD)-asan/installed  ## the tests under the address and undefined-behaviour sanitizers
+ALLOCATORS ?= pymalloc malloc
+
+asan: $(BUILD)-asan/installed  ## the tests under the address and undefined-behaviour sanitizers (ALLOCATORS=malloc)
 	$(call run_c_tests,$(ASAN_PY),$(BUILD)-asan,-Db_sanitize=address$(,)undefined -Db_lundef=false)
 	@export PTM_TEST_EXT=$(abspath $(BUILD)-asan)/c/tests PTM_ASAN=1; \
 	failed=0; \
-	for allocator in pymalloc malloc; do \
+	for allocator in $(ALLOCATORS); do \
 	    echo "with PYTHONMALLOC=$$allocator"; \
 	    PYTHONMALLOC=$$allocator tools/with_asan.sh $(ASAN_PY) -P -m pytest $(ARGS) || failed=1; \
 	done; \
