@@ -4,9 +4,9 @@
 
     python bench/run_all.py [--python PYTHON] [PARTS...]
 
-Parts: workloads pyperf programs calls snapshots memory startup instructions books; all
-of them by default. Results land in build/bench/results/<version>/<part>.json, after
-every row.
+Parts: workloads pyperf programs calls snapshots memory startup threads instructions
+books; all of them by default. Results land in build/bench/results/<version>/<part>.json,
+after every row.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ import memory
 import snapshots
 import startup
 import table
+import threads
 from pairs import BUILD, CONTESTANTS, Row, as_facts, machine, measure, save
 from suites import TITLE, programs_of
 from suites import VENV as VENV_OF
@@ -34,6 +35,7 @@ CLAIMS = {
     "snapshots": snapshots.main,
     "memory": memory.main,
     "startup": startup.main,
+    "threads": threads.main,
     "instructions": instructions.main,
     "books": books.main,
 }

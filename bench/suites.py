@@ -36,10 +36,20 @@ TITLE = {
     "programs": "(c) real programs",
 }
 # Figures to reach, for ours: geometric mean and worst row, by frames.
-LIMITS = {
+LIMITS: dict[str, dict[str, tuple[float, float | None]]] = {
     "pyperf": {"ours:1": (1.20, 1.8), "ours:25": (1.40, 3.0)},
     "programs": {"ours:1": (1.15, None), "ours:25": (1.40, None)},
 }
+LIMITS_FREE_THREADED: dict[str, dict[str, tuple[float, float | None]]] = {
+    "pyperf": {"ours:1": (1.25, None)},
+    "programs": {"ours:1": (1.25, None)},
+}
+
+
+def limits_of(suite: str, version: str) -> dict[str, tuple[float, float | None]]:
+    """By contestant; empty for a suite that has none."""
+    limits = LIMITS_FREE_THREADED if version.endswith("t") else LIMITS
+    return limits.get(suite, {})
 
 
 def programs_of(suite: str, python: Path) -> list[Program]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pairs import CONTESTANTS, Row, geomean
-from suites import FIGURE, LIMITS, TITLE
+from suites import FIGURE, TITLE, limits_of
 
 Facts = dict[str, Any]
 
@@ -138,7 +138,8 @@ def verdicts(facts: Facts) -> list[str]:
     what = FIGURE[facts["part"]]
     programs = rows_of(facts)
     lines = []
-    for name, (mean, worst) in LIMITS.get(facts["part"], {}).items():
+    limits = limits_of(facts["part"], facts["python"])
+    for name, (mean, worst) in limits.items():
         values = values_of(programs, name, what)
         if not values:
             continue

@@ -28,12 +28,14 @@ REQUIREMENTS = {
     "programs": HERE / "requirements.txt",
     "nobooks": HERE / "requirements.txt",
 }
+# No wheel, and none to be made without Rust: the rows that need them are void there.
+NOT_FREE_THREADED = ("libcst",)
 NO_BOOKS = ("-Csetup-args=-Dc_args=-DPTM_NO_BOOKS",)
 
 
 def version_of(interpreter: str) -> str:
-    """3.13 and the like."""
-    code = "import sys; print('%d.%d' % sys.version_info[:2])"
+    """3.13, 3.13t and the like."""
+    code = "import sys; print('%d.%d' % sys.version_info[:2] + sys.abiflags)"
     return subprocess.check_output([interpreter, "-c", code], text=True).strip()
 
 
@@ -57,16 +59,24 @@ class Venvs:
     def _made(self, name: str, requirements: Path | None) -> Path:
         folder = self.folder / name
         python = folder / "bin" / "python"
-        wanted = requirements.read_text() if requirements else ""
+        wanted = self._wanted(requirements) if requirements else ""
         stamp = folder / "made-from.txt"
         if stamp.exists() and stamp.read_text() == wanted:
             return python
         print(f"making {folder}", flush=True)
         _call(self.interpreter, "-m", "venv", "--clear", str(folder))
         if requirements:
-            _call(python, "-m", "pip", "install", "-q", "-r", str(requirements))
+            listed = folder / "requirements.txt"
+            listed.write_text(wanted)
+            _call(python, "-m", "pip", "install", "-q", "-r", str(listed))
         stamp.write_text(wanted)
         return python
+
+    def _wanted(self, requirements: Path) -> str:
+        """The requirements that can be had for this interpreter."""
+        left_out = NOT_FREE_THREADED if self.version.endswith("t") else ()
+        lines = requirements.read_text().splitlines(keepends=True)
+        return "".join(line for line in lines if not line.startswith(left_out))
 
     def _wheel(self, no_books: bool) -> Path:
         if no_books not in self._wheels:
