@@ -5,7 +5,7 @@
     python bench/run_all.py [--python PYTHON] [PARTS...]
 
 Parts: workloads pyperf programs calls snapshots memory startup threads instructions
-books; all of them by default. Results land in build/bench/results/<version>/<part>.json,
+books; all of them by default. Results go to build/bench/results/<version>/<part>.json,
 after every row.
 """
 
