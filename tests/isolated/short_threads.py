@@ -34,7 +34,8 @@ some(2000)
 before = pytracemalloc.get_tracemalloc_memory(), pytracemalloc.get_traced_memory()[0]
 some(TIMES)
 after = pytracemalloc.get_tracemalloc_memory(), pytracemalloc.get_traced_memory()[0]
-assert after[0] <= before[0] + 300_000, (before, after)
+# A joined thread may not have ended yet: on a busy machine more than four have a lane.
+assert after[0] <= before[0] + 150 * TIMES, (before, after)
 assert after[1] <= before[1] + 300_000, (before, after)
 assert pytracemalloc.get_lost() == (0, 0)
 print("ok", before, after)
