@@ -72,14 +72,20 @@ grow(ptm_ids *ids)
 }
 
 bool
-ptm_ids_put(ptm_ids *ids, uint64_t hash, uint32_t id)
+ptm_ids_put_tag(ptm_ids *ids, uint32_t tag, uint32_t id)
 {
     if (ids->count >= (ids->mask + 1) / 4 * 3 && !grow(ids)) {
         return false;
     }
-    place(ids->slots, ids->mask, (uint64_t)ptm_ids_tag(ids, hash) << 32 | (id + 1));
+    place(ids->slots, ids->mask, (uint64_t)tag << 32 | (id + 1));
     ids->count++;
     return true;
+}
+
+bool
+ptm_ids_put(ptm_ids *ids, uint64_t hash, uint32_t id)
+{
+    return ptm_ids_put_tag(ids, ptm_ids_tag(ids, hash), id);
 }
 
 /* One word more: both halves of a product of 128 bits, whose factors nobody knows. */

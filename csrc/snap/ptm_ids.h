@@ -40,6 +40,7 @@ bool ptm_ids_init(ptm_ids *ids, size_t expected);
 void ptm_ids_fini(ptm_ids *ids);
 /* id < UINT32_MAX; whether it is there already is not looked up. */
 bool ptm_ids_put(ptm_ids *ids, uint64_t hash, uint32_t id);
+bool ptm_ids_put_tag(ptm_ids *ids, uint32_t tag, uint32_t id);
 /* For this table only. */
 uint64_t ptm_ids_hash_bytes(const ptm_ids *ids, const void *bytes, size_t len);
 
@@ -61,11 +62,17 @@ ptm_ids_tag(const ptm_ids *ids, uint64_t hash)
     return (uint32_t)(ptm_mix64(hash ^ ids->salt) >> 32);
 }
 
+/* By a tag: it outlives the growth of the table, as a probe does not. */
+static inline ptm_ids_probe
+ptm_ids_find_tag(const ptm_ids *ids, uint32_t tag)
+{
+    return (ptm_ids_probe){.at = tag & ids->mask, .tag = tag};
+}
+
 static inline ptm_ids_probe
 ptm_ids_find(const ptm_ids *ids, uint64_t hash)
 {
-    uint32_t tag = ptm_ids_tag(ids, hash);
-    return (ptm_ids_probe){.at = tag & ids->mask, .tag = tag};
+    return ptm_ids_find_tag(ids, ptm_ids_tag(ids, hash));
 }
 
 static inline bool

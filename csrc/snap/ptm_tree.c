@@ -41,10 +41,10 @@ ptm_tree_fini(ptm_tree *tree)
     *tree = (ptm_tree){0};
 }
 
-static uint64_t
-hash_of(ptm_stack_id parent, ptm_frame_id frame)
+static uint32_t
+tag_of(const ptm_tree *tree, ptm_stack_id parent, ptm_frame_id frame)
 {
-    return ptm_mix64((uint64_t)parent << 32 | frame);
+    return ptm_ids_tag(&tree->many, (uint64_t)parent << 32 | frame);
 }
 
 static ptm_stack_id
@@ -67,7 +67,7 @@ static bool
 list(ptm_tree *tree, ptm_stack_id child)
 {
     const ptm_snap_stack *stack = stack_at(tree, child);
-    return ptm_ids_put(&tree->many, hash_of(stack->parent, stack->frame), child);
+    return ptm_ids_put_tag(&tree->many, tag_of(tree, stack->parent, stack->frame), child);
 }
 
 /* A parent's second child: the first one goes to the table with it. */
@@ -83,9 +83,9 @@ add_second_child(ptm_tree *tree, ptm_stack_id first, ptm_stack_id parent, ptm_fr
 }
 
 static ptm_stack_id
-one_of_many(ptm_tree *tree, ptm_stack_id parent, ptm_frame_id frame)
+one_of_many(ptm_tree *tree, ptm_stack_id parent, ptm_frame_id frame, uint32_t tag)
 {
-    ptm_ids_probe probe = ptm_ids_find(&tree->many, hash_of(parent, frame));
+    ptm_ids_probe probe = ptm_ids_find_tag(&tree->many, tag);
     while (ptm_ids_next(&tree->many, &probe)) {
         const ptm_snap_stack *other = stack_at(tree, probe.id);
         if (other->parent == parent && other->frame == frame) {
@@ -93,15 +93,15 @@ one_of_many(ptm_tree *tree, ptm_stack_id parent, ptm_frame_id frame)
         }
     }
     ptm_stack_id id = add(tree, parent, frame);
-    return id != 0 && list(tree, id) ? id : 0;
+    return id != 0 && ptm_ids_put_tag(&tree->many, tag, id) ? id : 0;
 }
 
-ptm_stack_id
-ptm_tree_push(ptm_tree *tree, ptm_stack_id parent, ptm_frame_id frame)
+static ptm_stack_id
+push(ptm_tree *tree, ptm_stack_id parent, ptm_frame_id frame, uint32_t tag)
 {
     uint32_t child = *only_child_of(tree, parent);
     if (child == MANY) {
-        return one_of_many(tree, parent, frame);
+        return one_of_many(tree, parent, frame, tag);
     }
     if (child != 0) {
         bool same = stack_at(tree, child)->frame == frame;
@@ -112,7 +112,18 @@ ptm_tree_push(ptm_tree *tree, ptm_stack_id parent, ptm_frame_id frame)
     return id;
 }
 
+ptm_stack_id
+ptm_tree_push(ptm_tree *tree, ptm_stack_id parent, ptm_frame_id frame)
+{
+    return push(tree, parent, frame, tag_of(tree, parent, frame));
+}
+
 /* -- several paths side by side ---------------------------------------------------------------- */
+
+typedef struct {
+    ptm_snap_path *path;
+    uint32_t tag; /* of the next step */
+} walker;
 
 static ptm_frame_id
 frame_at(const ptm_snap_path *path, uint32_t step)
@@ -122,12 +133,12 @@ frame_at(const ptm_snap_path *path, uint32_t step)
 
 /* What the step looks at: the only child, or a slot of the table. */
 static void
-expect(const ptm_tree *tree, const ptm_snap_path *path, uint32_t step)
+expect(const ptm_tree *tree, walker *w, uint32_t step)
 {
-    uint32_t child = *only_child_of(tree, path->stack);
+    uint32_t child = *only_child_of(tree, w->path->stack);
+    w->tag = tag_of(tree, w->path->stack, frame_at(w->path, step));
     if (child == MANY) {
-        uint64_t hash = hash_of(path->stack, frame_at(path, step));
-        __builtin_prefetch(&tree->many.slots[ptm_ids_find(&tree->many, hash).at]);
+        __builtin_prefetch(&tree->many.slots[ptm_ids_find_tag(&tree->many, w->tag).at]);
     }
     else {
         __builtin_prefetch(stack_at(tree, child));
@@ -136,11 +147,10 @@ expect(const ptm_tree *tree, const ptm_snap_path *path, uint32_t step)
 
 /* Behind the slot: the stack that it names. */
 static void
-expect_listed(const ptm_tree *tree, const ptm_snap_path *path, uint32_t step)
+expect_listed(const ptm_tree *tree, const walker *w)
 {
-    if (*only_child_of(tree, path->stack) == MANY) {
-        uint64_t hash = hash_of(path->stack, frame_at(path, step));
-        ptm_ids_probe probe = ptm_ids_find(&tree->many, hash);
+    if (*only_child_of(tree, w->path->stack) == MANY) {
+        ptm_ids_probe probe = ptm_ids_find_tag(&tree->many, w->tag);
         if (ptm_ids_next(&tree->many, &probe)) {
             __builtin_prefetch(stack_at(tree, probe.id));
         }
@@ -170,9 +180,10 @@ push_rest(ptm_tree *tree, ptm_snap_path *path, uint32_t step)
 
 /* A step at least, and all that are left from a new stack on; *left says whether some are. */
 static bool
-make_step(ptm_tree *tree, ptm_snap_path *path, uint32_t step, bool *left)
+make_step(ptm_tree *tree, const walker *w, uint32_t step, bool *left)
 {
-    path->stack = ptm_tree_push(tree, path->stack, frame_at(path, step));
+    ptm_snap_path *path = w->path;
+    path->stack = push(tree, path->stack, frame_at(path, step), w->tag);
     if (path->stack == 0) {
         return false;
     }
@@ -187,23 +198,23 @@ make_step(ptm_tree *tree, ptm_snap_path *path, uint32_t step, bool *left)
 bool
 ptm_tree_push_paths(ptm_tree *tree, ptm_snap_path *paths, size_t n_paths)
 {
-    ptm_snap_path *going[PTM_SNAP_PATHS];
+    walker going[PTM_SNAP_PATHS];
     size_t n_going = 0;
     for (size_t i = 0; i < n_paths; i++) {
-        going[n_going] = &paths[i];
+        going[n_going].path = &paths[i];
         n_going += paths[i].n != 0;
     }
     for (uint32_t step = 0; n_going != 0; step++) {
         for (size_t i = 0; i < n_going; i++) {
-            expect(tree, going[i], step);
+            expect(tree, &going[i], step);
         }
         for (size_t i = 0; i < n_going; i++) {
-            expect_listed(tree, going[i], step);
+            expect_listed(tree, &going[i]);
         }
         size_t n_left = 0;
         for (size_t i = 0; i < n_going; i++) {
             bool left;
-            if (!make_step(tree, going[i], step, &left)) {
+            if (!make_step(tree, &going[i], step, &left)) {
                 return false;
             }
             going[n_left] = going[i];
