@@ -82,3 +82,12 @@ _Static_assert(MANAGED_WEAKREF_OFFSET == -2 * (Py_ssize_t)sizeof(void *), "befor
 #elif PY_VERSION_HEX >= 0x030C0000
 _Static_assert(MANAGED_WEAKREF_OFFSET == -4 * (Py_ssize_t)sizeof(void *), "before an object");
 #endif
+
+/* Looked for among the first 8192 bytes (ptm_allocators.c), by word. */
+#if PY_VERSION_HEX >= 0x030C0000
+#define STANDARD(domain) offsetof(_PyRuntimeState, allocators.standard.domain)
+_Static_assert(STANDARD(obj) + sizeof(PyMemAllocatorEx) <= 8192 && STANDARD(raw) % 8 == 0
+                   && STANDARD(mem) == STANDARD(raw) + sizeof(PyMemAllocatorEx)
+                   && STANDARD(obj) == STANDARD(mem) + sizeof(PyMemAllocatorEx),
+               "the allocators");
+#endif

@@ -15,6 +15,8 @@
  *   set_ref_tracer(), ref_tracer() -> (is ours in place, objects created, objects destroyed),
  *   clear_ref_tracer()
  *   positions(code) -> list                     as list(code.co_positions()), by ptm_linetable
+ *   put_in_place(domain) -> bool                ptm_allocators puts the domain's allocator where it
+ *                                               is; whether without PyMem_SetAllocator
  *
  * Domains: RAW 0, MEM 1, OBJ 2.
  */
@@ -25,6 +27,7 @@
 #include <sched.h>
 #include <stdint.h>
 
+#include "pyver/ptm_allocators.h"
 #include "pyver/ptm_linetable.h"
 #include "ptm_test_module.h"
 
@@ -453,6 +456,21 @@ test_positions(PyObject *module, PyObject *arg)
     return list;
 }
 
+static PyObject *
+test_put_in_place(PyObject *module, PyObject *arg)
+{
+    (void)module;
+    PyMemAllocatorEx now;
+    long domain = PyLong_AsLong(arg);
+    if (domain < 0 || domain > 2) {
+        return PyErr_Occurred() ? NULL : PyErr_Format(PyExc_ValueError, "no such domain");
+    }
+    PyMem_GetAllocator((PyMemAllocatorDomain)domain, &now);
+    ptm_allocators_find();
+    ptm_allocators_put((PyMemAllocatorDomain)domain, &now);
+    return PyBool_FromLong(ptm_allocators_found());
+}
+
 static PyMethodDef methods[] = {
     {"wrap", test_wrap, METH_O, "wrap(domain)"},
     {"unwrap", test_unwrap, METH_O, "unwrap(domain)"},
@@ -473,6 +491,7 @@ static PyMethodDef methods[] = {
     {"clear_ref_tracer", test_clear_ref_tracer, METH_NOARGS, "clear_ref_tracer()"},
 #endif
     {"positions", test_positions, METH_O, "positions(code) -> list of 4-tuples"},
+    {"put_in_place", test_put_in_place, METH_O, "put_in_place(domain) -> bool"},
     {NULL, NULL, 0, NULL},
 };
 

@@ -72,3 +72,11 @@ def test_other_offsets_stop_the_import(what: str) -> None:
     assert done.returncode == 1
     last = done.stderr.strip().splitlines()[-1]
     assert re.fullmatch(SAID.format(why), last), done.stderr
+
+
+@pytest.mark.parametrize("domain", range(3))
+def test_hooks_are_put_in_word_by_word(domain: int) -> None:
+    hooks = pytest.importorskip("ptm_testhooks", reason="built by `make test` only")
+    found = hooks.put_in_place(domain)
+    assert found is (sys.version_info >= (3, 12))
+    assert len([bytes(n) for n in range(2000)]) == 2000
