@@ -89,7 +89,7 @@ read_plain_frames(ptm_pprof_in *in, ptm_pprof_sample *s, ptm_wire *packed, ptm_b
     size_t most = (size_t)(packed->end - packed->at);
     size_t n_locations =
         in->location_ids.sparse ? 0 : PTM_N_ITEMS(in->locations, ptm_pprof_location);
-    if (most > in->frames_left || s->is_full || most > PTM_NFRAME_MAX - s->n_frames
+    if (most == 0 || most > in->frames_left || s->is_full || most > PTM_NFRAME_MAX - s->n_frames
         || !ptm_buf_reserve(frames, most * sizeof(ptm_frame_id))) {
         return;
     }
