@@ -16,12 +16,14 @@ typedef struct {
     ptm_stack_id stack; /* 0: empty */
 } known_stack;
 
-/* The newer one first. */
-typedef struct {
-    known_stack two[2];
-} known_pair;
+#define WAYS 4
 
-#define MOST_KNOWN 4096u
+/* The newest first. */
+typedef struct {
+    known_stack of[WAYS];
+} known_set;
+
+#define MOST_SETS 4096u
 #define MOST_KEYS 128   /* strings whose ids have one byte */
 #define BYTES_A_STACK 4 /* of samples: a location's id has mostly two, and numbers follow */
 
@@ -31,8 +33,8 @@ typedef struct {
     size_t n;
     ptm_buf frames;          /* ptm_frame_id: of each sample, most recent first */
     uint32_t most_frames;    /* of a sample so far */
-    known_pair *known;       /* by a few bits of a hash of the bytes */
-    uint32_t n_known;        /* pairs: a power of two */
+    known_set *known;        /* by a few bits of a hash of the bytes */
+    uint32_t n_sets;         /* a power of two */
     uint8_t keys[MOST_KEYS]; /* by string: KEY_..., N_KEYS: of no use */
     uint8_t n_keys;
 } batch;
@@ -72,13 +74,15 @@ is_known(const batch *b, ptm_pprof_sample *s)
 {
     size_t len = (size_t)(s->packed.end - s->packed.at);
     s->hash = ptm_hash_bytes(s->packed.at, len);
-    const known_stack *known = b->known[s->hash % b->n_known].two;
-    if (!is_of(known, s, len) && !is_of(++known, s, len)) {
-        return false;
+    const known_stack *known = b->known[s->hash % b->n_sets].of, *end = known + WAYS;
+    while (known != end && !is_of(known, s, len)) {
+        known++;
     }
-    s->stack = known->stack;
-    s->n_frames = known->n_frames;
-    return true;
+    if (known != end) {
+        s->stack = known->stack;
+        s->n_frames = known->n_frames;
+    }
+    return known != end;
 }
 
 /* The first of packed locations, as far as each is one line of a table without gaps; there are at
@@ -303,8 +307,8 @@ make_stacks(ptm_pprof_in *in, batch *b)
     for (size_t i = 0; i < b->n; i++) {
         ptm_pprof_sample *s = &b->samples[i];
         if (s->stack == 0 && s->packed.at != NULL) {
-            known_stack *known = b->known[s->hash % b->n_known].two;
-            known[1] = known[0];
+            known_stack *known = b->known[s->hash % b->n_sets].of;
+            memmove(known + 1, known, (WAYS - 1) * sizeof(*known));
             known[0] = (known_stack){s->packed.at, s->hash, (size_t)(s->packed.end - s->packed.at),
                                      s->n_frames, paths[i].stack};
         }
@@ -347,10 +351,10 @@ add_sample(ptm_pprof_in *in, const ptm_wire_field *field, uint64_t number, batch
 
 /* A small file asks for little. */
 static uint32_t
-n_known_of(size_t file_bytes)
+n_sets_of(size_t file_bytes)
 {
     uint32_t n = 16;
-    while (n < MOST_KNOWN && n * sizeof(known_pair) < file_bytes) {
+    while (n < MOST_SETS && n * sizeof(known_set) < file_bytes) {
         n *= 2;
     }
     return n;
@@ -361,8 +365,8 @@ ptm_pprof_make_sites(ptm_pprof_in *in)
 {
     ptm_wire profile = ptm_wire_of(in->data, in->len);
     ptm_wire_field field;
-    batch b = {.most_frames = 1, .n_known = n_known_of(in->len)};
-    b.known = calloc(b.n_known, sizeof(*b.known));
+    batch b = {.most_frames = 1, .n_sets = n_sets_of(in->len)};
+    b.known = calloc(b.n_sets, sizeof(*b.known));
     name_keys(in, &b);
     uint64_t number = 0;
     bool ok = b.known != NULL;
