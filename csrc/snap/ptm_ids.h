@@ -8,9 +8,9 @@
  *           so growing never looks at what the ids stand for and streams the old array into the new
  *           one
  * Hostile   what is put in may come from a file made to collide: every table has a salt of its own,
- *           which the layout of the address space decides, and mixes it in. A hash must not be known
- *           to be equal for different things: whole words are their own, or go through ptm_mix64,
- *           bytes through ptm_ids_hash_bytes
+ *           which the layout of the address space decides, and mixes it in. A hash must not be
+ *           known to be equal for different things: whole words are their own, or go through
+ *           ptm_mix64, bytes through ptm_ids_hash_bytes
  * Threads   one user
  * Failure   ptm_ids_put answers false and changes nothing
  *
