@@ -117,9 +117,9 @@ warnings: $(VENV)/ready
 format: $(VENV)-check/ready  ## formats C and Python in place
 	@tools/format.sh $(VENV)-check/bin
 
-# The interpreter itself is not instrumented: the runtimes are preloaded, and leaks (nearly all its own) are not judged.
 ALLOCATORS ?= pymalloc malloc
 
+# The interpreter itself is not instrumented: the runtimes are preloaded, and leaks (nearly all its own) are not judged.
 asan: $(BUILD)-asan/installed  ## the tests under the address and undefined-behaviour sanitizers (ALLOCATORS=malloc)
 	$(call run_c_tests,$(ASAN_PY),$(BUILD)-asan,-Db_sanitize=address$(,)undefined -Db_lundef=false)
 	@export PTM_TEST_EXT=$(abspath $(BUILD)-asan)/c/tests PTM_ASAN=1; \

@@ -57,12 +57,22 @@ typedef struct {
 
 /* -- protobuf ---------------------------------------------------------------------------------- */
 
+/* Zero is left out. */
+static uint8_t *
+number_at(uint8_t *at, uint32_t field, uint64_t value)
+{
+    if (value == 0) {
+        return at;
+    }
+    *at++ = (uint8_t)(field << 3 | WIRE_VARINT); /* fields here are below 16 */
+    return ptm_varint_at(at, value);
+}
+
 static void
 put_number(ptm_buf *to, uint32_t field, uint64_t value)
 {
-    if (value != 0) {
-        ptm_buf_put_varint(to, field << 3 | WIRE_VARINT);
-        ptm_buf_put_varint(to, value);
+    if (ptm_buf_reserve(to, 1 + PTM_VARINT_BYTES)) {
+        to->len = (size_t)(number_at(to->data + to->len, field, value) - to->data);
     }
 }
 
@@ -179,17 +189,6 @@ put_sample_types(writing *w)
 
 /* Values and labels of a sample: six numbers and four times three, and what is around them. */
 #define REST_BYTES 256
-
-/* Zero is left out. */
-static uint8_t *
-number_at(uint8_t *at, uint32_t field, uint64_t value)
-{
-    if (value == 0) {
-        return at;
-    }
-    *at++ = (uint8_t)(field << 3 | WIRE_VARINT);
-    return ptm_varint_at(at, value);
-}
 
 /* A count that is no int64 cannot be said in a profile; there is no such program. */
 static uint8_t *

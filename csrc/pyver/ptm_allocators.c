@@ -1,38 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 #include "pyver/ptm_allocators.h"
 
-#if PY_VERSION_HEX < 0x030C0000
-
-void
-ptm_allocators_find(void)
-{
-}
-
-bool
-ptm_allocators_found(void)
-{
-    return false;
-}
-
-void
-ptm_allocators_put(PyMemAllocatorDomain domain, const PyMemAllocatorEx *allocator)
-{
-    PyMemAllocatorEx copy = *allocator;
-    PyMem_SetAllocator(domain, &copy);
-}
-
-#else
-
 #include <string.h>
+
+/* _PyRuntime.allocators.standard (Include/internal/pycore_pymem.h): raw, mem, obj. */
+static PyMemAllocatorEx *standard; /* NULL: not found */
+
+#if PY_VERSION_HEX >= 0x030C0000
 
 PyAPI_DATA(struct pyruntimestate) _PyRuntime;
 
 #define DOMAINS 3
 
-/* _PyRuntime.allocators.standard (Include/internal/pycore_pymem.h): raw, mem, obj. */
-static PyMemAllocatorEx *standard; /* NULL: not found */
-
-/* It begins at 96 in 3.12.1, at 704 in 3.13.0, 880 in 3.14.0 and 1128 in 3.15.0; the structure is
+/* It begins at 96 in 3.12.1, at 704 in 3.13.0, 880 in 3.14.10 and 1008 in 3.15.2; the structure is
  * many times as large. */
 #define WITHIN 8192
 
@@ -50,6 +30,15 @@ ptm_allocators_find(void)
         }
     }
 }
+
+#else
+
+void
+ptm_allocators_find(void)
+{
+}
+
+#endif
 
 bool
 ptm_allocators_found(void)
@@ -71,5 +60,3 @@ ptm_allocators_put(PyMemAllocatorDomain domain, const PyMemAllocatorEx *allocato
     PTM_STORE_RELEASE(&place->realloc, allocator->realloc);
     PTM_STORE_RELEASE(&place->free, allocator->free);
 }
-
-#endif

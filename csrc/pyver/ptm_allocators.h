@@ -3,7 +3,7 @@
  * ptm_allocators - puts an allocator into a domain while other threads call through it.
  *
  * How       PyMem_SetAllocator copies a structure, which a compiler may do by halves of a word (the
- *           builds of 3.14 and 3.15 that conda-forge gives out do). A thread without the GIL may
+ *           builds of 3.14 and 3.15 that Debian gives out do). A thread without the GIL may
  *           then call half an address. So where the interpreter keeps its allocators is looked for
  *           once, and their functions are stored there one word at a time.
  * Threads   find, put: attached, one at a time; readers: anybody

@@ -244,7 +244,7 @@ def test_what_we_leave_in_a_child_of_multiprocessing_is_small(children, outputs)
             else:
                 others += trace.size
     assert 0 < finalizer < 2000
-    assert others <= 100
+    assert others <= (100 if sys.version_info >= (3, 14) else 0)
 
 
 @pytest.mark.parametrize("method", METHODS)

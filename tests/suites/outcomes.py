@@ -152,7 +152,6 @@ def settle(
     without = [verdict.without.outcomes.get(test, absent)]
     traced = [verdict.traced.outcomes.get(test, absent)]
     alone = () if test == UNFINISHED or "(" in test.split("::")[0] else (test,)
-    told_as = f"without: {without[0]}; traced: {traced[0]}"
     both = [(True, traced), (False, without)]
     ran = test == UNFINISHED  # again, either way
     for _ in range(AGAIN):
@@ -165,6 +164,7 @@ def settle(
         if ran and verdict_on(without, traced) != "different":
             break
     if not ran:
+        told_as = f"without: {without[0]}; traced: {traced[0]}"
         verdict.different[test] = f"cannot be run alone: {told_as}"
         return
     how = verdict_on(without, traced)
