@@ -37,7 +37,7 @@ TEST_REQUIREMENTS := requirements/test$(if $(filter %t,$(TAG)),-free-threaded).t
 GO := $(or $(shell command -v go),$(wildcard /usr/local/go/bin/go))
 PPROF_VERSION := v0.0.0-20261105003125-4bf881d7fb0b
 
-sources := $(sort $(shell find csrc src -type f ! -name '*.pyc' ! -name '.*')) \
+sources := $(sort $(shell find csrc src subprojects -type f ! -name '*.pyc' ! -name '.*')) \
            pyproject.toml meson.build meson.options LICENSE $(wildcard README.md)
 c_tests := $(sort $(shell find tests/c tests/ext tests/fuzz -type f 2>/dev/null)) $(wildcard tests/meson.build)
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Includes only point down the rooms of csrc/; only os/ talks to the system.
+"""Includes only point down the rooms of csrc/; only os/ talks to the system, and only
+py/ to the library in subprojects/.
 
     py -> format -> snap;  py -> trace -> snap, pyver;  all -> os -> base
 
@@ -25,6 +26,7 @@ BELOW: dict[str, set[str]] = {
     "py": {"format", "trace", "snap", "pyver", "os", "base"},
 }
 WITHOUT_PYTHON = {"base", "os", "snap", "format"}
+LIBRARY_HEADERS = {"libdeflate.h"}
 # Headers that bring in system calls, and the calls that need no header of their own.
 SYSTEM_HEADERS = re.compile(
     r"^(sys/|linux/|asm/|unistd|pthread|fcntl|sched|signal|dlfcn|poll|semaphore|spawn)"
@@ -55,6 +57,8 @@ def check_include(room: str, quote: str, target: str) -> str | None:
                 return f"{room}/ knows no Python, but includes <{target}>"
         elif SYSTEM_HEADERS.match(target) and room != "os":
             return f"only os/ talks to the system, but {room}/ includes <{target}>"
+        elif target in LIBRARY_HEADERS and room != "py":
+            return f"only py/ calls libdeflate, but {room}/ includes <{target}>"
         return None
     other, _, name = target.partition("/")
     if not name:
@@ -103,10 +107,12 @@ BAD = {
     "Python below": ("snap", "#include <Python.h>\n"),
     "system header": ("trace", "#include <sys/mman.h>\n"),
     "system call": ("base", "void\nf(void)\n{\n    munmap(0, 1);\n}\n"),
+    "library": ("format", "#include <libdeflate.h>\n"),
     "room unknown": ("misc", "int x;\n"),
 }
 GOOD = {
     "downward": ("py", '#include <Python.h>\n#include "format/ptm_pprof.h"\n'),
+    "library in py/": ("py", "#include <libdeflate.h>\n"),
     "system in os/": ("os", "#include <sys/mman.h>\nvoid f(void) { munmap(0, 1); }\n"),
     "a word in a comment": ("base", "/* mmap(2), not malloc */\nint x;\n"),
     "a member of that name": ("trace", "void f(a *b) { b->read(1); }\n"),

@@ -33,7 +33,7 @@ def main() -> int:
     name, build, compiler = sys.argv[1], Path(sys.argv[2]), sys.argv[3:]
     commands = json.loads((build / "compile_commands.json").read_text())
     failed = 0
-    ours = [c for c in commands if re.search("csrc/|layouts.c$", c["file"])]
+    ours = [c for c in commands if re.search("csrc/|libdeflate/|layouts.c$", c["file"])]
     for entry in ours:
         options = [f for f in flags_of(entry["command"]) if not f.startswith(DROPPED)]
         run = [*compiler, *options, "-Werror", "-c", "-o", f"{name}.o", entry["file"]]

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * ptm_pprof - a snapshot as pprof's profile.proto, and back. The bytes here are not compressed:
- * gzip is put around them by the caller (Python's zlib), so the core links nothing.
+ * gzip is put around them by the caller (py/gzip.c).
  *
  * Threads   pure functions of their arguments
  * Failure   PTM_ENOMEM, or PTM_EFORMAT with `why` saying what and where (byte offset)

@@ -448,6 +448,12 @@ static PyMethodDef main_methods[] = {
     {"_snapshot_of_pickle", ptm_profile_decode_pickle, METH_O,
      PyDoc_STR("_snapshot_of_pickle($module, data, /)\n--\n\n"
                "The Snapshot in a pickle of the standard library's, or ValueError; runs nothing.")},
+    {"_fold", ptm_gzip_fold, METH_VARARGS,
+     PyDoc_STR("_fold($module, data, level, /)\n--\n\n"
+               "A gzip member; level 0 stores, 1 is the quickest.")},
+    {"_unfold", ptm_gzip_unfold, METH_VARARGS,
+     PyDoc_STR("_unfold($module, data, most, /)\n--\n\n"
+               "What one whole gzip member unfolds to; None if it is not one, or of more bytes.")},
     {"_columns_of_snapshot", ptm_columns_of_snapshot, METH_O,
      PyDoc_STR("_columns_of_snapshot($module, snapshot, /)\n--\n\n"
                "The tables of a snapshot: a dict from names to bytes of native numbers.")},

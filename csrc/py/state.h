@@ -281,6 +281,10 @@ PyObject *ptm_profile_decode(PyObject *module, PyObject *data);
 PyObject *ptm_profile_traces(PyObject *module, PyObject *args);
 PyObject *ptm_profile_decode_pickle(PyObject *module, PyObject *data);
 
+/* -- gzip.c -- */
+PyObject *ptm_gzip_fold(PyObject *module, PyObject *args);
+PyObject *ptm_gzip_unfold(PyObject *module, PyObject *args);
+
 /* -- columns.c: a snapshot's tables as bytes -- */
 PyObject *ptm_columns_of_snapshot(PyObject *module, PyObject *snapshot);
 PyObject *ptm_columns_frames_of_stacks(PyObject *module, PyObject *args);

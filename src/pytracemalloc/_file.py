@@ -65,16 +65,11 @@ def _extra_json(snapshot: "_core.Snapshot") -> bytes:
     return json.dumps(extra, separators=(",", ":")).encode("ascii")
 
 
-def _fold(data: bytes, level: int) -> bytes:
-    folder = zlib.compressobj(level, zlib.DEFLATED, 31)
-    return folder.compress(data) + folder.flush()
-
-
 def _gzip(data: bytes) -> bytes:
     """Level 1; stored as it is where that would unfold beyond the limit."""
-    folded = _fold(data, 1)
+    folded = _core._fold(data, 1)
     if len(data) > _unfolded_limit(len(folded)):
-        folded = _fold(data, 0)
+        folded = _core._fold(data, 0)
     return folded
 
 
@@ -179,7 +174,7 @@ def dump(snapshot: "_core.Snapshot", filename: Any) -> None:
 # -- reading -----------------------------------------------------------------
 
 
-def _unfold(data: bytes) -> bytes:
+def _unfold_members(data: bytes) -> bytes:
     """What all members of a gzip file unfold to, within the limit.
 
     A member is given little at first: zlib copies what it was given and did not use,
@@ -211,8 +206,11 @@ def _unfolded(data: bytes) -> bytes:
         raise ValueError("it is empty")
     if data[:2] != b"\x1f\x8b":
         return data
+    whole = _core._unfold(data, _unfolded_limit(len(data)))
+    if whole is not None:
+        return whole
     try:
-        return _unfold(data)
+        return _unfold_members(data)
     except zlib.error as error:
         raise ValueError(f"it cannot be unfolded ({error})") from None
 
