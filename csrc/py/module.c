@@ -47,7 +47,7 @@ ptm_face_of_type(PyTypeObject *type)
 static PyObject *
 global_or_null(ptm_face *face, const char *name)
 {
-    return face->globals == NULL ? NULL : Py_XNewRef(PyDict_GetItemString(face->globals, name));
+    return ptm_dict_get(face->globals, name);
 }
 
 PyObject *

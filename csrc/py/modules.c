@@ -39,21 +39,39 @@ current_folder(void)
     return utf8;
 }
 
+/* sys.path as it is now, a tuple; empty if somebody has deleted it. */
+static PyObject *
+sys_path(void)
+{
+    PyObject *sys = PyImport_ImportModule("sys");
+    PyObject *path = sys == NULL ? NULL : ptm_get_attr(sys, "path");
+    Py_XDECREF(sys);
+    if (path == NULL && PyErr_ExceptionMatches(PyExc_AttributeError)) {
+        PyErr_Clear();
+        return PyTuple_New(0);
+    }
+    PyObject *items = path == NULL         ? NULL
+                      : PyList_Check(path) ? PyList_AsTuple(path)
+                                           : PyTuple_New(0);
+    Py_XDECREF(path);
+    return items;
+}
+
 /* The folders as a new list of bytes. */
 static PyObject *
 search_folders(void)
 {
-    PyObject *path = PySys_GetObject("path"); /* borrowed; NULL: somebody has deleted it */
-    PyObject *folders = PyList_New(0);
-    for (Py_ssize_t i = 0;
-         folders != NULL && path != NULL && PyList_Check(path) && i < PyList_GET_SIZE(path); i++) {
-        PyObject *folder = PyList_GET_ITEM(path, i);
+    PyObject *path = sys_path();
+    PyObject *folders = path == NULL ? NULL : PyList_New(0);
+    for (Py_ssize_t i = 0; folders != NULL && i < PyTuple_GET_SIZE(path); i++) {
+        PyObject *folder = PyTuple_GET_ITEM(path, i);
         PyObject *utf8 = PyUnicode_Check(folder) ? utf8_of(folder) : NULL;
         if ((utf8 != NULL && PyList_Append(folders, utf8) < 0) || PyErr_Occurred()) {
             Py_CLEAR(folders);
         }
         Py_XDECREF(utf8);
     }
+    Py_XDECREF(path);
     return folders;
 }
 

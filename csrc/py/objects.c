@@ -61,3 +61,38 @@ ptm_fill_slot(PyObject **slot, PyObject *fresh)
     Py_DECREF(fresh);
     return there;
 }
+
+PyObject *
+ptm_slot_get(PyObject *self, PyObject **slot)
+{
+    PyObject *value;
+    (void)self;
+    PTM_BEGIN_ALONE(self);
+    value = Py_XNewRef(PTM_LOAD_ACQUIRE(slot));
+    PTM_END_ALONE();
+    return value;
+}
+
+void
+ptm_slot_set(PyObject *self, PyObject **slot, PyObject *value)
+{
+    PyObject *old;
+    (void)self;
+    PTM_BEGIN_ALONE(self);
+    old = *slot;
+    PTM_STORE_RELEASE(slot, value);
+    PTM_END_ALONE();
+    Py_XDECREF(old);
+}
+
+PyObject *
+ptm_dict_get(PyObject *dict, const char *name)
+{
+    PyObject *value = NULL;
+    if (dict != NULL) {
+        PTM_BEGIN_ALONE(dict);
+        value = Py_XNewRef(PyDict_GetItemString(dict, name));
+        PTM_END_ALONE();
+    }
+    return value;
+}

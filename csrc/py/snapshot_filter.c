@@ -11,10 +11,9 @@ static PyObject *
 kept_items(PyObject *list, const uint8_t *keep, uint32_t n)
 {
     PyObject *kept = PyList_New(0);
-    PyObject *items = kept == NULL ? NULL : PySequence_Fast(list, "traces must be a sequence");
-    for (Py_ssize_t i = 0;
-         items != NULL && i < PySequence_Fast_GET_SIZE(items) && i < (Py_ssize_t)n; i++) {
-        if (keep[i] && PyList_Append(kept, PySequence_Fast_GET_ITEM(items, i)) < 0) {
+    PyObject *items = kept == NULL ? NULL : PySequence_Tuple(list);
+    for (Py_ssize_t i = 0; items != NULL && i < PyTuple_GET_SIZE(items) && i < (Py_ssize_t)n; i++) {
+        if (keep[i] && PyList_Append(kept, PyTuple_GET_ITEM(items, i)) < 0) {
             Py_CLEAR(items);
         }
     }

@@ -35,6 +35,16 @@
 #define PTM_MODULE_GIL
 #endif
 
+/* One thread at a time between these, for one object. With a GIL there is nothing to do, since
+ * nothing between them runs Python code. */
+#ifdef Py_GIL_DISABLED
+#define PTM_BEGIN_ALONE(self) Py_BEGIN_CRITICAL_SECTION(self)
+#define PTM_END_ALONE() Py_END_CRITICAL_SECTION()
+#else
+#define PTM_BEGIN_ALONE(self) {
+#define PTM_END_ALONE() }
+#endif
+
 /* "too many values to unpack (expected 4, got 5)" */
 #define PTM_TELLS_HOW_MANY (PY_VERSION_HEX >= 0x030E0000)
 
@@ -122,6 +132,13 @@ PyObject *ptm_call_method(PyObject *obj, const char *name, PyObject *first, PyOb
 /* Fills a slot that is filled once, unless another thread was quicker; takes over `fresh` (NULL: an
  * exception is set). The slot's object, borrowed. */
 PyObject *ptm_fill_slot(PyObject **slot, PyObject *fresh);
+/* What `self` holds in a slot that somebody may set meanwhile, another thread or the Python code
+ * that the caller runs: a new reference, or NULL without an exception. Setting takes over `value`,
+ * which may be NULL. */
+PyObject *ptm_slot_get(PyObject *self, PyObject **slot);
+void ptm_slot_set(PyObject *self, PyObject **slot, PyObject *value);
+/* What `dict` (or NULL) has there: a new reference, or NULL without an exception. */
+PyObject *ptm_dict_get(PyObject *dict, const char *name);
 /* obj[i], with Python's words if obj has no items. */
 PyObject *ptm_item(PyObject *obj, Py_ssize_t i);
 /* AttributeError as for a slot that nobody has set; always NULL. */
@@ -177,6 +194,11 @@ ptm_traceback_details(PyObject *traceback); /* its `_details`: None or a tuple, 
 /* What it is of, the view being borrowed; false: it is not on a view, or no longer. */
 bool ptm_traceback_origin(ptm_face *face, PyObject *traceback, ptm_view **view, ptm_tb_kind *kind,
                           uint32_t *id);
+
+/* -- format_frames.c -- */
+/* Traceback.format() of frames in the face's order, a tuple of raw ones: a list of str. */
+PyObject *ptm_format_frames(ptm_face *face, PyObject *frames, PyObject *limit,
+                            bool most_recent_first);
 
 /* -- group_key.c: what groups are called; all but stacks are one frame -- */
 static inline bool

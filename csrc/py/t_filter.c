@@ -201,10 +201,9 @@ filter_get_pattern(PyObject *self, void *unused)
 static PyObject *
 filter_get_condition(PyObject *self, void *name)
 {
-    PyObject *dict = as_filter(self)->dict;
     const char *attribute = strcmp(name, "function") == 0 ? "_function" : "_module";
-    PyObject *value = dict == NULL ? NULL : PyDict_GetItemString(dict, attribute);
-    return Py_NewRef(value == NULL ? Py_None : value);
+    PyObject *value = ptm_dict_get(as_filter(self)->dict, attribute);
+    return value == NULL ? Py_NewRef(Py_None) : value;
 }
 
 static PyObject *

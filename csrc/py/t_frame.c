@@ -31,6 +31,30 @@ ptm_frame_new(ptm_face *face, PyObject *raw, const ptm_frame_details *details)
     return self;
 }
 
+/* Takes over the name. */
+static void
+set_details(PyObject *self, ptm_frame_details details)
+{
+    ptm_frame_details old;
+    PTM_BEGIN_ALONE(self);
+    old = as_frame(self)->details;
+    as_frame(self)->details = details;
+    PTM_END_ALONE();
+    Py_XDECREF(old.name);
+}
+
+/* The caller owns the name. */
+static ptm_frame_details
+details_of(PyObject *self)
+{
+    ptm_frame_details details;
+    PTM_BEGIN_ALONE(self);
+    details = as_frame(self)->details;
+    Py_XINCREF(details.name);
+    PTM_END_ALONE();
+    return details;
+}
+
 static int
 frame_init(PyObject *self, PyObject *args, PyObject *kwargs)
 {
@@ -39,9 +63,8 @@ frame_init(PyObject *self, PyObject *args, PyObject *kwargs)
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O:Frame", names, &raw)) {
         return -1;
     }
-    Py_XSETREF(as_frame(self)->raw, Py_NewRef(raw));
-    Py_CLEAR(as_frame(self)->details.name);
-    as_frame(self)->details = PTM_FRAME_DETAILS_NONE;
+    ptm_slot_set(self, &as_frame(self)->raw, Py_NewRef(raw));
+    set_details(self, PTM_FRAME_DETAILS_NONE);
     return 0;
 }
 
@@ -71,21 +94,21 @@ frame_dealloc(PyObject *self)
     Py_DECREF(type);
 }
 
-/* The raw tuple, borrowed; AttributeError if __init__ never ran. */
+/* The raw tuple, a new reference; AttributeError if __init__ never ran. */
 static PyObject *
 raw_of(PyObject *self)
 {
-    if (as_frame(self)->raw == NULL) {
-        ptm_no_attribute(self, "_frame");
-    }
-    return as_frame(self)->raw;
+    PyObject *raw = ptm_slot_get(self, &as_frame(self)->raw);
+    return raw != NULL ? raw : ptm_no_attribute(self, "_frame");
 }
 
 static PyObject *
 raw_item(PyObject *self, Py_ssize_t i)
 {
     PyObject *raw = raw_of(self);
-    return raw == NULL ? NULL : ptm_item(raw, i);
+    PyObject *item = raw == NULL ? NULL : ptm_item(raw, i);
+    Py_XDECREF(raw);
+    return item;
 }
 
 static PyObject *
@@ -109,15 +132,20 @@ frame_compare(PyObject *self, PyObject *other, int op)
     if (face == NULL || !PyObject_TypeCheck(other, face->frame)) {
         return face == NULL ? NULL : Py_NewRef(Py_NotImplemented);
     }
-    PyObject *a = raw_of(self), *b = raw_of(other);
-    return a == NULL || b == NULL ? NULL : PyObject_RichCompare(a, b, op);
+    PyObject *a = raw_of(self), *b = a == NULL ? NULL : raw_of(other);
+    PyObject *result = b == NULL ? NULL : PyObject_RichCompare(a, b, op);
+    Py_XDECREF(b);
+    Py_XDECREF(a);
+    return result;
 }
 
 static Py_hash_t
 frame_hash(PyObject *self)
 {
     PyObject *raw = raw_of(self);
-    return raw == NULL ? -1 : PyObject_Hash(raw);
+    Py_hash_t hash = raw == NULL ? -1 : PyObject_Hash(raw);
+    Py_XDECREF(raw);
+    return hash;
 }
 
 static PyObject *
@@ -150,8 +178,8 @@ static PyObject *
 frame_get_name(PyObject *self, void *unused)
 {
     (void)unused;
-    PyObject *name = as_frame(self)->details.name;
-    return Py_NewRef(name == NULL ? Py_None : name);
+    PyObject *name = details_of(self).name;
+    return name == NULL ? Py_NewRef(Py_None) : name;
 }
 
 static PyObject *
@@ -164,21 +192,21 @@ static PyObject *
 frame_get_end_lineno(PyObject *self, void *unused)
 {
     (void)unused;
-    return int_or_none(as_frame(self)->details.end_lineno);
+    return int_or_none(PTM_LOAD(&as_frame(self)->details.end_lineno));
 }
 
 static PyObject *
 frame_get_colno(PyObject *self, void *unused)
 {
     (void)unused;
-    return int_or_none(as_frame(self)->details.colno);
+    return int_or_none(PTM_LOAD(&as_frame(self)->details.colno));
 }
 
 static PyObject *
 frame_get_end_colno(PyObject *self, void *unused)
 {
     (void)unused;
-    return int_or_none(as_frame(self)->details.end_colno);
+    return int_or_none(PTM_LOAD(&as_frame(self)->details.end_colno));
 }
 
 PyObject *
@@ -222,7 +250,10 @@ static PyObject *
 frame_get_details(PyObject *self, void *unused)
 {
     (void)unused;
-    return ptm_frame_details_pack(&as_frame(self)->details);
+    ptm_frame_details details = details_of(self);
+    PyObject *packed = ptm_frame_details_pack(&details);
+    Py_XDECREF(details.name);
+    return packed;
 }
 
 static int
@@ -236,10 +267,8 @@ frame_set_details(PyObject *self, PyObject *value, void *unused)
         }
         return -1;
     }
-    PyObject *old = as_frame(self)->details.name;
-    as_frame(self)->details = details;
     Py_XINCREF(details.name);
-    Py_XDECREF(old);
+    set_details(self, details);
     return 0;
 }
 

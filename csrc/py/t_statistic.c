@@ -56,6 +56,16 @@ ptm_statistic_diff_new(ptm_face *face, PyObject *traceback, const ptm_group_row 
     return self;
 }
 
+static void
+set_values(PyObject *self, PyObject *traceback, PyObject *size, PyObject *count)
+{
+    statistic_object *stat = as_statistic(self);
+    ptm_slot_set(self, &stat->traceback, Py_NewRef(traceback));
+    ptm_slot_set(self, &stat->size, Py_NewRef(size));
+    ptm_slot_set(self, &stat->count, Py_NewRef(count));
+    ptm_slot_set(self, &stat->group, NULL);
+}
+
 static int
 statistic_init(PyObject *self, PyObject *args, PyObject *kwargs)
 {
@@ -65,10 +75,7 @@ statistic_init(PyObject *self, PyObject *args, PyObject *kwargs)
                                      &count)) {
         return -1;
     }
-    Py_XSETREF(as_statistic(self)->traceback, Py_NewRef(traceback));
-    Py_XSETREF(as_statistic(self)->size, Py_NewRef(size));
-    Py_XSETREF(as_statistic(self)->count, Py_NewRef(count));
-    Py_CLEAR(as_statistic(self)->group);
+    set_values(self, traceback, size, count);
     return 0;
 }
 
@@ -81,12 +88,9 @@ diff_init(PyObject *self, PyObject *args, PyObject *kwargs)
                                      &size_diff, &count, &count_diff)) {
         return -1;
     }
-    Py_XSETREF(as_statistic(self)->traceback, Py_NewRef(traceback));
-    Py_XSETREF(as_statistic(self)->size, Py_NewRef(size));
-    Py_XSETREF(as_statistic(self)->size_diff, Py_NewRef(size_diff));
-    Py_XSETREF(as_statistic(self)->count, Py_NewRef(count));
-    Py_XSETREF(as_statistic(self)->count_diff, Py_NewRef(count_diff));
-    Py_CLEAR(as_statistic(self)->group);
+    set_values(self, traceback, size, count);
+    ptm_slot_set(self, &as_statistic(self)->size_diff, Py_NewRef(size_diff));
+    ptm_slot_set(self, &as_statistic(self)->count_diff, Py_NewRef(count_diff));
     return 0;
 }
 
@@ -133,21 +137,52 @@ is_diff(ptm_face *face, PyObject *self)
     return PyObject_TypeCheck(self, face->statistic_diff);
 }
 
-/* A new tuple of all attributes. */
+/* A new tuple of the values in `slots`, borrowed or not at all set. */
+static PyObject *
+values_in(PyObject *self, PyObject **const *slots, Py_ssize_t n)
+{
+    PyObject *values = PyTuple_New(n);
+    for (Py_ssize_t i = 0; values != NULL && i < n; i++) {
+        PyObject *value = ptm_slot_get(self, slots[i]);
+        if (value == NULL) {
+            Py_CLEAR(values);
+            ptm_no_attribute(self, "traceback");
+        }
+        else {
+            PyTuple_SET_ITEM(values, i, value);
+        }
+    }
+    return values;
+}
+
+/* A new tuple of all attributes, as they are now: what is made of them runs Python code, and others
+ * may set them. */
 static PyObject *
 values_of(ptm_face *face, PyObject *self)
 {
     statistic_object *stat = as_statistic(self);
-    if (stat->traceback == NULL || stat->size == NULL || stat->count == NULL
-        || (is_diff(face, self) && (stat->size_diff == NULL || stat->count_diff == NULL))) {
-        ptm_no_attribute(self, "traceback");
-        return NULL;
-    }
     if (is_diff(face, self)) {
-        return PyTuple_Pack(5, stat->traceback, stat->size, stat->size_diff, stat->count,
-                            stat->count_diff);
+        return values_in(self,
+                         (PyObject * *[]){&stat->traceback, &stat->size, &stat->size_diff,
+                                          &stat->count, &stat->count_diff},
+                         5);
     }
-    return PyTuple_Pack(3, stat->traceback, stat->size, stat->count);
+    return values_in(self, (PyObject * *[]){&stat->traceback, &stat->size, &stat->count}, 3);
+}
+
+/* The values by name, borrowed from their tuple. */
+typedef struct {
+    PyObject *traceback, *size, *count, *size_diff,
+        *count_diff; /* differences: NULL in Statistic */
+} named_values;
+
+static named_values
+by_name(PyObject *values)
+{
+    PyObject *const *items = ((PyTupleObject *)values)->ob_item;
+    return PyTuple_GET_SIZE(values) == 5
+               ? (named_values){items[0], items[1], items[3], items[2], items[4]}
+               : (named_values){items[0], items[1], items[2], NULL, NULL};
 }
 
 static PyObject *
@@ -183,13 +218,13 @@ statistic_hash(PyObject *self)
 
 /* ", average=2501 B", or nothing when there are no blocks. */
 static PyObject *
-average_text(statistic_object *stat)
+average_text(const named_values *v)
 {
-    int any = PyObject_IsTrue(stat->count);
+    int any = PyObject_IsTrue(v->count);
     if (any <= 0) {
         return any < 0 ? NULL : PyUnicode_FromString("");
     }
-    PyObject *average = PyNumber_TrueDivide(stat->size, stat->count);
+    PyObject *average = PyNumber_TrueDivide(v->size, v->count);
     PyObject *text = average == NULL ? NULL : ptm_text_size(average, false);
     Py_XDECREF(average);
     return text == NULL ? NULL : ptm_text_format(", average=%s", Py_BuildValue("(N)", text));
@@ -197,30 +232,31 @@ average_text(statistic_object *stat)
 
 /* What it is about: the group's name, unless it is the traceback or somebody has put another. */
 static PyObject *
-subject_of(ptm_face *face, statistic_object *stat)
+subject_of(ptm_face *face, PyObject *self, PyObject *traceback)
 {
-    return stat->group == stat->traceback ? ptm_group_heading(face, stat->traceback)
-                                          : Py_NewRef(stat->traceback);
+    PyObject *group = ptm_slot_get(self, &as_statistic(self)->group);
+    bool is_group = group == traceback;
+    Py_XDECREF(group);
+    return is_group ? ptm_group_heading(face, traceback) : Py_NewRef(traceback);
 }
 
 /* "size=5002 B, count=2" or "size=5002 B (+5000 B), count=2 (+1)", behind the subject. */
 static PyObject *
-head_text(ptm_face *face, PyObject *self)
+head_text(ptm_face *face, PyObject *self, const named_values *v)
 {
-    statistic_object *stat = as_statistic(self);
-    bool diff = is_diff(face, self);
-    PyObject *subject = subject_of(face, stat);
-    PyObject *size = subject == NULL ? NULL : ptm_text_size(stat->size, false);
-    PyObject *difference = size == NULL || !diff ? NULL : ptm_text_size(stat->size_diff, true);
+    bool diff = v->size_diff != NULL;
+    PyObject *subject = subject_of(face, self, v->traceback);
+    PyObject *size = subject == NULL ? NULL : ptm_text_size(v->size, false);
+    PyObject *difference = size == NULL || !diff ? NULL : ptm_text_size(v->size_diff, true);
     PyObject *text = NULL;
     if (difference != NULL) {
         text = ptm_text_format(
             "%s: size=%s (%s), count=%i (%+i)",
-            Py_BuildValue("(OOOOO)", subject, size, difference, stat->count, stat->count_diff));
+            Py_BuildValue("(OOOOO)", subject, size, difference, v->count, v->count_diff));
     }
     else if (size != NULL && !diff) {
         text = ptm_text_format("%s: size=%s, count=%i",
-                               Py_BuildValue("(OOO)", subject, size, stat->count));
+                               Py_BuildValue("(OOO)", subject, size, v->count));
     }
     Py_XDECREF(difference);
     Py_XDECREF(size);
@@ -232,14 +268,17 @@ static PyObject *
 statistic_str(PyObject *self)
 {
     ptm_face *face = ptm_face_of(self);
-    PyObject *values =
-        face == NULL ? NULL : values_of(face, self); /* holds them while Python code runs */
-    PyObject *head = values == NULL ? NULL : head_text(face, self);
-    PyObject *average = head == NULL ? NULL : average_text(as_statistic(self));
+    PyObject *values = face == NULL ? NULL : values_of(face, self);
+    if (values == NULL) {
+        return NULL;
+    }
+    named_values v = by_name(values);
+    PyObject *head = head_text(face, self, &v);
+    PyObject *average = head == NULL ? NULL : average_text(&v);
     PyObject *text = average == NULL ? NULL : PyUnicode_Concat(head, average);
     Py_XDECREF(average);
     Py_XDECREF(head);
-    Py_XDECREF(values);
+    Py_DECREF(values);
     return text;
 }
 
@@ -261,21 +300,21 @@ static PyObject *
 statistic_sort_key(PyObject *self, PyObject *unused)
 {
     (void)unused;
-    statistic_object *stat = as_statistic(self);
     ptm_face *face = ptm_face_of(self);
     PyObject *values = face == NULL ? NULL : values_of(face, self);
     if (values == NULL) {
         return NULL;
     }
+    named_values v = by_name(values);
     PyObject *key = NULL;
-    if (!is_diff(face, self)) {
-        key = PyTuple_Pack(3, stat->size, stat->count, stat->traceback);
+    if (v.size_diff == NULL) {
+        key = PyTuple_Pack(3, v.size, v.count, v.traceback);
     }
     else {
-        PyObject *size_diff = PyNumber_Absolute(stat->size_diff);
-        PyObject *count_diff = size_diff == NULL ? NULL : PyNumber_Absolute(stat->count_diff);
+        PyObject *size_diff = PyNumber_Absolute(v.size_diff);
+        PyObject *count_diff = size_diff == NULL ? NULL : PyNumber_Absolute(v.count_diff);
         if (count_diff != NULL) {
-            key = PyTuple_Pack(5, size_diff, stat->size, count_diff, stat->count, stat->traceback);
+            key = PyTuple_Pack(5, size_diff, v.size, count_diff, v.count, v.traceback);
         }
         Py_XDECREF(count_diff);
         Py_XDECREF(size_diff);
@@ -288,12 +327,18 @@ static PyObject *
 statistic_get_key(PyObject *self, void *unused)
 {
     (void)unused;
-    statistic_object *stat = as_statistic(self);
     ptm_face *face = ptm_face_of(self);
-    if (face == NULL || (stat->group == NULL && stat->traceback == NULL)) {
-        return face == NULL ? NULL : ptm_no_attribute(self, "traceback");
+    if (face == NULL) {
+        return NULL;
     }
-    return stat->group == NULL ? Py_NewRef(stat->traceback) : ptm_group_key(face, stat->group);
+    PyObject *group = ptm_slot_get(self, &as_statistic(self)->group);
+    if (group == NULL) {
+        PyObject *traceback = ptm_slot_get(self, &as_statistic(self)->traceback);
+        return traceback != NULL ? traceback : ptm_no_attribute(self, "traceback");
+    }
+    PyObject *key = ptm_group_key(face, group);
+    Py_DECREF(group);
+    return key;
 }
 
 static PyGetSetDef main_getset[] = {

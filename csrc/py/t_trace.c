@@ -10,14 +10,22 @@ typedef struct {
     PyObject
         *raw; /* (domain, size, frames most recent first, total_nframe); NULL: still in the view */
     PyObject *details; /* of the traceback's frames, see there; NULL: not known, or in the view */
-    ptm_view *view;    /* NULL: made by the caller */
+    ptm_view *view; /* kept to the end, since others may be reading it; NULL: there never was one */
     ptm_site_id site;
+    bool given; /* by a caller: raw is the truth; atomic */
 } trace_object;
 
 static inline trace_object *
 as_trace(PyObject *self)
 {
     return (trace_object *)self;
+}
+
+/* NULL: raw and details are the truth. */
+static ptm_view *
+view_of(PyObject *self)
+{
+    return PTM_LOAD_ACQUIRE(&as_trace(self)->given) ? NULL : as_trace(self)->view;
 }
 
 static PyObject *
@@ -50,11 +58,9 @@ ptm_trace_of_raw(ptm_face *face, PyObject *raw)
 static void
 set_raw(PyObject *self, PyObject *raw)
 {
-    ptm_view *view = as_trace(self)->view;
-    as_trace(self)->view = NULL;
-    ptm_view_decref(view);
-    Py_CLEAR(as_trace(self)->details);
-    Py_XSETREF(as_trace(self)->raw, Py_XNewRef(raw));
+    ptm_slot_set(self, &as_trace(self)->details, NULL);
+    ptm_slot_set(self, &as_trace(self)->raw, Py_XNewRef(raw));
+    PTM_STORE_RELEASE(&as_trace(self)->given, true);
 }
 
 static int
@@ -97,31 +103,28 @@ trace_dealloc(PyObject *self)
     Py_DECREF(type);
 }
 
-/* The raw tuple, borrowed. */
-static PyObject *
-raw_of(PyObject *self)
-{
-    trace_object *trace = as_trace(self);
-    if (trace->raw == NULL && trace->view != NULL) {
-        trace->raw = ptm_view_trace(trace->view, trace->site);
-    }
-    else if (trace->raw == NULL) {
-        ptm_no_attribute(self, "_trace");
-    }
-    return trace->raw;
-}
-
+/* The raw tuple, a new reference. */
 PyObject *
 ptm_trace_raw(PyObject *self)
 {
-    return Py_XNewRef(raw_of(self));
+    trace_object *trace = as_trace(self);
+    ptm_view *view = view_of(self);
+    PyObject *raw = ptm_slot_get(self, &trace->raw);
+    if (raw == NULL && view != NULL
+        && ptm_fill_slot(&trace->raw, ptm_view_trace(view, trace->site)) == NULL) {
+        return NULL;
+    }
+    raw = raw != NULL ? raw : ptm_slot_get(self, &trace->raw);
+    return raw != NULL ? raw : ptm_no_attribute(self, "_trace");
 }
 
 static PyObject *
 raw_item(PyObject *self, Py_ssize_t i)
 {
-    PyObject *raw = raw_of(self);
-    return raw == NULL ? NULL : ptm_item(raw, i);
+    PyObject *raw = ptm_trace_raw(self);
+    PyObject *item = raw == NULL ? NULL : ptm_item(raw, i);
+    Py_XDECREF(raw);
+    return item;
 }
 
 static PyObject *
@@ -135,11 +138,9 @@ static PyObject *
 trace_get_size(PyObject *self, void *unused)
 {
     (void)unused;
-    trace_object *trace = as_trace(self);
-    if (trace->view != NULL) {
-        return PyLong_FromUnsignedLongLong(trace->view->snap->sites[trace->site].size);
-    }
-    return raw_item(self, 1);
+    const ptm_view *view = view_of(self);
+    return view == NULL ? raw_item(self, 1)
+                        : PyLong_FromUnsignedLongLong(view->snap->sites[as_trace(self)->site].size);
 }
 
 /* What follows domain and size are the constructor's arguments; dumps of Python 3.8 and before have
@@ -147,16 +148,18 @@ trace_get_size(PyObject *self, void *unused)
 static PyObject *
 traceback_of_raw(ptm_face *face, PyObject *self)
 {
-    PyObject *raw = raw_of(self);
+    PyObject *raw = ptm_trace_raw(self);
     PyObject *rest = raw == NULL ? NULL : PySequence_GetSlice(raw, 2, PY_SSIZE_T_MAX);
     PyObject *args = rest == NULL ? NULL : PySequence_Tuple(rest);
     PyObject *tb = args == NULL ? NULL : PyObject_CallObject((PyObject *)face->traceback, args);
     Py_XDECREF(args);
     Py_XDECREF(rest);
-    PyObject *details = as_trace(self)->details;
+    Py_XDECREF(raw);
+    PyObject *details = ptm_slot_get(self, &as_trace(self)->details);
     if (tb != NULL && details != NULL && PyObject_SetAttrString(tb, "_details", details) < 0) {
         Py_CLEAR(tb);
     }
+    Py_XDECREF(details);
     return tb;
 }
 
@@ -165,12 +168,12 @@ trace_get_traceback(PyObject *self, void *unused)
 {
     (void)unused;
     ptm_face *face = ptm_face_of(self);
-    trace_object *trace = as_trace(self);
-    if (face == NULL || trace->view == NULL) {
+    ptm_view *view = view_of(self);
+    if (face == NULL || view == NULL) {
         return face == NULL ? NULL : traceback_of_raw(face, self);
     }
-    const ptm_snap_site *site = &trace->view->snap->sites[trace->site];
-    return ptm_traceback_of_view(face, trace->view, PTM_TB_STACK, site->stack, site->depth);
+    const ptm_snap_site *site = &view->snap->sites[as_trace(self)->site];
+    return ptm_traceback_of_view(face, view, PTM_TB_STACK, site->stack, site->depth);
 }
 
 static PyObject *
@@ -180,19 +183,24 @@ trace_compare(PyObject *self, PyObject *other, int op)
     if (face == NULL || (op != Py_EQ && op != Py_NE) || !PyObject_TypeCheck(other, face->trace)) {
         return face == NULL ? NULL : Py_NewRef(Py_NotImplemented);
     }
-    trace_object *a = as_trace(self), *b = as_trace(other);
-    if (a->view != NULL && a->view == b->view && a->site == b->site) {
+    const ptm_view *view = view_of(self);
+    if (view != NULL && view == view_of(other) && as_trace(self)->site == as_trace(other)->site) {
         return PyBool_FromLong(op == Py_EQ);
     }
-    PyObject *raw_a = raw_of(self), *raw_b = raw_a == NULL ? NULL : raw_of(other);
-    return raw_b == NULL ? NULL : PyObject_RichCompare(raw_a, raw_b, op);
+    PyObject *a = ptm_trace_raw(self), *b = a == NULL ? NULL : ptm_trace_raw(other);
+    PyObject *result = b == NULL ? NULL : PyObject_RichCompare(a, b, op);
+    Py_XDECREF(b);
+    Py_XDECREF(a);
+    return result;
 }
 
 static Py_hash_t
 trace_hash(PyObject *self)
 {
-    PyObject *raw = raw_of(self);
-    return raw == NULL ? -1 : PyObject_Hash(raw);
+    PyObject *raw = ptm_trace_raw(self);
+    Py_hash_t hash = raw == NULL ? -1 : PyObject_Hash(raw);
+    Py_XDECREF(raw);
+    return hash;
 }
 
 static PyObject *
@@ -250,9 +258,9 @@ static PyObject *
 trace_get_details(PyObject *self, void *unused)
 {
     (void)unused;
-    if (as_trace(self)->view == NULL) {
-        PyObject *details = as_trace(self)->details;
-        return Py_NewRef(details == NULL ? Py_None : details);
+    if (view_of(self) == NULL) {
+        PyObject *details = ptm_slot_get(self, &as_trace(self)->details);
+        return details == NULL ? Py_NewRef(Py_None) : details;
     }
     PyObject *tb = trace_get_traceback(self, NULL);
     PyObject *details = tb == NULL ? NULL : ptm_traceback_details(tb);
@@ -268,7 +276,7 @@ trace_set_details(PyObject *self, PyObject *details, void *unused)
         PyErr_SetString(PyExc_TypeError, "_details must be None or a tuple");
         return -1;
     }
-    Py_XSETREF(as_trace(self)->details, details == Py_None ? NULL : Py_NewRef(details));
+    ptm_slot_set(self, &as_trace(self)->details, details == Py_None ? NULL : Py_NewRef(details));
     return 0;
 }
 

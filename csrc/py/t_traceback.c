@@ -14,7 +14,8 @@ typedef struct {
     PyObject *total;  /* total_nframe: int or None */
     PyObject *details; /* tuple of (name, end_lineno, colno, end_colno), one for each frame; NULL:
                           see the view */
-    ptm_view *view;    /* NULL: made by the caller */
+    ptm_view *view; /* kept to the end, since others may be reading it; NULL: there never was one */
+    bool given;     /* by a caller: frames and details are the truth; atomic */
     ptm_tb_kind kind;
     uint32_t id; /* string, frame or stack of the view, by kind */
     /* Where the last look ended, as index << 32 | stack; 0: nowhere; atomic. Frames are visited in
@@ -47,12 +48,19 @@ ptm_traceback_of_view(ptm_face *face, ptm_view *view, ptm_tb_kind kind, uint32_t
     return self;
 }
 
-static void
-leave_view(traceback_object *tb)
+/* NULL: frames and details are the truth. */
+static ptm_view *
+view_of(const traceback_object *tb)
 {
-    ptm_view *view = tb->view;
-    tb->view = NULL;
-    ptm_view_decref(view);
+    return PTM_LOAD_ACQUIRE(&tb->given) ? NULL : tb->view;
+}
+
+/* Takes over `frames`. */
+static void
+set_frames(PyObject *self, PyObject *frames)
+{
+    ptm_slot_set(self, &as_traceback(self)->frames, frames);
+    PTM_STORE_RELEASE(&as_traceback(self)->given, true);
 }
 
 static PyObject *
@@ -98,10 +106,9 @@ traceback_init(PyObject *self, PyObject *args, PyObject *kwargs)
     if (ordered == NULL) {
         return -1;
     }
-    leave_view(as_traceback(self));
-    Py_XSETREF(as_traceback(self)->frames, ordered);
-    Py_XSETREF(as_traceback(self)->total, Py_NewRef(total));
-    Py_CLEAR(as_traceback(self)->details);
+    ptm_slot_set(self, &as_traceback(self)->details, NULL);
+    ptm_slot_set(self, &as_traceback(self)->total, Py_NewRef(total));
+    set_frames(self, ordered);
     return 0;
 }
 
@@ -130,7 +137,7 @@ traceback_dealloc(PyObject *self)
     PyTypeObject *type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
     traceback_clear(self);
-    leave_view(as_traceback(self));
+    ptm_view_decref(as_traceback(self)->view);
     type->tp_free(self);
     Py_DECREF(type);
 }
@@ -138,37 +145,53 @@ traceback_dealloc(PyObject *self)
 /* -- frames -- */
 
 static PyObject *
-frames_from_view(const ptm_face *face, traceback_object *tb)
+frames_from_view(const ptm_face *face, const traceback_object *tb, ptm_view *view)
 {
     if (!ptm_tb_is_stack(tb->kind)) {
-        return ptm_group_frames(tb->view, tb->kind, tb->id);
+        return ptm_group_frames(view, tb->kind, tb->id);
     }
-    PyObject *frames = ptm_view_stack(tb->view, tb->id);
+    PyObject *frames = ptm_view_stack(view, tb->id);
     return frames == NULL ? NULL : in_order_of(face, frames);
 }
 
-/* The tuple, borrowed. */
+/* Makes the tuple of a traceback on a view. */
+static int
+fill_frames(PyObject *self, ptm_view *view)
+{
+    ptm_face *face = ptm_face_of(self);
+    traceback_object *tb = as_traceback(self);
+    PyObject *frames = face == NULL ? NULL : frames_from_view(face, tb, view);
+    return ptm_fill_slot(&tb->frames, frames) == NULL ? -1 : 0;
+}
+
+/* The tuple, a new reference. */
 static PyObject *
 frames_of(PyObject *self)
 {
     traceback_object *tb = as_traceback(self);
-    PyObject *there = PTM_LOAD_ACQUIRE(&tb->frames);
-    if (there != NULL || tb->view == NULL) {
-        return there != NULL ? there : ptm_no_attribute(self, "_frames");
+    ptm_view *view = view_of(tb);
+    PyObject *frames = ptm_slot_get(self, &tb->frames);
+    if (frames == NULL && view != NULL) {
+        if (fill_frames(self, view) < 0) {
+            return NULL;
+        }
+        frames = ptm_slot_get(self, &tb->frames);
     }
-    ptm_face *face = ptm_face_of(self);
-    return ptm_fill_slot(&tb->frames, face == NULL ? NULL : frames_from_view(face, tb));
+    return frames != NULL ? frames : ptm_no_attribute(self, "_frames");
 }
 
 static Py_ssize_t
 traceback_length(PyObject *self)
 {
-    traceback_object *tb = as_traceback(self);
-    if (tb->frames == NULL && tb->view != NULL) {
-        return ptm_tb_is_stack(tb->kind) ? (Py_ssize_t)tb->view->snap->stacks[tb->id].nframe : 1;
+    const traceback_object *tb = as_traceback(self);
+    const ptm_view *view = view_of(tb);
+    if (view != NULL) {
+        return ptm_tb_is_stack(tb->kind) ? (Py_ssize_t)view->snap->stacks[tb->id].nframe : 1;
     }
     PyObject *frames = frames_of(self);
-    return frames == NULL ? -1 : PySequence_Size(frames);
+    Py_ssize_t length = frames == NULL ? -1 : PySequence_Size(frames);
+    Py_XDECREF(frames);
+    return length;
 }
 
 /* The i-th most recent frame of a stack. */
@@ -215,18 +238,30 @@ details_from_view(traceback_object *tb, Py_ssize_t i, ptm_frame_details *out)
     return 0;
 }
 
-/* Of the i-th frame of the main face, which runs as the stacks do; out's name is borrowed. */
 static int
-details_at(traceback_object *tb, Py_ssize_t i, ptm_frame_details *out)
+details_given(PyObject *self, Py_ssize_t i, ptm_frame_details *out)
+{
+    PyObject *details = ptm_slot_get(self, &as_traceback(self)->details);
+    int failed = 0;
+    if (details != NULL && i < PyTuple_GET_SIZE(details)) {
+        failed = ptm_frame_details_unpack(PyTuple_GET_ITEM(details, i), out);
+    }
+    Py_XINCREF(out->name);
+    Py_XDECREF(details);
+    return failed;
+}
+
+/* Of the i-th frame of the main face, which runs as the stacks do; the caller owns out's name. */
+static int
+details_at(PyObject *self, Py_ssize_t i, ptm_frame_details *out)
 {
     *out = PTM_FRAME_DETAILS_NONE;
-    if (tb->view != NULL) {
-        return details_from_view(tb, i, out);
+    if (view_of(as_traceback(self)) == NULL) {
+        return details_given(self, i, out);
     }
-    if (tb->details != NULL && i < PyTuple_GET_SIZE(tb->details)) {
-        return ptm_frame_details_unpack(PyTuple_GET_ITEM(tb->details, i), out);
-    }
-    return 0;
+    int failed = details_from_view(as_traceback(self), i, out);
+    Py_XINCREF(out->name);
+    return failed;
 }
 
 static PyObject *
@@ -239,14 +274,14 @@ traceback_item(PyObject *self, Py_ssize_t i)
     ptm_face *face = ptm_face_of(self);
     PyObject *frames = face == NULL ? NULL : frames_of(self);
     PyObject *raw = frames == NULL ? NULL : ptm_item(frames, i);
+    PyObject *frame = NULL;
     ptm_frame_details details = PTM_FRAME_DETAILS_NONE;
-    if (raw == NULL
-        || (ptm_face_is_main(face) && details_at(as_traceback(self), i, &details) < 0)) {
-        Py_XDECREF(raw);
-        return NULL;
+    if (raw != NULL && (!ptm_face_is_main(face) || details_at(self, i, &details) == 0)) {
+        frame = ptm_frame_new(face, raw, &details);
     }
-    PyObject *frame = ptm_frame_new(face, raw, &details);
-    Py_DECREF(raw);
+    Py_XDECREF(details.name);
+    Py_XDECREF(raw);
+    Py_XDECREF(frames);
     return frame;
 }
 
@@ -262,6 +297,7 @@ traceback_contains(PyObject *self, PyObject *frame)
     PyObject *raw = ptm_get_attr(frame, "_frame");
     PyObject *frames = raw == NULL ? NULL : frames_of(self);
     int found = frames == NULL ? -1 : PySequence_Contains(frames, raw);
+    Py_XDECREF(frames);
     Py_XDECREF(raw);
     return found;
 }
@@ -270,11 +306,12 @@ bool
 ptm_traceback_origin(ptm_face *face, PyObject *self, ptm_view **view, ptm_tb_kind *kind,
                      uint32_t *id)
 {
-    if (!PyObject_TypeCheck(self, face->traceback) || as_traceback(self)->view == NULL) {
+    if (!PyObject_TypeCheck(self, face->traceback)) {
         return false;
     }
     const traceback_object *tb = as_traceback(self);
-    return *view = tb->view, *kind = tb->kind, *id = tb->id, true;
+    *view = view_of(tb), *kind = tb->kind, *id = tb->id;
+    return *view != NULL;
 }
 
 /* -- comparing -- */
@@ -282,7 +319,8 @@ ptm_traceback_origin(ptm_face *face, PyObject *self, ptm_view **view, ptm_tb_kin
 static bool
 same_view(const traceback_object *a, const traceback_object *b)
 {
-    return a->view != NULL && a->view == b->view && a->kind == b->kind && a->id == b->id;
+    const ptm_view *view = view_of(a);
+    return view != NULL && view == view_of(b) && a->kind == b->kind && a->id == b->id;
 }
 
 static PyObject *
@@ -296,14 +334,19 @@ traceback_compare(PyObject *self, PyObject *other, int op)
         return PyBool_FromLong(op == Py_EQ || op == Py_LE || op == Py_GE);
     }
     PyObject *a = frames_of(self), *b = a == NULL ? NULL : frames_of(other);
-    return b == NULL ? NULL : PyObject_RichCompare(a, b, op);
+    PyObject *result = b == NULL ? NULL : PyObject_RichCompare(a, b, op);
+    Py_XDECREF(b);
+    Py_XDECREF(a);
+    return result;
 }
 
 static Py_hash_t
 traceback_hash(PyObject *self)
 {
     PyObject *frames = frames_of(self);
-    return frames == NULL ? -1 : PyObject_Hash(frames);
+    Py_hash_t hash = frames == NULL ? -1 : PyObject_Hash(frames);
+    Py_XDECREF(frames);
+    return hash;
 }
 
 /* -- text -- */
@@ -324,80 +367,12 @@ traceback_repr(PyObject *self)
     if (frames == NULL) {
         return NULL;
     }
-    PyObject *total = as_traceback(self)->total;
+    PyObject *total = ptm_slot_get(self, &as_traceback(self)->total);
     if (total == NULL || total == Py_None) {
+        Py_XDECREF(total);
         return ptm_text_format("<Traceback %s>", Py_BuildValue("(N)", frames));
     }
-    return ptm_text_format("<Traceback %s total_nframe=%s>", Py_BuildValue("(NO)", frames, total));
-}
-
-/* Appends the one or two lines of a frame. */
-static int
-format_frame(PyObject *lines, PyObject *linecache, PyObject *filename, PyObject *lineno)
-{
-    PyObject *head =
-        ptm_text_format("  File \"%s\", line %s", Py_BuildValue("(OO)", filename, lineno));
-    if (head == NULL || PyList_Append(lines, head) < 0) {
-        Py_XDECREF(head);
-        return -1;
-    }
-    Py_DECREF(head);
-    PyObject *line = ptm_call_method(linecache, "getline", filename, lineno);
-    PyObject *stripped = line == NULL ? NULL : ptm_call_method(line, "strip", NULL, NULL);
-    Py_XDECREF(line);
-    int result = stripped == NULL ? -1 : PyObject_IsTrue(stripped);
-    if (result > 0) {
-        PyObject *source = ptm_text_format("    %s", Py_BuildValue("(O)", stripped));
-        result = source == NULL ? -1 : PyList_Append(lines, source);
-        Py_XDECREF(source);
-    }
-    Py_XDECREF(stripped);
-    return result;
-}
-
-/* The standard library's rule on frames from the oldest on: a positive limit keeps the most recent
- * ones, another one cuts as a slice's end does. */
-static int
-apply_limit(PyObject *limit, Py_ssize_t n, Py_ssize_t *start, Py_ssize_t *stop)
-{
-    *start = 0;
-    *stop = n;
-    if (limit == Py_None) {
-        return 0;
-    }
-    PyObject *zero = PyLong_FromLong(0);
-    int positive = zero == NULL ? -1 : PyObject_RichCompareBool(limit, zero, Py_GT);
-    Py_XDECREF(zero);
-    Py_ssize_t wanted = positive < 0 ? -1 : PyNumber_AsSsize_t(limit, NULL);
-    if (wanted == -1 && PyErr_Occurred()) {
-        return -1;
-    }
-    if (positive) {
-        *start = wanted < n ? n - wanted : 0;
-    }
-    else {
-        *stop = wanted == 0 || -n > wanted ? 0 : n + wanted;
-    }
-    return 0;
-}
-
-static int
-format_frames(PyObject *lines, PyObject *frames, PyObject *linecache, Py_ssize_t first,
-              Py_ssize_t n, int step)
-{
-    for (Py_ssize_t i = 0; i < n; i++) {
-        PyObject *raw = PySequence_GetItem(frames, first + i * step);
-        PyObject *filename = raw == NULL ? NULL : ptm_item(raw, 0);
-        PyObject *lineno = filename == NULL ? NULL : ptm_item(raw, 1);
-        int failed = lineno == NULL ? -1 : format_frame(lines, linecache, filename, lineno);
-        Py_XDECREF(lineno);
-        Py_XDECREF(filename);
-        Py_XDECREF(raw);
-        if (failed < 0) {
-            return -1;
-        }
-    }
-    return 0;
+    return ptm_text_format("<Traceback %s total_nframe=%s>", Py_BuildValue("(NN)", frames, total));
 }
 
 static PyObject *
@@ -406,35 +381,16 @@ traceback_format(PyObject *self, PyObject *args, PyObject *kwargs)
     static char *names[] = {"limit", "most_recent_first", NULL};
     PyObject *limit = Py_None;
     int most_recent_first = 0;
-    Py_ssize_t start, stop;
     ptm_face *face = ptm_face_of(self);
-    PyObject *frames = face == NULL ? NULL : frames_of(self);
-    if (frames == NULL
+    if (face == NULL
         || !PyArg_ParseTupleAndKeywords(args, kwargs, "|Op:format", names, &limit,
                                         &most_recent_first)) {
         return NULL;
     }
-    Py_ssize_t n = PySequence_Size(frames);
-    if (n < 0 || apply_limit(limit, n, &start, &stop) < 0) {
-        return NULL;
-    }
-    /* start and stop count from the oldest frame; `first` is the place in `frames` of the line
-     * printed first. */
-    Py_ssize_t first = most_recent_first ? stop - 1 : start;
-    int step = most_recent_first ? -1 : 1;
-    if (ptm_face_is_main(face)) {
-        first = n - 1 - first;
-        step = -step;
-    }
-    PyObject *lines = PyList_New(0);
-    PyObject *linecache = lines == NULL ? NULL : ptm_face_lookup_module(face, "linecache");
-    Py_INCREF(frames); /* what linecache runs may put others in their place */
-    if (linecache == NULL
-        || format_frames(lines, frames, linecache, first, stop - start, step) < 0) {
-        Py_CLEAR(lines);
-    }
-    Py_DECREF(frames);
-    Py_XDECREF(linecache);
+    PyObject *frames = frames_of(self);
+    PyObject *lines =
+        frames == NULL ? NULL : ptm_format_frames(face, frames, limit, most_recent_first != 0);
+    Py_XDECREF(frames);
     return lines;
 }
 
@@ -444,37 +400,34 @@ static PyObject *
 traceback_get_total_nframe(PyObject *self, void *unused)
 {
     (void)unused;
-    if (as_traceback(self)->total == NULL) {
-        ptm_no_attribute(self, "_total_nframe");
-        return NULL;
-    }
-    return Py_NewRef(as_traceback(self)->total);
+    PyObject *total = ptm_slot_get(self, &as_traceback(self)->total);
+    return total != NULL ? total : ptm_no_attribute(self, "_total_nframe");
 }
 
 static PyObject *
 traceback_get_frames(PyObject *self, void *unused)
 {
     (void)unused;
-    return Py_XNewRef(frames_of(self));
+    return frames_of(self);
 }
 
 static int
 traceback_set_frames(PyObject *self, PyObject *frames, void *unused)
 {
     (void)unused;
-    leave_view(as_traceback(self));
-    Py_XSETREF(as_traceback(self)->frames, Py_XNewRef(frames));
+    set_frames(self, Py_XNewRef(frames));
     return 0;
 }
 
 static PyObject *
-packed_details(traceback_object *tb, Py_ssize_t n)
+packed_details(PyObject *self, Py_ssize_t n)
 {
     PyObject *tuple = PyTuple_New(n);
     for (Py_ssize_t i = 0; tuple != NULL && i < n; i++) {
         ptm_frame_details details;
         PyObject *packed =
-            details_at(tb, i, &details) < 0 ? NULL : ptm_frame_details_pack(&details);
+            details_at(self, i, &details) < 0 ? NULL : ptm_frame_details_pack(&details);
+        Py_XDECREF(details.name);
         if (packed == NULL) {
             Py_CLEAR(tuple);
         }
@@ -489,10 +442,12 @@ PyObject *
 ptm_traceback_details(PyObject *self)
 {
     traceback_object *tb = as_traceback(self);
-    if (tb->view == NULL) {
-        return Py_NewRef(tb->details == NULL ? Py_None : tb->details);
+    if (view_of(tb) == NULL) {
+        PyObject *details = ptm_slot_get(self, &tb->details);
+        return details == NULL ? Py_NewRef(Py_None) : details;
     }
-    return packed_details(tb, traceback_length(self));
+    Py_ssize_t n = traceback_length(self);
+    return n < 0 ? NULL : packed_details(self, n);
 }
 
 static PyObject *
@@ -510,7 +465,8 @@ traceback_set_details(PyObject *self, PyObject *details, void *unused)
         PyErr_SetString(PyExc_TypeError, "_details must be None or a tuple");
         return -1;
     }
-    Py_XSETREF(as_traceback(self)->details, details == Py_None ? NULL : Py_NewRef(details));
+    ptm_slot_set(self, &as_traceback(self)->details,
+                 details == Py_None ? NULL : Py_NewRef(details));
     return 0;
 }
 

@@ -4,7 +4,8 @@
  * stands for n equal traces, or a list given by the caller.
  *
  * In the stdlib face `_traces` is a list one may change; once somebody asks for it, the list is the
- * truth and the view is left. In the main face `_traces` is a new list each time.
+ * truth. The view stays until the end all the same, since other threads may be reading it. In the
+ * main face `_traces` is a new list each time.
  */
 #include "py/state.h"
 
@@ -14,7 +15,8 @@ typedef struct {
     PyObject_HEAD
     PyObject
         *raw; /* list of raw traces, or whatever the constructor was given; NULL: see the view */
-    ptm_view *view;    /* NULL: made by the caller */
+    ptm_view *view;    /* NULL: there never was one */
+    bool given;        /* raw is the truth; atomic */
     ptm_metric metric; /* which count a site stands for */
     uint64_t *ends; /* by site: index behind its last trace; made when first needed, from malloc */
     ptm_site_id cursor; /* site of the last look; atomic */
@@ -48,6 +50,21 @@ ptm_traces_of_raw(ptm_face *face, PyObject *raw)
     return self;
 }
 
+/* NULL: raw is the truth. */
+static ptm_view *
+view_of(const traces_object *traces)
+{
+    return PTM_LOAD_ACQUIRE(&traces->given) ? NULL : traces->view;
+}
+
+/* The list, or whatever it is: a new reference, or AttributeError. */
+static PyObject *
+raw_of(PyObject *self)
+{
+    PyObject *raw = ptm_slot_get(self, &as_traces(self)->raw);
+    return raw != NULL ? raw : ptm_no_attribute(self, "_traces");
+}
+
 ptm_view *
 ptm_traces_view(ptm_face *face, PyObject *self, ptm_metric *metric)
 {
@@ -55,24 +72,14 @@ ptm_traces_view(ptm_face *face, PyObject *self, ptm_metric *metric)
         return NULL;
     }
     *metric = as_traces(self)->metric;
-    return as_traces(self)->view;
-}
-
-static void
-leave_view(traces_object *traces)
-{
-    ptm_view *view = traces->view;
-    traces->view = NULL;
-    free(traces->ends);
-    traces->ends = NULL;
-    ptm_view_decref(view);
+    return view_of(as_traces(self));
 }
 
 static void
 set_raw(PyObject *self, PyObject *raw)
 {
-    leave_view(as_traces(self));
-    Py_XSETREF(as_traces(self)->raw, Py_XNewRef(raw));
+    ptm_slot_set(self, &as_traces(self)->raw, Py_XNewRef(raw));
+    PTM_STORE_RELEASE(&as_traces(self)->given, true);
 }
 
 static int
@@ -113,7 +120,8 @@ traces_dealloc(PyObject *self)
         PyObject_ClearWeakRefs(self);
     }
     traces_clear(self);
-    leave_view(as_traces(self));
+    free(as_traces(self)->ends);
+    ptm_view_decref(as_traces(self)->view);
     type->tp_free(self);
     Py_DECREF(type);
 }
@@ -159,15 +167,17 @@ ends_of(traces_object *traces)
 }
 
 static Py_ssize_t
-traces_length(PyObject *self)
+raw_length(PyObject *self)
 {
-    traces_object *traces = as_traces(self);
-    if (traces->view == NULL) {
-        if (traces->raw == NULL) {
-            ptm_no_attribute(self, "_traces");
-        }
-        return traces->raw == NULL ? -1 : PyObject_Size(traces->raw);
-    }
+    PyObject *raw = raw_of(self);
+    Py_ssize_t length = raw == NULL ? -1 : PyObject_Size(raw);
+    Py_XDECREF(raw);
+    return length;
+}
+
+static Py_ssize_t
+view_length(traces_object *traces)
+{
     const uint64_t *ends = ends_of(traces);
     if (ends == NULL) {
         return -1;
@@ -179,6 +189,13 @@ traces_length(PyObject *self)
         return -1;
     }
     return (Py_ssize_t)length;
+}
+
+static Py_ssize_t
+traces_length(PyObject *self)
+{
+    traces_object *traces = as_traces(self);
+    return view_of(traces) != NULL ? view_length(traces) : raw_length(self);
 }
 
 /* The site that trace i belongs to; i is in range. */
@@ -205,24 +222,31 @@ site_at(traces_object *traces, uint64_t i)
 }
 
 static PyObject *
+raw_item(ptm_face *face, PyObject *self, Py_ssize_t i)
+{
+    PyObject *list = raw_of(self);
+    PyObject *raw = list == NULL ? NULL : ptm_item(list, i);
+    PyObject *trace = raw == NULL ? NULL : ptm_trace_of_raw(face, raw);
+    Py_XDECREF(raw);
+    Py_XDECREF(list);
+    return trace;
+}
+
+static PyObject *
 traces_item(PyObject *self, Py_ssize_t i)
 {
     traces_object *traces = as_traces(self);
     ptm_face *face = ptm_face_of(self);
-    Py_ssize_t n = face == NULL ? -1 : traces_length(self);
+    ptm_view *view = view_of(traces);
+    Py_ssize_t n = face == NULL ? -1 : view != NULL ? view_length(traces) : raw_length(self);
     if (n < 0 || i < 0 || i >= n) {
         if (n >= 0) {
             PyErr_SetString(PyExc_IndexError, "list index out of range");
         }
         return NULL;
     }
-    if (traces->view != NULL) {
-        return ptm_trace_of_view(face, traces->view, site_at(traces, (uint64_t)i));
-    }
-    PyObject *raw = ptm_item(traces->raw, i);
-    PyObject *trace = raw == NULL ? NULL : ptm_trace_of_raw(face, raw);
-    Py_XDECREF(raw);
-    return trace;
+    return view != NULL ? ptm_trace_of_view(face, view, site_at(traces, (uint64_t)i))
+                        : raw_item(face, self, i);
 }
 
 static PyObject *
@@ -251,23 +275,26 @@ ptm_traces_list(ptm_view *view, ptm_metric metric)
     return list;
 }
 
+/* Takes over `list`, which is the truth from now on, unless another thread was quicker. */
+static PyObject *
+kept_list(PyObject *self, PyObject *list)
+{
+    ptm_fill_slot(&as_traces(self)->raw, list);
+    PTM_STORE_RELEASE(&as_traces(self)->given, true);
+    return raw_of(self);
+}
+
 static PyObject *
 traces_get_raw(PyObject *self, void *unused)
 {
     (void)unused;
-    traces_object *traces = as_traces(self);
+    ptm_view *view = view_of(as_traces(self));
     ptm_face *face = ptm_face_of(self);
-    if (face == NULL || traces->view == NULL) {
-        if (face != NULL && traces->raw == NULL) {
-            ptm_no_attribute(self, "_traces");
-        }
-        return face == NULL ? NULL : Py_XNewRef(traces->raw);
+    if (face == NULL || view == NULL) {
+        return face == NULL ? NULL : raw_of(self);
     }
-    PyObject *list = ptm_traces_list(traces->view, traces->metric);
-    if (list != NULL && !ptm_face_is_main(face)) {
-        set_raw(self, list);
-    }
-    return list;
+    PyObject *list = ptm_traces_list(view, as_traces(self)->metric);
+    return list == NULL || ptm_face_is_main(face) ? list : kept_list(self, list);
 }
 
 static int
@@ -279,12 +306,12 @@ traces_set_raw(PyObject *self, PyObject *raw, void *unused)
 }
 
 static int
-view_contains(const traces_object *traces, PyObject *wanted)
+view_contains(ptm_view *view, ptm_metric metric, PyObject *wanted)
 {
     int found = 0;
-    for (uint32_t i = 0; found == 0 && i < traces->view->snap->n_sites; i++) {
-        if (traces_of_site(&traces->view->snap->sites[i], traces->metric) != 0) {
-            PyObject *raw = ptm_view_trace(traces->view, i);
+    for (uint32_t i = 0; found == 0 && i < view->snap->n_sites; i++) {
+        if (traces_of_site(&view->snap->sites[i], metric) != 0) {
+            PyObject *raw = ptm_view_trace(view, i);
             found = raw == NULL ? -1 : PyObject_RichCompareBool(raw, wanted, Py_EQ);
             Py_XDECREF(raw);
         }
@@ -295,18 +322,19 @@ view_contains(const traces_object *traces, PyObject *wanted)
 static int
 traces_contains(PyObject *self, PyObject *trace)
 {
-    traces_object *traces = as_traces(self);
-    int found = -1;
-    if (traces->view == NULL && traces->raw == NULL) {
-        ptm_no_attribute(self, "_traces");
+    ptm_view *view = view_of(as_traces(self));
+    PyObject *raw = view != NULL ? NULL : raw_of(self);
+    if (view == NULL && raw == NULL) {
         return -1;
     }
+    int found = -1;
     PyObject *wanted = ptm_get_attr(trace, "_trace");
     if (wanted != NULL) {
-        found = traces->view != NULL ? view_contains(traces, wanted)
-                                     : PySequence_Contains(traces->raw, wanted);
+        found = view != NULL ? view_contains(view, as_traces(self)->metric, wanted)
+                             : PySequence_Contains(raw, wanted);
     }
     Py_XDECREF(wanted);
+    Py_XDECREF(raw);
     return found;
 }
 
@@ -363,13 +391,8 @@ same_views(traces_object *x, traces_object *y)
 static PyObject *
 list_of(traces_object *traces)
 {
-    if (traces->view != NULL) {
-        return ptm_traces_list(traces->view, traces->metric);
-    }
-    if (traces->raw == NULL) {
-        ptm_no_attribute((PyObject *)traces, "_traces");
-    }
-    return Py_XNewRef(traces->raw);
+    ptm_view *view = view_of(traces);
+    return view != NULL ? ptm_traces_list(view, traces->metric) : raw_of((PyObject *)traces);
 }
 
 static PyObject *
@@ -380,7 +403,7 @@ traces_compare(PyObject *self, PyObject *other, int op)
         return face == NULL ? NULL : Py_NewRef(Py_NotImplemented);
     }
     traces_object *a = as_traces(self), *b = as_traces(other);
-    if (a->view != NULL && b->view != NULL) {
+    if (view_of(a) != NULL && view_of(b) != NULL) {
         bool same = (a->view == b->view && a->metric == b->metric) || same_views(a, b);
         return PyBool_FromLong(same == (op == Py_EQ));
     }

@@ -58,6 +58,10 @@ def test_threads_share_snapshots() -> None:
     run("threads_share", 5 if SANITIZED else 20)
 
 
+def test_threads_set_what_others_read() -> None:
+    run("one_snapshot", 5 if SANITIZED else 30)
+
+
 def test_fork_while_threads_allocate() -> None:
     run("fork", 100 if FULL else 20)
 
