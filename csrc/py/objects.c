@@ -79,7 +79,7 @@ ptm_slot_set(PyObject *self, PyObject **slot, PyObject *value)
     PyObject *old;
     (void)self;
     PTM_BEGIN_ALONE(self);
-    old = *slot;
+    old = PTM_LOAD(slot);
     PTM_STORE_RELEASE(slot, value);
     PTM_END_ALONE();
     Py_XDECREF(old);
