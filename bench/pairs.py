@@ -8,6 +8,7 @@ user plus system time of the process (os.wait4), and of the measured region in i
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import statistics
@@ -74,6 +75,19 @@ class Row:
         """`what` of traced / untraced, a ratio per pair."""
         pairs = zip(self.untraced, self.traced, strict=True)
         return [b[what] / a[what] for a, b in pairs if a[what] and b[what] is not None]
+
+
+def pairs_of(options: argparse.Namespace) -> dict[str, int]:
+    """How many pairs each contestant runs, those with none left out."""
+    counts = {"stdlib:1": options.stdlib_pairs, "stdlib:25": options.stdlib25_pairs}
+    names = [name for name in options.contestants.split(",") if name]
+    unknown = [n for n in names if n.partition(":")[0] not in ("ours", "stdlib")]
+    if unknown:
+        raise SystemExit(
+            f"no such contestant: {', '.join(unknown)} (ours:1, stdlib:25)"
+        )
+    pairs = {name: counts.get(name, options.pairs) for name in names}
+    return {name: n for name, n in pairs.items() if n > 0}
 
 
 def child_path() -> Path:

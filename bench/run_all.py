@@ -25,7 +25,7 @@ import snapshots
 import startup
 import table
 import threads
-from pairs import BUILD, CONTESTANTS, Row, as_facts, machine, measure, save
+from pairs import BUILD, CONTESTANTS, Row, as_facts, machine, measure, pairs_of, save
 from suites import TITLE, programs_of
 from suites import VENV as VENV_OF
 from venvs import Venvs
@@ -77,23 +77,11 @@ def all_parts() -> list[str]:
     return [*TITLE, *CLAIMS]
 
 
-def pairs_of(options: argparse.Namespace) -> dict[str, int]:
-    """How many pairs each contestant runs."""
-    counts = {"stdlib:1": options.stdlib_pairs, "stdlib:25": options.stdlib25_pairs}
-    names = [name for name in options.contestants.split(",") if name]
-    unknown = [n for n in names if n.partition(":")[0] not in ("ours", "stdlib")]
-    if unknown:
-        raise SystemExit(
-            f"no such contestant: {', '.join(unknown)} (ours:1, stdlib:25)"
-        )
-    return {name: counts.get(name, options.pairs) for name in names}
-
-
 def run_suite(suite: str, venvs: Venvs, options: argparse.Namespace) -> Path:
     """All rows of one suite; saved after each program."""
     python = venvs.python(VENV_OF[suite])
     out = results_of(venvs) / f"{suite}.json"
-    pairs = {name: n for name, n in pairs_of(options).items() if n > 0}
+    pairs = pairs_of(options)
     facts = table.facts_of(suite, venvs.version, machine(), venvs.engine())
     only = set(filter(None, options.only.split(",")))
     chosen = [p for p in programs_of(suite, python) if not only or p.name in only]

@@ -14,7 +14,7 @@ import statistics
 from pathlib import Path
 
 from claims import Facts, inside, judge, save_table
-from pairs import CONTESTANTS
+from pairs import pairs_of
 from venvs import Venvs
 
 ROUNDS = 15  # in a process
@@ -45,12 +45,11 @@ def medians(pairs: list[list[float]]) -> list[float]:
 def main(venvs: Venvs, results: Path, options: argparse.Namespace) -> Path:
     """Pairs of processes per contestant; the table has medians."""
     python = venvs.python("core")
-    names = [name for name in CONTESTANTS if name in options.contestants.split(",")]
     lines, judged, raw = [], [], {}
-    for name in names:
+    for name, n in pairs_of(options).items():
         runs = [
             [inside(python, "threads", who, str(ROUNDS)) for who in ("none", name)]
-            for _ in range(options.pairs)
+            for _ in range(n)
         ]
         raw[name] = runs
         for clock in ("clock", "cpu"):
