@@ -10,7 +10,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 clang=${CLANG:-clang}
 out=build/fuzz
-sources=(csrc/format/*.c csrc/snap/*.c csrc/base/ptm_buf.c csrc/base/ptm_hash.c csrc/os/*.c)
+sources=(csrc/format/*.c csrc/snap/*.c csrc/base/ptm_array.c csrc/base/ptm_buf.c csrc/base/ptm_hash.c csrc/base/ptm_mem.c csrc/os/*.c)
 flags=(-std=c11 -g -O1 -DPTM_HUNT -Icsrc -Itests/c -Itests/fuzz)
 command -v "$clang" >/dev/null || { echo "fuzzing needs clang with libFuzzer (CLANG=$clang)" >&2; exit 1; }
 mkdir -p $out/corpus $out/found $out/seeds

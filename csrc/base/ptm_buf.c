@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/ptm_buf.h"
 
-#include <stdlib.h>
 #include <string.h>
+
+#include "base/ptm_array.h"
 
 void
 ptm_buf_init(ptm_buf *buf)
@@ -13,7 +14,7 @@ ptm_buf_init(ptm_buf *buf)
 void
 ptm_buf_fini(ptm_buf *buf)
 {
-    free(buf->data);
+    ptm_array_free(buf->data);
     *buf = (ptm_buf){0};
 }
 
@@ -32,7 +33,7 @@ ptm_buf_grow(ptm_buf *buf, size_t more)
     if (capacity < needed) {
         capacity = needed < 64 ? 64 : needed;
     }
-    uint8_t *data = realloc(buf->data, capacity);
+    uint8_t *data = ptm_array_resize(buf->data, capacity, 1);
     if (data == NULL) {
         buf->failed = true;
         return false;

@@ -2,7 +2,7 @@
  *
  * ptm_buf - growable bytes, with the varints of protobuf.
  *
- * Owns      one malloc'ed piece of memory (cold path only: never used under a hook)
+ * Owns      one array (cold path only: never used under a hook)
  * Threads   one user
  * Failure   a buffer that could not grow stays failed (`failed`), keeps what it had, and ignores
  *           what follows: write everything, then ask once

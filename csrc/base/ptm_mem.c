@@ -12,6 +12,12 @@ ptm_mem_use(ptm_mem_ops ops)
     mem_ops = ops;
 }
 
+bool
+ptm_mem_has_maps(void)
+{
+    return mem_ops.map != NULL;
+}
+
 void
 ptm_mem_fail_after(int64_t n)
 {

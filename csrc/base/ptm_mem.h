@@ -23,9 +23,10 @@ typedef struct {
 } ptm_mem_ops;
 
 void ptm_mem_use(ptm_mem_ops ops);
+bool ptm_mem_has_maps(void); /* whether anybody has called it */
 void *ptm_mem_map(size_t bytes);
 void *ptm_mem_map_table(size_t bytes);         /* large pages where the table is large */
-void ptm_mem_unmap(void *pages, size_t bytes); /* NULL is ignored */
+void ptm_mem_unmap(void *pages, size_t bytes); /* of a piece, or of its end; NULL is ignored */
 void ptm_mem_discard(void *pages, size_t bytes);
 
 /* Test-only: the n-th map from now on fails, and every one after it; a negative n turns this

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "format/ptm_arrow_words.h"
 
+#include "base/ptm_array.h"
+
 #include "base/ptm_atomic.h"
 #include "format/ptm_pprof_text.h"
 
@@ -85,7 +87,7 @@ static ptm_err
 spell(const ptm_snap *snap, ptm_arrow_dictionary *dictionary)
 {
     uint32_t marked = count_marked(dictionary, snap->n_strings);
-    dictionary->offset = malloc((marked + (size_t)1) * sizeof(*dictionary->offset));
+    dictionary->offset = ptm_array_new(marked + (size_t)1, sizeof(*dictionary->offset));
     if (dictionary->offset == NULL) {
         return PTM_ENOMEM;
     }
@@ -110,7 +112,7 @@ new_without_words(uint32_t n_strings)
     for (int i = 0; i < PTM_ARROW_N_WORDS && !failed; i++) {
         size_t bytes = (n_strings + (size_t)1) * sizeof(uint32_t);
         words->refs = 1;
-        words->of[i].place = malloc(bytes);
+        words->of[i].place = ptm_array_new(bytes, 1);
         failed = words->of[i].place == NULL;
         if (!failed) {
             memset(words->of[i].place, 0xff, bytes); /* PTM_SNAP_NONE */
@@ -126,7 +128,7 @@ new_without_words(uint32_t n_strings)
 ptm_err
 ptm_arrow_words_new(const ptm_snap *snap, ptm_metric metric, ptm_arrow_words **out)
 {
-    uint8_t *used = calloc(snap->n_stacks, 1);
+    uint8_t *used = ptm_array_zeroed(snap->n_stacks, 1);
     ptm_arrow_words *words = used == NULL ? NULL : new_without_words(snap->n_strings);
     ptm_err err = words == NULL ? PTM_ENOMEM : PTM_OK;
     if (err == PTM_OK) {
@@ -136,7 +138,7 @@ ptm_arrow_words_new(const ptm_snap *snap, ptm_metric metric, ptm_arrow_words **o
     for (int i = 0; i < PTM_ARROW_N_WORDS && err == PTM_OK; i++) {
         err = spell(snap, &words->of[i]);
     }
-    free(used);
+    ptm_array_free(used);
     if (err != PTM_OK) {
         ptm_arrow_words_decref(words);
         return err;
@@ -156,8 +158,8 @@ ptm_arrow_words_decref(ptm_arrow_words *words)
 {
     if (words != NULL && PTM_FETCH_SUB_ACQ_REL(&words->refs, 1) == 1) {
         for (int i = 0; i < PTM_ARROW_N_WORDS; i++) {
-            free(words->of[i].place);
-            free(words->of[i].offset);
+            ptm_array_free(words->of[i].place);
+            ptm_array_free(words->of[i].offset);
             ptm_buf_fini(&words->of[i].bytes);
         }
         free(words);

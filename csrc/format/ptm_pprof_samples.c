@@ -4,7 +4,8 @@
  */
 #include "format/ptm_pprof_sample.h"
 
-#include <stdlib.h>
+#include "base/ptm_array.h"
+
 #include <string.h>
 
 /* A stack that was made, and the bytes in the file that say so. */
@@ -366,7 +367,7 @@ ptm_pprof_make_sites(ptm_pprof_in *in)
     ptm_wire profile = ptm_wire_of(in->data, in->len);
     ptm_wire_field field;
     batch b = {.most_frames = 1, .n_sets = n_sets_of(in->len)};
-    b.known = calloc(b.n_sets, sizeof(*b.known));
+    b.known = ptm_array_zeroed(b.n_sets, sizeof(*b.known));
     name_keys(in, &b);
     uint64_t number = 0;
     bool ok = b.known != NULL;
@@ -377,7 +378,7 @@ ptm_pprof_make_sites(ptm_pprof_in *in)
         }
     }
     ok = ok && make_batch(in, &b);
-    free(b.known);
+    ptm_array_free(b.known);
     ptm_buf_fini(&b.frames);
     ptm_snap_build_limit(in->builder, in->limit != 0 ? in->limit : b.most_frames);
     ptm_snap_build_lacks(in->builder, in->lacks | ptm_pprof_lacking_columns(in));

@@ -5,13 +5,14 @@
  * not there, and cannot be read.
  */
 #include "format/ptm_pprof.h"
+
+#include "base/ptm_array.h"
 #include "format/ptm_pprof_fields.h"
 #include "format/ptm_pprof_text.h"
 #include "snap/ptm_group.h"
 #include "snap/ptm_ids.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* The first strings of the table. Their places are their names here. */
@@ -443,11 +444,11 @@ static bool
 prepare(writing *w)
 {
     const ptm_snap *snap = w->snap;
-    w->used_stack = calloc(snap->n_stacks, 1);
-    w->location_of = calloc(snap->n_frames + (size_t)1, sizeof(*w->location_of));
-    w->function_of = calloc(snap->n_frames + (size_t)1, sizeof(*w->function_of));
-    w->string_of = calloc(snap->n_strings + (size_t)1, sizeof(*w->string_of));
-    w->functions = calloc(snap->n_frames + (size_t)1, sizeof(*w->functions));
+    w->used_stack = ptm_array_zeroed(snap->n_stacks, 1);
+    w->location_of = ptm_array_zeroed(snap->n_frames + (size_t)1, sizeof(*w->location_of));
+    w->function_of = ptm_array_zeroed(snap->n_frames + (size_t)1, sizeof(*w->function_of));
+    w->string_of = ptm_array_zeroed(snap->n_strings + (size_t)1, sizeof(*w->string_of));
+    w->functions = ptm_array_zeroed(snap->n_frames + (size_t)1, sizeof(*w->functions));
     if (!w->used_stack || !w->location_of || !w->function_of || !w->string_of || !w->functions) {
         return false;
     }
@@ -464,11 +465,11 @@ fini(writing *w)
     for (size_t i = 0; i < AT_ONCE; i++) {
         ptm_buf_fini(&w->locations[i]);
     }
-    free(w->used_stack);
-    free(w->location_of);
-    free(w->function_of);
-    free(w->string_of);
-    free(w->functions);
+    ptm_array_free(w->used_stack);
+    ptm_array_free(w->location_of);
+    ptm_array_free(w->function_of);
+    ptm_array_free(w->string_of);
+    ptm_array_free(w->functions);
 }
 
 ptm_err

@@ -17,9 +17,6 @@ void *ptm_os_map(size_t bytes);
 /* The same on a boundary of PTM_MEM_LARGE_BYTES, with huge pages asked for; bytes are whole
  * pages. */
 void *ptm_os_map_large(size_t bytes);
-/* Of malloc's memory that will be looked at all over: asks for huge pages, if it is megabytes. Only
- * speed depends on it. */
-void ptm_os_expect_large(void *memory, size_t bytes);
 void ptm_os_unmap(void *pages, size_t bytes);
 void ptm_os_discard(void *pages, size_t bytes); /* stays mapped, reads as zero, holds no memory */
 /* Tells the pages of this module's own variables. */

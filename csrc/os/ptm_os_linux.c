@@ -43,17 +43,6 @@ ptm_os_map_large(size_t bytes)
     return pages + before;
 }
 
-/* Whole pages around the memory: malloc's own mapping of that size then stays one, and realloc can
- * move it without a copy. */
-void
-ptm_os_expect_large(void *memory, size_t bytes)
-{
-    if (memory != NULL && bytes >= 2 * PTM_MEM_LARGE_BYTES) {
-        size_t page = (size_t)sysconf(_SC_PAGESIZE), before = (uintptr_t)memory & (page - 1);
-        (void)madvise((char *)memory - before, before + bytes, MADV_HUGEPAGE);
-    }
-}
-
 void
 ptm_os_unmap(void *pages, size_t bytes)
 {

@@ -1,41 +1,218 @@
 /* SPDX-License-Identifier: MIT
  *
- * Sums by traceback. Within one snapshot equal ids are equal stacks, and if no two of its frames
- * share file and line, nothing else is equal. Otherwise, and between two snapshots, stacks meet by
- * a hash of their path (one forward pass over the tree) and are compared frame by frame, as
- * numbers, where hashes agree.
+ * Sums by traceback. Within one snapshot equal ids are equal stacks. Others are equal only if they
+ * have twins: lines that several frames share. Stacks with twins meet by a hash of their path, and
+ * are compared frame by frame, as numbers, where hashes agree. Between two snapshots the others
+ * meet from the root on, by caller and line. Most of them are in the same order in both, so the
+ * next one is guessed; only what nobody's guess was right for is looked up.
  */
-#include "snap/ptm_ids.h"
-#include "snap/ptm_scratch.h"
 #include "snap/ptm_sums.h"
 
-#include <stdlib.h>
 #include <string.h>
+
+#include "base/ptm_array.h"
+#include "snap/ptm_ids.h"
 
 typedef struct {
     const ptm_keys *keys;
     ptm_bags *bags;
-    uint64_t *path[2]; /* stack -> hash of its lines */
-    ptm_ids by_path;
-    bool by_content; /* stacks with different ids may be equal */
+    uint32_t *known[2];   /* stack -> index of its bag + 1; 0: not met yet */
+    uint8_t *has_twin[2]; /* stack -> whether another of its side may equal it; NULL: none does */
+    uint32_t *match;      /* stack of side 1 without a twin -> the same of side 0; 0: none */
+    uint64_t *path[2];    /* stack -> hash of its lines; 0: not asked for yet */
+    ptm_stack_id *way;    /* room for the way down to a stack; NULL: nobody has asked by content */
+    ptm_ids by_path;      /* bags with twins */
 } filling;
 
-/* A stack often waits for the one before it, its caller: so a step is short, and what makes it hard
- * to foretell is a factor that nobody knows. */
-static uint64_t *
-hash_paths(const ptm_keys *keys, int side, uint64_t factor)
+/* -- twins ------------------------------------------------------------------------------------- */
+
+#define SHARED 4u /* beside a bit for each side that has the line */
+
+/* By number of a line; NULL: no memory. */
+static uint8_t *
+shared_lines(const ptm_keys *keys)
 {
-    const ptm_snap *snap = keys->snap[side];
-    uint64_t *path = ptm_scratch(snap->n_stacks, sizeof(*path));
-    if (path == NULL) {
-        return NULL;
+    uint8_t *lines = ptm_array_zeroed(keys->n_lines + 1, 1);
+    for (int side = 0; lines != NULL && side < 2 && keys->snap[side] != NULL; side++) {
+        for (uint32_t i = 0; i < keys->snap[side]->n_frames; i++) {
+            uint8_t *line = &lines[keys->line_of[side][i]];
+            *line |= *line & (1u << side) ? SHARED : 1u << side;
+        }
     }
-    path[0] = factor;
+    return lines;
+}
+
+/* A line that is shared on one side counts on both: equal stacks are told alike. */
+static bool
+find_twins(filling *f, int side, const uint8_t *lines)
+{
+    const ptm_snap *snap = f->keys->snap[side];
+    uint8_t *has = f->has_twin[side] = ptm_array_new(snap->n_stacks, 1);
+    if (has == NULL) {
+        return false;
+    }
+    has[0] = 0;
     for (uint32_t id = 1; id < snap->n_stacks; id++) {
         const ptm_snap_stack *stack = &snap->stacks[id];
-        path[id] = (path[stack->parent] ^ (keys->line_of[side][stack->frame] + 1u)) * factor;
+        has[id] = has[stack->parent] | (lines[f->keys->line_of[side][stack->frame]] & SHARED);
     }
-    return path;
+    return true;
+}
+
+static bool
+find_all_twins(filling *f)
+{
+    uint8_t *lines = shared_lines(f->keys);
+    bool ok = lines != NULL;
+    for (int side = 0; ok && side < 2 && f->keys->snap[side] != NULL; side++) {
+        ok = find_twins(f, side, lines);
+    }
+    ptm_array_free(lines);
+    return ok;
+}
+
+static bool
+has_twin(const filling *f, int side, ptm_stack_id stack)
+{
+    return f->has_twin[side] != NULL && f->has_twin[side][stack] != 0;
+}
+
+/* -- by order ---------------------------------------------------------------------------------- */
+
+#define STEPS_AHEAD ((size_t)100)
+
+static bool
+is_same_step(const ptm_keys *keys, ptm_stack_id at, ptm_stack_id parent, uint32_t line)
+{
+    const ptm_snap_stack *stack = &keys->snap[0]->stacks[at];
+    return stack->parent == parent && keys->line_of[0][stack->frame] == line;
+}
+
+/* Where side 0 goes on with this step: at `guess`, or behind a few rows that only it has (each
+ * stack of a row is the caller of the next). 0: neither. */
+static ptm_stack_id
+find_step(const ptm_keys *keys, ptm_stack_id guess, ptm_stack_id parent, uint32_t line)
+{
+    const ptm_snap *snap = keys->snap[0];
+    size_t end = guess + STEPS_AHEAD < snap->n_stacks ? guess + STEPS_AHEAD : snap->n_stacks;
+    for (ptm_stack_id at = guess; at < end; at++) {
+        bool begins_row = at == guess || snap->stacks[at].parent != at - 1;
+        if (begins_row && is_same_step(keys, at, parent, line)) {
+            return at;
+        }
+    }
+    return 0;
+}
+
+/* What guessing finds; the stacks of side 0 that were found are marked. Returns how many are
+ * left. */
+static size_t
+guess_matches(filling *f, uint8_t *found)
+{
+    const ptm_snap *snap = f->keys->snap[1];
+    ptm_stack_id guess = 1;
+    size_t n_left = 0;
+    for (uint32_t id = 1; id < snap->n_stacks; id++) {
+        ptm_stack_id parent = f->match[snap->stacks[id].parent], same = 0;
+        if (parent != 0 || snap->stacks[id].parent == 0) {
+            uint32_t line = f->keys->line_of[1][snap->stacks[id].frame];
+            same = find_step(f->keys, guess, parent, line);
+        }
+        guess = same != 0 ? same + 1 : guess;
+        n_left += same == 0;
+        found[same] = 1;
+        f->match[id] = same;
+    }
+    return n_left;
+}
+
+static uint64_t
+step_hash(ptm_stack_id parent, uint32_t line)
+{
+    return (uint64_t)parent << 32 | line;
+}
+
+/* Those of side 0 that nobody has found. */
+static bool
+index_rest(const ptm_keys *keys, const uint8_t *found, ptm_ids *rest)
+{
+    const ptm_snap *snap = keys->snap[0];
+    bool ok = ptm_ids_init(rest, 64);
+    for (uint32_t id = 1; ok && id < snap->n_stacks; id++) {
+        if (!found[id]) {
+            uint32_t line = keys->line_of[0][snap->stacks[id].frame];
+            ok = ptm_ids_put(rest, step_hash(snap->stacks[id].parent, line), id);
+        }
+    }
+    return ok;
+}
+
+static ptm_stack_id
+look_up(const ptm_keys *keys, const ptm_ids *rest, ptm_stack_id parent, uint32_t line)
+{
+    ptm_ids_probe probe = ptm_ids_find(rest, step_hash(parent, line));
+    while (ptm_ids_next(rest, &probe)) {
+        if (is_same_step(keys, probe.id, parent, line)) {
+            return probe.id;
+        }
+    }
+    return 0;
+}
+
+static bool
+match_rest(filling *f, const uint8_t *found)
+{
+    const ptm_snap *snap = f->keys->snap[1];
+    ptm_ids rest;
+    bool ok = index_rest(f->keys, found, &rest);
+    for (uint32_t id = 1; ok && id < snap->n_stacks; id++) {
+        ptm_stack_id parent = f->match[snap->stacks[id].parent];
+        if (f->match[id] == 0 && (parent != 0 || snap->stacks[id].parent == 0)) {
+            uint32_t line = f->keys->line_of[1][snap->stacks[id].frame];
+            f->match[id] = look_up(f->keys, &rest, parent, line);
+        }
+    }
+    ptm_ids_fini(&rest);
+    return ok;
+}
+
+/* A stack is the same if its caller and its line are: each match is proved, whatever was guessed,
+ * and what has no twin is found by one other at most. */
+static bool
+match_stacks(filling *f)
+{
+    const ptm_keys *keys = f->keys;
+    uint8_t *found = ptm_array_zeroed(keys->snap[0]->n_stacks, 1);
+    f->match = ptm_array_new(keys->snap[1]->n_stacks, sizeof(*f->match));
+    bool ok = found != NULL && f->match != NULL;
+    if (ok) {
+        f->match[0] = 0;
+        ok = guess_matches(f, found) == 0 || match_rest(f, found);
+    }
+    ptm_array_free(found);
+    return ok;
+}
+
+/* -- by content -------------------------------------------------------------------------------- */
+
+/* What makes the hash hard to foretell is a factor that nobody knows. Callers keep theirs. */
+static uint64_t
+path_of(filling *f, int side, ptm_stack_id stack)
+{
+    const ptm_snap_stack *stacks = f->keys->snap[side]->stacks;
+    uint64_t *path = f->path[side], factor = f->by_path.salt | 1;
+    size_t n = 0;
+    for (; path[stack] == 0; stack = stacks[stack].parent) {
+        f->way[n++] = stack;
+    }
+    uint64_t hash = path[stack];
+    while (n > 0) {
+        uint32_t line = f->keys->line_of[side][stacks[f->way[--n]].frame];
+        hash = (hash ^ (line + 1u)) * factor;
+        hash = hash != 0 ? hash : factor;
+        path[f->way[n]] = hash;
+    }
+    return hash;
 }
 
 static bool
@@ -55,40 +232,82 @@ same_stack(const ptm_keys *keys, int side_a, ptm_stack_id a, int side_b, ptm_sta
     return true;
 }
 
+static ptm_bag *
+new_bag(filling *f, int side, ptm_stack_id stack)
+{
+    f->bags->items[f->bags->len] = (ptm_bag){.stack = stack, .side = (uint8_t)side};
+    return &f->bags->items[f->bags->len++];
+}
+
+/* An equal stack's bag, or a new one; NULL: no memory. */
+static ptm_bag *
+bag_by_content(filling *f, int side, ptm_stack_id stack)
+{
+    uint64_t hash = path_of(f, side, stack);
+    ptm_ids_probe probe = ptm_ids_find(&f->by_path, hash);
+    while (ptm_ids_next(&f->by_path, &probe)) {
+        ptm_bag *bag = &f->bags->items[probe.id];
+        if (same_stack(f->keys, bag->side, bag->stack, side, stack)) {
+            bag->merged |= bag->side == side;
+            return bag;
+        }
+    }
+    bool put = ptm_ids_put(&f->by_path, hash, (uint32_t)f->bags->len);
+    return put ? new_bag(f, side, stack) : NULL;
+}
+
+static size_t
+most_frames(const ptm_keys *keys)
+{
+    size_t most = 0;
+    for (int side = 0; side < 2 && keys->snap[side] != NULL; side++) {
+        const ptm_snap *snap = keys->snap[side];
+        for (uint32_t i = 0; i < snap->n_sites; i++) {
+            size_t n = snap->stacks[snap->sites[i].stack].nframe;
+            most = n > most ? n : most;
+        }
+    }
+    return most;
+}
+
+/* What is needed to ask by content. */
+static bool
+prepare_paths(filling *f)
+{
+    f->way = ptm_array_new(most_frames(f->keys), sizeof(*f->way));
+    bool ok = f->way != NULL && ptm_ids_init(&f->by_path, f->keys->snap[0]->n_sites / 8);
+    for (int side = 0; ok && side < 2 && f->keys->snap[side] != NULL; side++) {
+        f->path[side] = ptm_array_zeroed(f->keys->snap[side]->n_stacks, sizeof(uint64_t));
+        ok = f->path[side] != NULL;
+        if (ok) {
+            f->path[side][0] = f->by_path.salt | 1;
+        }
+    }
+    return ok;
+}
+
+/* -- filling ----------------------------------------------------------------------------------- */
+
 /* The bag of a stack that is not known by its id: an equal stack's, or a new one. NULL: no
  * memory. */
 static ptm_bag *
 bag_of(filling *f, int side, ptm_stack_id stack)
 {
-    ptm_bag *items = f->bags->items;
-    if (f->by_content) {
-        uint64_t hash = f->path[side][stack];
-        ptm_ids_probe probe = ptm_ids_find(&f->by_path, hash);
-        while (ptm_ids_next(&f->by_path, &probe)) {
-            ptm_bag *bag = &items[probe.id];
-            if (same_stack(f->keys, bag->side, bag->stack, side, stack)) {
-                bag->merged |= bag->side == side;
-                return bag;
-            }
-        }
-        if (!ptm_ids_put(&f->by_path, hash, (uint32_t)f->bags->len)) {
-            return NULL;
-        }
+    if (has_twin(f, side, stack)) {
+        bool ready = f->way != NULL || prepare_paths(f);
+        return ready ? bag_by_content(f, side, stack) : NULL;
     }
-    items[f->bags->len] = (ptm_bag){.stack = stack, .side = (uint8_t)side};
-    return &items[f->bags->len++];
+    ptm_stack_id same = side == 1 ? f->match[stack] : 0;
+    uint32_t known = same != 0 ? f->known[0][same] : 0;
+    return known != 0 ? &f->bags->items[known - 1] : new_bag(f, side, stack);
 }
 
 static bool
 fill_side(filling *f, int side, ptm_metric metric)
 {
     const ptm_snap *snap = f->keys->snap[side];
-    /* stack -> index of its bag + 1 */
-    uint32_t *known = ptm_scratch_zeroed(snap->n_stacks, sizeof(*known));
-    if (known == NULL) {
-        return false;
-    }
-    for (uint32_t i = 0; i < snap->n_sites; i++) {
+    uint32_t *known = f->known[side] = ptm_array_zeroed(snap->n_stacks, sizeof(*known));
+    for (uint32_t i = 0; known != NULL && i < snap->n_sites; i++) {
         const ptm_snap_site *site = &snap->sites[i];
         uint64_t count = ptm_site_count(site, metric);
         if (count == 0) {
@@ -97,7 +316,6 @@ fill_side(filling *f, int side, ptm_metric metric)
         if (known[site->stack] == 0) {
             ptm_bag *bag = bag_of(f, side, site->stack);
             if (bag == NULL) {
-                free(known);
                 return false;
             }
             known[site->stack] = (uint32_t)(bag - f->bags->items) + 1;
@@ -106,8 +324,7 @@ fill_side(filling *f, int side, ptm_metric metric)
         sum->size += ptm_site_total_bytes(site, metric);
         sum->count += count;
     }
-    free(known);
-    return true;
+    return known != NULL;
 }
 
 static bool
@@ -118,16 +335,13 @@ fill(filling *f, const ptm_group_query *query)
     for (int side = 0; side < 2 && keys->snap[side] != NULL; side++) {
         most += keys->snap[side]->n_sites;
     }
-    if (most >= PTM_SNAP_NONE || !(f->bags->items = ptm_scratch(most, sizeof(ptm_bag)))) {
+    if (most >= PTM_SNAP_NONE || !(f->bags->items = ptm_array_new(most, sizeof(ptm_bag)))) {
         return false;
     }
-    if (f->by_content && !ptm_ids_init(&f->by_path, keys->snap[0]->n_sites / 2)) {
+    if ((keys->twins && !find_all_twins(f)) || (keys->snap[1] != NULL && !match_stacks(f))) {
         return false;
     }
     for (int side = 0; side < 2 && keys->snap[side] != NULL; side++) {
-        if (f->by_content && !(f->path[side] = hash_paths(keys, side, f->by_path.salt | 1))) {
-            return false;
-        }
         if (!fill_side(f, side, ptm_metric_of_side(query, side))) {
             return false;
         }
@@ -138,14 +352,19 @@ fill(filling *f, const ptm_group_query *query)
 ptm_err
 ptm_bags_fill(const ptm_keys *keys, const ptm_group_query *query, ptm_bags *bags)
 {
-    filling f = {.keys = keys, .bags = bags, .by_content = keys->twins || keys->snap[1] != NULL};
+    filling f = {.keys = keys, .bags = bags};
     *bags = (ptm_bags){0};
     bool ok = fill(&f, query);
-    free(f.path[0]);
-    free(f.path[1]);
+    ptm_array_free(f.match);
+    for (int side = 0; side < 2; side++) {
+        ptm_array_free(f.known[side]);
+        ptm_array_free(f.has_twin[side]);
+        ptm_array_free(f.path[side]);
+    }
+    ptm_array_free(f.way);
     ptm_ids_fini(&f.by_path);
     if (!ok) {
-        free(bags->items);
+        ptm_array_free(bags->items);
         *bags = (ptm_bags){0};
         return PTM_ENOMEM;
     }

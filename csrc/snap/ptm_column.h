@@ -3,16 +3,14 @@
  * ptm_column - an array that grows, of items of one size; what is built of these becomes a
  * snapshot's columns.
  *
- * Owns      one malloc'ed array
+ * Owns      one array
  * Threads   one user
  * Failure   false, and the column is as before
  */
 #ifndef PTM_COLUMN_H
 #define PTM_COLUMN_H
 
-#include <stdlib.h>
-
-#include "os/ptm_os.h"
+#include "base/ptm_array.h"
 
 typedef struct {
     void *items;
@@ -30,14 +28,10 @@ ptm_column_reserve(ptm_column *col, size_t more, size_t item_bytes)
     if (capacity < col->len + more) {
         capacity = col->len + more;
     }
-    if (capacity > (size_t)PTRDIFF_MAX / item_bytes) {
-        return false;
-    }
-    void *items = realloc(col->items, capacity * item_bytes);
+    void *items = ptm_array_resize(col->items, capacity, item_bytes);
     if (items == NULL) {
         return false;
     }
-    ptm_os_expect_large(items, capacity * item_bytes);
     col->items = items;
     col->capacity = capacity;
     return true;
@@ -47,7 +41,7 @@ ptm_column_reserve(ptm_column *col, size_t more, size_t item_bytes)
 static inline void *
 ptm_column_take(ptm_column *col, size_t item_bytes)
 {
-    void *items = realloc(col->items, (col->len + (col->len == 0)) * item_bytes);
+    void *items = ptm_array_resize(col->items, col->len, item_bytes);
     if (items == NULL) {
         items = col->items;
     }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "snap/ptm_filter.h"
 
-#include <stdlib.h>
+#include "base/ptm_array.h"
+
 #include <string.h>
 
 /* Scratch of the filter under work. */
@@ -72,7 +73,8 @@ ptm_filter_apply(const ptm_snap *snap, const ptm_filter *filters, size_t n_filte
     for (size_t i = 0; i < n_filters; i++) {
         any_inclusive |= filters[i].inclusive;
     }
-    masks m = {malloc(snap->n_frames + (size_t)1), malloc(snap->n_stacks + (size_t)1)};
+    masks m = {ptm_array_new(snap->n_frames + (size_t)1, 1),
+               ptm_array_new(snap->n_stacks + (size_t)1, 1)};
     bool ok = m.frames != NULL && m.stacks != NULL;
     if (ok) {
         memset(keep, !any_inclusive, snap->n_sites);
@@ -84,7 +86,7 @@ ptm_filter_apply(const ptm_snap *snap, const ptm_filter *filters, size_t n_filte
             }
         }
     }
-    free(m.frames);
-    free(m.stacks);
+    ptm_array_free(m.frames);
+    ptm_array_free(m.stacks);
     return ok ? PTM_OK : PTM_ENOMEM;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "snap/ptm_group.h"
+
+#include "base/ptm_array.h"
 #include "snap/ptm_rows.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 ptm_err
@@ -34,7 +35,7 @@ mark_recent_frames(const ptm_snap *snap, ptm_metric metric, uint8_t *marks)
 static bool
 mark_all_frames(const ptm_snap *snap, ptm_metric metric, uint8_t *marks)
 {
-    uint8_t *used = calloc(snap->n_stacks, 1);
+    uint8_t *used = ptm_array_zeroed(snap->n_stacks, 1);
     if (used == NULL) {
         return false;
     }
@@ -47,7 +48,7 @@ mark_all_frames(const ptm_snap *snap, ptm_metric metric, uint8_t *marks)
             marks[snap->stacks[id].frame] = USED;
         }
     }
-    free(used);
+    ptm_array_free(used);
     return true;
 }
 
@@ -72,7 +73,8 @@ ptm_err
 ptm_group_agree(const ptm_snap *snap, const ptm_group_query *query, ptm_snap_frame *merged)
 {
     /* first half: which frames count; second half: which lines have been written */
-    uint8_t *marks = calloc((size_t)snap->n_frames * 2 + 1, 1), *lines = marks + snap->n_frames;
+    uint8_t *marks = ptm_array_zeroed((size_t)snap->n_frames * 2 + 1, 1),
+            *lines = marks + snap->n_frames;
     if (marks == NULL) {
         return PTM_ENOMEM;
     }
@@ -80,7 +82,7 @@ ptm_group_agree(const ptm_snap *snap, const ptm_group_query *query, ptm_snap_fra
         mark_recent_frames(snap, query->metric, marks);
     }
     else if (!mark_all_frames(snap, query->metric, marks)) {
-        free(marks);
+        ptm_array_free(marks);
         return PTM_ENOMEM;
     }
     for (uint32_t i = 0; i < snap->n_frames; i++) {
@@ -93,6 +95,6 @@ ptm_group_agree(const ptm_snap *snap, const ptm_group_query *query, ptm_snap_fra
             agree_with(&merged[frame->line_key], frame);
         }
     }
-    free(marks);
+    ptm_array_free(marks);
     return PTM_OK;
 }

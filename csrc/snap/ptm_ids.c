@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "snap/ptm_ids.h"
 
-#include "snap/ptm_scratch.h"
+#include "base/ptm_array.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #define MIN_SLOTS 16
@@ -30,7 +29,7 @@ bool
 ptm_ids_init(ptm_ids *ids, size_t expected)
 {
     size_t slots = slots_for(expected);
-    *ids = (ptm_ids){.slots = ptm_scratch_zeroed(slots, sizeof(uint64_t)), .mask = slots - 1};
+    *ids = (ptm_ids){.slots = ptm_array_zeroed(slots, sizeof(uint64_t)), .mask = slots - 1};
     ids->salt = some_salt(ids->slots);
     return ids->slots != NULL;
 }
@@ -38,7 +37,7 @@ ptm_ids_init(ptm_ids *ids, size_t expected)
 void
 ptm_ids_fini(ptm_ids *ids)
 {
-    free(ids->slots);
+    ptm_array_free(ids->slots);
     *ids = (ptm_ids){0};
 }
 
@@ -56,7 +55,7 @@ static bool
 grow(ptm_ids *ids)
 {
     size_t mask = ids->mask * 2 + 1;
-    uint64_t *slots = ptm_scratch_zeroed(mask + 1, sizeof(uint64_t));
+    uint64_t *slots = ptm_array_zeroed(mask + 1, sizeof(uint64_t));
     if (slots == NULL) {
         return false;
     }
@@ -65,7 +64,7 @@ grow(ptm_ids *ids)
             place(slots, mask, ids->slots[i]);
         }
     }
-    free(ids->slots);
+    ptm_array_free(ids->slots);
     ids->slots = slots;
     ids->mask = mask;
     return true;

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "snap/ptm_keys.h"
+
+#include "base/ptm_array.h"
 #include "snap/ptm_ids.h"
 
 #include <stdlib.h>
@@ -129,7 +131,7 @@ number_old_lines(ptm_keys *keys, const numbering *num)
 static bool
 order_frames(ptm_keys *keys, numbering *num)
 {
-    uint32_t *rank = malloc((keys->n_files + 1) * sizeof(*rank));
+    uint32_t *rank = ptm_array_new(keys->n_files + 1, sizeof(*rank));
     if (rank == NULL) {
         return false;
     }
@@ -146,7 +148,7 @@ order_frames(ptm_keys *keys, numbering *num)
             keys->order_of[side][i] = (uint64_t)order << 32 | biased;
         }
     }
-    free(rank);
+    ptm_array_free(rank);
     return true;
 }
 
@@ -171,16 +173,16 @@ make_room(ptm_keys *keys, numbering *num, size_t most_strings)
     bool ok = true;
     for (int side = 0; side < 2 && keys->snap[side] != NULL; side++) {
         size_t n = (size_t)keys->snap[side]->n_frames + 1;
-        keys->file_of[side] = malloc(n * sizeof(uint32_t));
-        keys->line_of[side] = malloc(n * sizeof(uint32_t));
-        keys->order_of[side] = malloc(n * sizeof(uint64_t));
+        keys->file_of[side] = ptm_array_new(n, sizeof(uint32_t));
+        keys->line_of[side] = ptm_array_new(n, sizeof(uint32_t));
+        keys->order_of[side] = ptm_array_new(n, sizeof(uint64_t));
         keys->order_of_file[side] =
-            malloc((keys->snap[side]->n_strings + (size_t)1) * sizeof(uint32_t));
+            ptm_array_new(keys->snap[side]->n_strings + (size_t)1, sizeof(uint32_t));
         ok &= keys->file_of[side] && keys->line_of[side] && keys->order_of[side]
               && keys->order_of_file[side];
     }
-    num->files = malloc((keys->n_files + 1) * sizeof(*num->files));
-    num->file_of_string = malloc((most_strings + 1) * sizeof(uint32_t));
+    num->files = ptm_array_new(keys->n_files + 1, sizeof(*num->files));
+    num->file_of_string = ptm_array_new(most_strings + 1, sizeof(uint32_t));
     ok &= ptm_ids_init(&num->by_name, 64);
     ok &= ptm_ids_init(&num->by_line, keys->snap[1] != NULL ? keys->snap[0]->n_frames : 0);
     return ok && num->files != NULL && num->file_of_string != NULL;
@@ -204,8 +206,8 @@ ptm_keys_init(ptm_keys *keys, const ptm_snap *new_snap, const ptm_snap *old_snap
     }
     ptm_ids_fini(&num.by_name);
     ptm_ids_fini(&num.by_line);
-    free(num.files);
-    free(num.file_of_string);
+    ptm_array_free(num.files);
+    ptm_array_free(num.file_of_string);
     return ok ? PTM_OK : PTM_ENOMEM;
 }
 
@@ -213,10 +215,10 @@ void
 ptm_keys_fini(ptm_keys *keys)
 {
     for (int side = 0; side < 2; side++) {
-        free(keys->file_of[side]);
-        free(keys->line_of[side]);
-        free(keys->order_of[side]);
-        free(keys->order_of_file[side]);
+        ptm_array_free(keys->file_of[side]);
+        ptm_array_free(keys->line_of[side]);
+        ptm_array_free(keys->order_of[side]);
+        ptm_array_free(keys->order_of_file[side]);
     }
     *keys = (ptm_keys){0};
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "snap/ptm_merge.h"
 
-#include <stdlib.h>
+#include "base/ptm_array.h"
+
 #include <string.h>
 
 #define NOT_YET UINT32_MAX
@@ -22,9 +23,9 @@ mapping_init(mapping *m, const ptm_snap *snap, ptm_snap_builder *builder)
     *m = (mapping){
         .snap = snap,
         .builder = builder,
-        .strings = malloc((n_strings + 1) * sizeof(*m->strings)),
-        .frames = malloc((n_frames + 1) * sizeof(*m->frames)),
-        .stacks = calloc(snap->n_stacks, sizeof(*m->stacks)),
+        .strings = ptm_array_new(n_strings + 1, sizeof(*m->strings)),
+        .frames = ptm_array_new(n_frames + 1, sizeof(*m->frames)),
+        .stacks = ptm_array_zeroed(snap->n_stacks, sizeof(*m->stacks)),
     };
     if (m->strings == NULL || m->frames == NULL || m->stacks == NULL) {
         return false;
@@ -37,9 +38,9 @@ mapping_init(mapping *m, const ptm_snap *snap, ptm_snap_builder *builder)
 static void
 mapping_fini(mapping *m)
 {
-    free(m->strings);
-    free(m->frames);
-    free(m->stacks);
+    ptm_array_free(m->strings);
+    ptm_array_free(m->frames);
+    ptm_array_free(m->stacks);
 }
 
 static ptm_str_id

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "snap/ptm_modules.h"
+
+#include "base/ptm_array.h"
 #include "base/ptm_buf.h"
 #include "snap/ptm_ids.h"
 #include "snap/ptm_snap_box.h"
@@ -66,7 +68,7 @@ static bool
 prepare_folders(giving *g)
 {
     const ptm_modules_search *search = g->search;
-    g->folders = malloc((search->n_folders + 1) * sizeof(*g->folders));
+    g->folders = ptm_array_new(search->n_folders + 1, sizeof(*g->folders));
     if (g->folders == NULL) {
         return false;
     }
@@ -237,13 +239,14 @@ append_strings(giving *g, ptm_snap_box *box)
     ptm_snap *snap = &box->snap;
     size_t n_names = g->name_ends.len / sizeof(uint64_t), n = snap->n_strings + n_names;
     uint64_t start = snap->str_offset[snap->n_strings];
-    uint64_t *offsets = realloc(box->owned[PTM_OWNED_OFFSETS], (n + 1) * sizeof(*offsets));
+    uint64_t *offsets = ptm_array_resize(box->owned[PTM_OWNED_OFFSETS], n + 1, sizeof(*offsets));
     snap->str_offset = box->owned[PTM_OWNED_OFFSETS] =
         offsets == NULL ? box->owned[PTM_OWNED_OFFSETS] : offsets;
-    char *bytes = realloc(box->owned[PTM_OWNED_BYTES], (size_t)start + g->names.len + 1);
+    char *bytes =
+        ptm_array_resize(box->owned[PTM_OWNED_BYTES], (size_t)start + g->names.len + 1, 1);
     snap->str_bytes = box->owned[PTM_OWNED_BYTES] =
         bytes == NULL ? box->owned[PTM_OWNED_BYTES] : bytes;
-    ptm_str_id *modules = realloc(g->modules, (n + 1) * sizeof(*modules));
+    ptm_str_id *modules = ptm_array_resize(g->modules, n + 1, sizeof(*modules));
     g->modules = modules == NULL ? g->modules : modules;
     if (offsets == NULL || bytes == NULL || modules == NULL) {
         return false;
@@ -267,7 +270,7 @@ ptm_modules_give(ptm_snap *snap, const ptm_modules_search *search)
     ptm_snap_box *box = (ptm_snap_box *)snap;
     ptm_assert(snap->refs == 1 && box->base == NULL && snap->modules == NULL);
     giving g = {.search = search, .n_strings = snap->n_strings};
-    g.modules = malloc((snap->n_strings + (size_t)1) * sizeof(*g.modules));
+    g.modules = ptm_array_new(snap->n_strings + (size_t)1, sizeof(*g.modules));
     bool ok = ptm_ids_init(&g.by_name, 64) && g.modules != NULL && prepare_folders(&g)
               && give_names(&g, snap) && append_strings(&g, box);
     ptm_buf_fini(&g.folder_text);
@@ -276,7 +279,7 @@ ptm_modules_give(ptm_snap *snap, const ptm_modules_search *search)
     ptm_buf_fini(&g.names);
     ptm_buf_fini(&g.name_ends);
     ptm_ids_fini(&g.by_name);
-    free(g.folders);
-    free(g.modules);
+    ptm_array_free(g.folders);
+    ptm_array_free(g.modules);
     return ok ? PTM_OK : PTM_ENOMEM;
 }

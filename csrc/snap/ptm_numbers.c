@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "snap/ptm_numbers.h"
+
+#include "base/ptm_array.h"
 #include "snap/ptm_ids.h"
 
 #include <stdlib.h>
@@ -52,7 +54,7 @@ rank_names(const ptm_keys *keys, ptm_by by, uint32_t *rank[2])
     for (int side = 0; side < 2 && keys->snap[side] != NULL; side++) {
         most += keys->snap[side]->n_strings;
     }
-    name *names = malloc(most * sizeof(*names));
+    name *names = ptm_array_new(most, sizeof(*names));
     for (int side = 0; names != NULL && side < 2 && keys->snap[side] != NULL; side++) {
         collect_names(keys->snap[side], by, rank[side], names, &n_names);
     }
@@ -65,7 +67,7 @@ rank_names(const ptm_keys *keys, ptm_by by, uint32_t *rank[2])
         place += i == 0 || compare_names(&names[i - 1], &names[i]) != 0;
         *names[i].rank = place;
     }
-    free(names);
+    ptm_array_free(names);
     return true;
 }
 
@@ -90,15 +92,15 @@ order_by_name(ptm_numbers *numbers, const ptm_keys *keys)
     uint32_t *rank[2] = {NULL, NULL};
     bool ok = true;
     for (int side = 0; side < 2 && keys->snap[side] != NULL; side++) {
-        rank[side] = calloc(keys->snap[side]->n_strings + (size_t)1, sizeof(uint32_t));
+        rank[side] = ptm_array_zeroed(keys->snap[side]->n_strings + (size_t)1, sizeof(uint32_t));
         ok &= rank[side] != NULL;
     }
     ok = ok && rank_names(keys, numbers->by, rank);
     for (int side = 0; ok && side < 2 && keys->snap[side] != NULL; side++) {
         order_frames(numbers, keys, side, rank[side]);
     }
-    free(rank[0]);
-    free(rank[1]);
+    ptm_array_free(rank[0]);
+    ptm_array_free(rank[1]);
     return ok;
 }
 
@@ -153,14 +155,14 @@ number_all(ptm_numbers *numbers, const ptm_keys *keys)
     for (int side = 0; side < 2 && keys->snap[side] != NULL; side++) {
         most += n_items(numbers, keys->snap[side]);
     }
-    uint64_t *seen = most < PTM_SNAP_NONE ? malloc(most * sizeof(*seen)) : NULL;
+    uint64_t *seen = most < PTM_SNAP_NONE ? ptm_array_new(most, sizeof(*seen)) : NULL;
     bool ok = ptm_ids_init(&ids, 64) && seen != NULL;
     for (int side = 0; ok && side < 2 && keys->snap[side] != NULL; side++) {
         ok = number_items(numbers, side, n_items(numbers, keys->snap[side]), &ids, seen);
         numbers->of[side] = numbers->made[side];
     }
     ptm_ids_fini(&ids);
-    free(seen);
+    ptm_array_free(seen);
     return ok;
 }
 
@@ -169,8 +171,8 @@ make(ptm_numbers *numbers, const ptm_keys *keys)
 {
     for (int side = 0; side < 2 && keys->snap[side] != NULL; side++) {
         size_t n = n_items(numbers, keys->snap[side]) + (size_t)1;
-        numbers->order[side] = malloc(n * sizeof(uint64_t));
-        numbers->made[side] = malloc(n * sizeof(uint32_t));
+        numbers->order[side] = ptm_array_new(n, sizeof(uint64_t));
+        numbers->made[side] = ptm_array_new(n, sizeof(uint32_t));
         if (numbers->order[side] == NULL || numbers->made[side] == NULL) {
             return false;
         }
@@ -203,8 +205,8 @@ void
 ptm_numbers_fini(ptm_numbers *numbers)
 {
     for (int side = 0; side < 2; side++) {
-        free(numbers->order[side]);
-        free(numbers->made[side]);
+        ptm_array_free(numbers->order[side]);
+        ptm_array_free(numbers->made[side]);
     }
     *numbers = (ptm_numbers){0};
 }

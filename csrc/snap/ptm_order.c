@@ -11,9 +11,8 @@
  */
 #include "snap/ptm_order.h"
 
-#include "snap/ptm_scratch.h"
+#include "base/ptm_array.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 enum { KEY_SIZE_DIFF, KEY_SIZE, KEY_COUNT_DIFF, KEY_COUNT, KEY_TRACEBACK };
@@ -159,7 +158,7 @@ push_run(sorting *s, size_t first, size_t len, uint32_t level)
     }
     if (s->n_runs == s->runs_capacity) {
         size_t capacity = s->runs_capacity * 2 + 64;
-        run *runs = realloc(s->runs, capacity * sizeof(*runs));
+        run *runs = ptm_array_resize(s->runs, capacity, sizeof(*runs));
         if (runs == NULL) {
             return false;
         }
@@ -197,11 +196,11 @@ make_ranks(sorting *s)
 {
     const ptm_keys *keys = s->keys;
     size_t n[2] = {keys->snap[0]->n_frames, keys->snap[1] == NULL ? 0 : keys->snap[1]->n_frames};
-    item *lines = malloc((n[0] + n[1]) * 2 * sizeof(*lines));
-    s->rank_of[0] = malloc((n[0] + 1) * sizeof(uint32_t));
-    s->rank_of[1] = malloc((n[1] + 1) * sizeof(uint32_t));
+    item *lines = ptm_array_new((n[0] + n[1]) * 2, sizeof(*lines));
+    s->rank_of[0] = ptm_array_new(n[0] + 1, sizeof(uint32_t));
+    s->rank_of[1] = ptm_array_new(n[1] + 1, sizeof(uint32_t));
     if (lines == NULL || s->rank_of[0] == NULL || s->rank_of[1] == NULL) {
-        free(lines);
+        ptm_array_free(lines);
         return false;
     }
     item *line = lines;
@@ -217,7 +216,7 @@ make_ranks(sorting *s)
         rank += line->key != before;
         s->rank_of[line->cursor][line->row] = rank;
     }
-    free(lines);
+    ptm_array_free(lines);
     return true;
 }
 
@@ -253,7 +252,7 @@ make_window(sorting *s)
     }
     room = room < WINDOW_LEAST ? WINDOW_LEAST : room;
     s->window_frames = (longest < room ? longest + 1 : (uint32_t)room) & ~1u;
-    s->window = ptm_scratch(s->n_rows, s->window_frames * sizeof(*s->window));
+    s->window = ptm_array_new(s->n_rows, s->window_frames * sizeof(*s->window));
     for (size_t i = 0; s->window != NULL && i < s->n_rows; i++) {
         fill_window(s, (uint32_t)i, 0);
     }
@@ -374,7 +373,7 @@ sort_all(sorting *s)
             return false;
         }
     }
-    ptm_group_row *sorted = malloc(s->n_wanted * sizeof(*sorted));
+    ptm_group_row *sorted = ptm_array_new(s->n_wanted, sizeof(*sorted));
     if (sorted == NULL) {
         return false;
     }
@@ -382,7 +381,7 @@ sort_all(sorting *s)
         sorted[i] = s->rows[s->items[i].row];
     }
     memcpy(s->rows, sorted, s->n_wanted * sizeof(*sorted));
-    free(sorted);
+    ptm_array_free(sorted);
     return true;
 }
 
@@ -400,15 +399,15 @@ ptm_order_rows(const ptm_keys *keys, const ptm_numbers *numbers, const ptm_group
                  .rows = groups->rows,
                  .n_rows = n,
                  .n_wanted = wanted};
-    s.items = malloc(n * sizeof(*s.items));
-    s.spare = malloc(n * sizeof(*s.spare));
+    s.items = ptm_array_new(n, sizeof(*s.items));
+    s.spare = ptm_array_new(n, sizeof(*s.spare));
     bool ok = s.items != NULL && s.spare != NULL && sort_all(&s);
     groups->n_rows = ok ? wanted : n;
-    free(s.items);
-    free(s.spare);
-    free(s.runs);
-    free(s.rank_of[0]);
-    free(s.rank_of[1]);
-    free(s.window);
+    ptm_array_free(s.items);
+    ptm_array_free(s.spare);
+    ptm_array_free(s.runs);
+    ptm_array_free(s.rank_of[0]);
+    ptm_array_free(s.rank_of[1]);
+    ptm_array_free(s.window);
     return ok ? PTM_OK : PTM_ENOMEM;
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "snap/ptm_rows.h"
+
+#include "base/ptm_array.h"
 #include "snap/ptm_order.h"
 #include "snap/ptm_sums.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 /* Sums by number, per side, and what a number stands for on each side. */
@@ -39,8 +40,8 @@ static void
 table_fini(table *t)
 {
     for (int side = 0; side < 2; side++) {
-        free(t->sums[side]);
-        free(t->id_of[side]);
+        ptm_array_free(t->sums[side]);
+        ptm_array_free(t->id_of[side]);
     }
     ptm_numbers_fini(&t->numbers);
 }
@@ -65,8 +66,8 @@ table_fill(const ptm_keys *keys, const ptm_group_query *query, table *t)
     }
     for (int side = 0; side < 2 && keys->snap[side] != NULL; side++) {
         const ptm_snap *snap = keys->snap[side];
-        t->sums[side] = calloc(t->numbers.n + 1, sizeof(ptm_sum));
-        t->id_of[side] = malloc((t->numbers.n + 1) * sizeof(uint32_t));
+        t->sums[side] = ptm_array_zeroed(t->numbers.n + 1, sizeof(ptm_sum));
+        t->id_of[side] = ptm_array_new(t->numbers.n + 1, sizeof(uint32_t));
         if (t->sums[side] == NULL || t->id_of[side] == NULL) {
             return PTM_ENOMEM;
         }
@@ -87,7 +88,7 @@ table_rows(const ptm_keys *keys, const table *t, ptm_groups *out)
     for (size_t i = 0; i < t->numbers.n; i++) {
         n_rows += t->sums[0][i].count != 0 || (is_diff(keys) && t->sums[1][i].count != 0);
     }
-    ptm_group_row *row = malloc((n_rows + 1) * sizeof(*row));
+    ptm_group_row *row = ptm_array_new(n_rows + 1, sizeof(*row));
     if (row == NULL) {
         return PTM_ENOMEM;
     }
@@ -138,14 +139,14 @@ by_traceback(const ptm_keys *keys, const ptm_group_query *query, ptm_groups *out
     if (err != PTM_OK) {
         return err;
     }
-    *out = (ptm_groups){malloc((bags.len + 1) * sizeof(*out->rows)), bags.len};
+    *out = (ptm_groups){ptm_array_new(bags.len + 1, sizeof(*out->rows)), bags.len};
     for (size_t i = 0; out->rows != NULL && i < bags.len; i++) {
         const ptm_bag *bag = &bags.items[i];
         out->rows[i] = row_of(keys, bag->sum[0], bag->sum[1]);
         out->rows[i].key = bag->stack;
         out->rows[i].merged = bag->merged;
     }
-    free(bags.items);
+    ptm_array_free(bags.items);
     return out->rows != NULL ? order(keys, NULL, query, out) : PTM_ENOMEM;
 }
 
@@ -164,6 +165,6 @@ ptm_rows_make(const ptm_keys *keys, const ptm_group_query *query, ptm_groups *ou
 void
 ptm_groups_free(ptm_groups *groups)
 {
-    free(groups->rows);
+    ptm_array_free(groups->rows);
     *groups = (ptm_groups){0};
 }

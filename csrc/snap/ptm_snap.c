@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "snap/ptm_snap_box.h"
 
+#include "base/ptm_array.h"
+
 #include "base/ptm_atomic.h"
 
 #include <stdlib.h>
@@ -19,7 +21,7 @@ ptm_snap_decref(ptm_snap *snap)
         ptm_snap_box *box = (ptm_snap_box *)snap;
         ptm_snap_decref(box->base);
         for (size_t i = 0; i < PTM_ARRAY_LEN(box->owned); i++) {
-            free(box->owned[i]);
+            ptm_array_free(box->owned[i]);
         }
         free(box);
     }
@@ -46,10 +48,10 @@ ptm_snap_subset(const ptm_snap *snap, const uint8_t *keep, ptm_snap **out)
         n_kept += keep[i] != 0;
     }
     ptm_snap_box *box = calloc(1, sizeof(*box));
-    ptm_snap_site *sites = malloc((n_kept + (size_t)1) * sizeof(*sites));
+    ptm_snap_site *sites = ptm_array_new(n_kept + (size_t)1, sizeof(*sites));
     if (box == NULL || sites == NULL) {
         free(box);
-        free(sites);
+        ptm_array_free(sites);
         return PTM_ENOMEM;
     }
     box->snap = *snap;

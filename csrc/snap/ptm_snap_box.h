@@ -11,7 +11,7 @@
 typedef struct {
     ptm_snap snap;  /* first: a ptm_snap * is a ptm_snap_box * */
     ptm_snap *base; /* owns strings, frames and stacks; NULL: they are in `owned` */
-    void *owned[6]; /* free()d with the snapshot; by PTM_OWNED_... unless it is a subset */
+    void *owned[6]; /* arrays that go with the snapshot; by PTM_OWNED_... unless it is a subset */
 } ptm_snap_box;
 
 enum {

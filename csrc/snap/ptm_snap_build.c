@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "snap/ptm_ids.h"
+
+#include "base/ptm_array.h"
 #include "snap/ptm_snap_box.h"
 #include "snap/ptm_tree.h"
 
@@ -61,7 +63,7 @@ ptm_snap_build_free(ptm_snap_builder *b)
     }
     ptm_column *columns[] = {&b->str_offset, &b->str_bytes, &b->frames, &b->sites, &b->modules};
     for (size_t i = 0; i < PTM_ARRAY_LEN(columns); i++) {
-        free(columns[i]->items);
+        ptm_array_free(columns[i]->items);
     }
     ptm_ids_fini(&b->str_ids);
     ptm_ids_fini(&b->frame_ids);

@@ -15,9 +15,8 @@
  */
 #include "snap/ptm_sums.h"
 
-#include "snap/ptm_scratch.h"
+#include "base/ptm_array.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 static void
@@ -77,7 +76,7 @@ walk_once(const ptm_snap *snap, const uint32_t *number_of, size_t n_numbers, ptm
           ptm_sum *sums)
 {
     uint32_t *seen_by =
-        calloc(n_numbers + 1, sizeof(*seen_by)); /* the last site that had it, + 1 */
+        ptm_array_zeroed(n_numbers + 1, sizeof(*seen_by)); /* the last site that had it, + 1 */
     if (seen_by == NULL) {
         return PTM_ENOMEM;
     }
@@ -92,7 +91,7 @@ walk_once(const ptm_snap *snap, const uint32_t *number_of, size_t n_numbers, ptm
             }
         }
     }
-    free(seen_by);
+    ptm_array_free(seen_by);
     return PTM_OK;
 }
 
@@ -102,7 +101,7 @@ walk_once(const ptm_snap *snap, const uint32_t *number_of, size_t n_numbers, ptm
 static ptm_sum *
 sums_of_stacks(const ptm_snap *snap, ptm_metric metric)
 {
-    ptm_sum *totals = ptm_scratch_zeroed(snap->n_stacks, sizeof(*totals));
+    ptm_sum *totals = ptm_array_zeroed(snap->n_stacks, sizeof(*totals));
     if (totals == NULL) {
         return NULL;
     }
@@ -173,18 +172,18 @@ add_once(const ptm_snap *snap, const uint32_t *number_of, size_t n_numbers, ptm_
          ptm_sum *sums)
 {
     tree t = {
-        .first = ptm_scratch_zeroed(snap->n_stacks, sizeof(uint32_t)),
-        .next = ptm_scratch_zeroed(snap->n_stacks, sizeof(uint32_t)),
-        .on_path = calloc(n_numbers + 1, sizeof(uint32_t)),
+        .first = ptm_array_zeroed(snap->n_stacks, sizeof(uint32_t)),
+        .next = ptm_array_zeroed(snap->n_stacks, sizeof(uint32_t)),
+        .on_path = ptm_array_zeroed(n_numbers + 1, sizeof(uint32_t)),
     };
     bool ok = t.first != NULL && t.next != NULL && t.on_path != NULL;
     if (ok) {
         link_tree(snap, totals, &t);
         walk_tree(snap, number_of, totals, &t, sums);
     }
-    free(t.first);
-    free(t.next);
-    free(t.on_path);
+    ptm_array_free(t.first);
+    ptm_array_free(t.next);
+    ptm_array_free(t.on_path);
     return ok ? PTM_OK : PTM_ENOMEM;
 }
 
@@ -203,7 +202,7 @@ add_tree(const ptm_snap *snap, const uint32_t *number_of, size_t n_numbers, ptm_
     else {
         err = add_once(snap, number_of, n_numbers, totals, sums);
     }
-    free(totals);
+    ptm_array_free(totals);
     return err;
 }
 

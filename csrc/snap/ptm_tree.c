@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "snap/ptm_tree.h"
 
+#include "base/ptm_array.h"
+
 /* In only_child: look in the table. 0: none. */
 #define MANY UINT32_MAX
 
@@ -35,8 +37,8 @@ ptm_tree_init(ptm_tree *tree)
 void
 ptm_tree_fini(ptm_tree *tree)
 {
-    free(tree->stacks.items);
-    free(tree->only_child.items);
+    ptm_array_free(tree->stacks.items);
+    ptm_array_free(tree->only_child.items);
     ptm_ids_fini(&tree->many);
     *tree = (ptm_tree){0};
 }

@@ -288,7 +288,8 @@ ptm_take_all(uint32_t limit, ptm_snap **out)
     if (err != PTM_OK) {
         return err;
     }
-    ptm_snap_build_expect(t.builder, ptm_stacks_end(), ptm_table_count(&ptm_site_table));
+    size_t alive = ptm_table_count(&ptm_site_table); /* and an eighth for what is not */
+    ptm_snap_build_expect(t.builder, ptm_stacks_end(), alive + alive / 8);
     for (ptm_site_id id = 1; id < ptm_site_table.used; id++) {
         if (ptm_site_at(id)->state != PTM_SITE_FREE) {
             take_site(&t, ptm_site_at(id), ptm_site_share(ptm_site_at(id)));

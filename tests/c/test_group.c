@@ -334,6 +334,23 @@ diffs_are_the_models(void)
     }
 }
 
+/* Stacks in the same order, and more behind them: how snapshots of one program are. */
+static void
+diffs_of_what_has_grown_are_the_models(void)
+{
+    for (uint32_t round = 0; round < 25; round++) {
+        uint32_t limit = 1 + ptm_test_below(5), n = ptm_test_below(60);
+        uint64_t state = ptm_test_random_state;
+        ptm_snap *before = test_snap(n, limit);
+        ptm_test_random_state = state;
+        ptm_snap *after = test_snap(n + ptm_test_below(60), limit);
+        check_all_queries(after, before);
+        check_all_queries(before, after);
+        ptm_snap_decref(before);
+        ptm_snap_decref(after);
+    }
+}
+
 /* So many rows that the sort of big runs is used, all with the same numbers: only tracebacks tell
  * them apart. */
 static void
@@ -496,6 +513,7 @@ main(int argc, char **argv)
     ptm_test_seed(argc, argv);
     RUN(groups_are_the_models);
     RUN(diffs_are_the_models);
+    RUN(diffs_of_what_has_grown_are_the_models);
     RUN(long_runs_of_ties_are_in_order);
     RUN(recursion_of_every_depth_is_in_order);
     RUN(stacks_compare_as_tracebacks);
