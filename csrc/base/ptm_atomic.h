@@ -15,6 +15,7 @@
 #define PTM_FETCH_ADD(p, v) __atomic_fetch_add((p), (v), __ATOMIC_RELAXED)
 #define PTM_FETCH_OR(p, v) __atomic_fetch_or((p), (v), __ATOMIC_RELAXED)
 #define PTM_FETCH_AND_RELEASE(p, v) __atomic_fetch_and((p), (v), __ATOMIC_RELEASE)
+#define PTM_EXCHANGE(p, v) __atomic_exchange_n((p), (v), __ATOMIC_ACQ_REL)
 #define PTM_EXCHANGE_ACQUIRE(p, v) __atomic_exchange_n((p), (v), __ATOMIC_ACQUIRE)
 #define PTM_FETCH_SUB_ACQ_REL(p, v) __atomic_fetch_sub((p), (v), __ATOMIC_ACQ_REL)
 /* Whether *p was *expected and is v now; *expected is what it was. */

@@ -79,8 +79,7 @@ ptm_slot_set(PyObject *self, PyObject **slot, PyObject *value)
     PyObject *old;
     (void)self;
     PTM_BEGIN_ALONE(self);
-    old = PTM_LOAD(slot);
-    PTM_STORE_RELEASE(slot, value);
+    old = PTM_EXCHANGE(slot, value); /* ptm_fill_slot may be filling it */
     PTM_END_ALONE();
     Py_XDECREF(old);
 }
@@ -88,11 +87,11 @@ ptm_slot_set(PyObject *self, PyObject **slot, PyObject *value)
 PyObject *
 ptm_dict_get(PyObject *dict, const char *name)
 {
-    PyObject *value = NULL;
-    if (dict != NULL) {
-        PTM_BEGIN_ALONE(dict);
-        value = Py_XNewRef(PyDict_GetItemString(dict, name));
-        PTM_END_ALONE();
+    PyObject *key = dict == NULL ? NULL : PyUnicode_InternFromString(name);
+    PyObject *value = key == NULL ? NULL : PyObject_GetItem(dict, key);
+    Py_XDECREF(key);
+    if (value == NULL) {
+        PyErr_Clear();
     }
     return value;
 }

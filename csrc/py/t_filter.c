@@ -136,18 +136,27 @@ patterns_of(ptm_face *face, const char *what, PyObject *value)
     return patterns;
 }
 
+/* A new reference, or NULL without an exception. */
+static PyObject *
+dict_value(PyObject *self, const char *name)
+{
+    PyObject *dict = ptm_slot_get(self, &as_filter(self)->dict);
+    PyObject *value = ptm_dict_get(dict, name);
+    Py_XDECREF(dict);
+    return value;
+}
+
 /* Only what was given stands in the dict: a Filter by the standard library's arguments has the
  * standard library's attributes, in pickles too. */
 static int
 set_condition(PyObject *self, const char *attribute, PyObject *value)
 {
-    if (value == Py_None) {
-        PyObject *dict = as_filter(self)->dict;
-        return dict != NULL && PyDict_GetItemString(dict, attribute) != NULL
-                   ? PyDict_DelItemString(dict, attribute)
-                   : 0;
+    if (value != Py_None) {
+        return set_patterns(self, attribute, patterns_of(NULL, attribute + 1, value));
     }
-    return set_patterns(self, attribute, patterns_of(NULL, attribute + 1, value));
+    PyObject *there = dict_value(self, attribute);
+    Py_XDECREF(there);
+    return there == NULL ? 0 : PyObject_SetAttrString(self, attribute, NULL);
 }
 
 static int
@@ -202,7 +211,7 @@ static PyObject *
 filter_get_condition(PyObject *self, void *name)
 {
     const char *attribute = strcmp(name, "function") == 0 ? "_function" : "_module";
-    PyObject *value = ptm_dict_get(as_filter(self)->dict, attribute);
+    PyObject *value = dict_value(self, attribute);
     return value == NULL ? Py_NewRef(Py_None) : value;
 }
 
@@ -280,9 +289,10 @@ match_pattern(ptm_face *face, PyObject *self, PyObject *filename)
 static int
 check_no_condition(PyObject *self)
 {
-    PyObject *dict = as_filter(self)->dict;
-    if (dict != NULL
-        && (PyDict_GetItemString(dict, "_function") || PyDict_GetItemString(dict, "_module"))) {
+    PyObject *function = dict_value(self, "_function"), *module = dict_value(self, "_module");
+    Py_XDECREF(function);
+    Py_XDECREF(module);
+    if (function != NULL || module != NULL) {
         PyErr_SetString(PyExc_ValueError,
                         "a filter with function= or module= works on whole snapshots only, and as "
                         "a Filter itself, not as a subclass: one trace tells file and line");

@@ -223,6 +223,9 @@ details_from_view(traceback_object *tb, Py_ssize_t i, ptm_frame_details *out)
     if (tb->kind == PTM_TB_FUNCTION) {
         return name_from_view(tb, tb->view->snap->frames[tb->id].name, out);
     }
+    if (ptm_tb_is_stack(tb->kind) && i >= (Py_ssize_t)tb->view->snap->stacks[tb->id].nframe) {
+        return 0; /* another thread is just giving it more frames */
+    }
     if (!ptm_tb_is_stack(tb->kind) && tb->kind != PTM_TB_LINE) {
         return 0;
     }

@@ -119,7 +119,7 @@ guess_matches(filling *f, uint8_t *found)
             same = find_step(f->keys, guess, parent, line);
         }
         guess = same != 0 ? same + 1 : guess;
-        n_left += same == 0;
+        n_left += same == 0 && !has_twin(f, 1, id);
         found[same] = 1;
         f->match[id] = same;
     }
@@ -132,15 +132,16 @@ step_hash(ptm_stack_id parent, uint32_t line)
     return (uint64_t)parent << 32 | line;
 }
 
-/* Those of side 0 that nobody has found. */
+/* Those of side 0 that nobody has found. Twins have the same caller and line: as many as a file
+ * likes would be one hash. */
 static bool
-index_rest(const ptm_keys *keys, const uint8_t *found, ptm_ids *rest)
+index_rest(const filling *f, const uint8_t *found, ptm_ids *rest)
 {
-    const ptm_snap *snap = keys->snap[0];
+    const ptm_snap *snap = f->keys->snap[0];
     bool ok = ptm_ids_init(rest, 64);
     for (uint32_t id = 1; ok && id < snap->n_stacks; id++) {
-        if (!found[id]) {
-            uint32_t line = keys->line_of[0][snap->stacks[id].frame];
+        if (!found[id] && !has_twin(f, 0, id)) {
+            uint32_t line = f->keys->line_of[0][snap->stacks[id].frame];
             ok = ptm_ids_put(rest, step_hash(snap->stacks[id].parent, line), id);
         }
     }
@@ -164,10 +165,11 @@ match_rest(filling *f, const uint8_t *found)
 {
     const ptm_snap *snap = f->keys->snap[1];
     ptm_ids rest;
-    bool ok = index_rest(f->keys, found, &rest);
+    bool ok = index_rest(f, found, &rest);
     for (uint32_t id = 1; ok && id < snap->n_stacks; id++) {
         ptm_stack_id parent = f->match[snap->stacks[id].parent];
-        if (f->match[id] == 0 && (parent != 0 || snap->stacks[id].parent == 0)) {
+        bool can = parent != 0 || snap->stacks[id].parent == 0;
+        if (can && f->match[id] == 0 && !has_twin(f, 1, id)) {
             uint32_t line = f->keys->line_of[1][snap->stacks[id].frame];
             f->match[id] = look_up(f->keys, &rest, parent, line);
         }

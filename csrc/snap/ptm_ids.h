@@ -3,7 +3,7 @@
  * ptm_ids - an open-addressing table from hashes to ids; what an id stands for is the caller's
  * business.
  *
- * Owns      one malloc'ed array of 8 bytes a slot, at most 3/4 full
+ * Owns      one array of 8 bytes a slot, at most 3/4 full
  * How       a slot holds 32 bits of the salted hash and the id + 1; the same bits choose the slot,
  *           so growing never looks at what the ids stand for and streams the old array into the new
  *           one

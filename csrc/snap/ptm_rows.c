@@ -144,6 +144,7 @@ by_traceback(const ptm_keys *keys, const ptm_group_query *query, ptm_groups *out
         const ptm_bag *bag = &bags.items[i];
         out->rows[i] = row_of(keys, bag->sum[0], bag->sum[1]);
         out->rows[i].key = bag->stack;
+        out->rows[i].snap = bag->side;
         out->rows[i].merged = bag->merged;
     }
     ptm_array_free(bags.items);

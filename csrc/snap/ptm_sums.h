@@ -42,7 +42,7 @@ typedef struct {
     size_t len;
 } ptm_bags;
 
-/* Of both sides, if there are two. The items are malloc'ed, the caller frees them. */
+/* Of both sides, if there are two. The items are an array, which the caller frees. */
 ptm_err ptm_bags_fill(const ptm_keys *keys, const ptm_group_query *query, ptm_bags *bags);
 
 #endif

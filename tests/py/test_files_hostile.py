@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -319,3 +319,33 @@ def test_changed_json(tmp_path: Path, at: Any, limit: Any, attributes: Any, chan
         # an attribute may have any name, also that of a method
         repr(Snapshot.statistics(snapshot, "lineno"))
     assert time.process_time() - start < SECONDS
+
+
+# -- comparing ---------------------------------------------------------------
+
+
+def test_a_hundred_thousand_functions_in_one_line(snapshot_of: Callable[..., Any]):
+    """Their stacks are equal to the API; each was compared with each."""
+    many = [([("a.py", f"f{n}", 1)], 8, 0, 1, 1, 1) for n in range(100_000)]
+    few = [([("b.py", "g", 2)], 8, 0, 1, 1, 1), ([("a.py", "g", 1)], 8, 0, 2, 2, 2)]
+    big, small = snapshot_of(many), snapshot_of(few)
+    start = time.process_time()
+    for new, old, changes in ((big, small, 99_998), (small, big, -99_998)):
+        line, other = new.compare_to(old, "traceback")
+        assert (line.count_diff, abs(other.count_diff)) == (changes, 1)
+    assert time.process_time() - start < 3 * SECONDS
+
+
+def test_counts_that_wrap_around_to_none(snapshot_of: Callable[..., Any]):
+    """Merged, three files count 2**64 blocks of one stack."""
+    stack = [("a.py", "f", 1)]
+    counts = [2**63 - 1, 2**63 - 1, 2]
+    parts = [
+        snapshot_of([(stack, size, 0, n, 0, n)]) for size, n in enumerate(counts, 1)
+    ]
+    old = snapshot_of([([("b.py", "g", 2)], 8, 0, 1, 1, 1)])
+    merged = Snapshot.merge(parts)
+    for group_by in ("traceback", "lineno"):
+        assert repr(merged.statistics(group_by))
+        assert repr(merged.compare_to(old, group_by))
+        assert repr(old.compare_to(merged, group_by))
