@@ -333,7 +333,7 @@ def test_a_hundred_thousand_functions_in_one_line(snapshot_of: Callable[..., Any
     for new, old, changes in ((big, small, 99_998), (small, big, -99_998)):
         line, other = new.compare_to(old, "traceback")
         assert (line.count_diff, abs(other.count_diff)) == (changes, 1)
-    assert time.process_time() - start < 3 * SECONDS
+    assert time.process_time() - start < SECONDS
 
 
 def test_counts_that_wrap_around_to_none(snapshot_of: Callable[..., Any]):
