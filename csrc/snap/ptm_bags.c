@@ -79,29 +79,55 @@ has_twin(const filling *f, int side, ptm_stack_id stack)
 
 /* -- by order ---------------------------------------------------------------------------------- */
 
-#define STEPS_AHEAD ((size_t)100)
+/* Where side 0 is expected to go on; and how far ahead of it may be looked, at first and now. All
+ * looking ahead together is a few passes at most. */
+typedef struct {
+    ptm_stack_id next, other; /* behind the last match, and behind the last before a leap */
+    size_t reach, left;       /* steps */
+} guess;
+
+#define FIRST_REACH ((size_t)100)
+#define PASSES ((size_t)4)
 
 static bool
 is_same_step(const ptm_keys *keys, ptm_stack_id at, ptm_stack_id parent, uint32_t line)
 {
-    const ptm_snap_stack *stack = &keys->snap[0]->stacks[at];
-    return stack->parent == parent && keys->line_of[0][stack->frame] == line;
+    const ptm_snap *snap = keys->snap[0];
+    return at < snap->n_stacks && snap->stacks[at].parent == parent
+           && keys->line_of[0][snap->stacks[at].frame] == line;
 }
 
-/* Where side 0 goes on with this step: at `guess`, or behind a few rows that only it has (each
- * stack of a row is the caller of the next). 0: neither. */
+/* Behind rows that only side 0 has (each stack of a row is the caller of the next). 0: not so
+ * near; the next time it may be further. */
 static ptm_stack_id
-find_step(const ptm_keys *keys, ptm_stack_id guess, ptm_stack_id parent, uint32_t line)
+look_ahead(const ptm_keys *keys, guess *g, ptm_stack_id parent, uint32_t line)
 {
-    const ptm_snap *snap = keys->snap[0];
-    size_t end = guess + STEPS_AHEAD < snap->n_stacks ? guess + STEPS_AHEAD : snap->n_stacks;
-    for (ptm_stack_id at = guess; at < end; at++) {
-        bool begins_row = at == guess || snap->stacks[at].parent != at - 1;
-        if (begins_row && is_same_step(keys, at, parent, line)) {
-            return at;
-        }
+    const ptm_snap_stack *stacks = keys->snap[0]->stacks;
+    size_t n = keys->snap[0]->n_stacks, reach = g->reach < g->left ? g->reach : g->left;
+    size_t end = g->next + reach < n ? g->next + reach : n;
+    ptm_stack_id at = g->next;
+    while (at < end && (stacks[at].parent == at - 1 || !is_same_step(keys, at, parent, line))) {
+        at++;
     }
-    return 0;
+    g->left -= at - g->next;
+    g->reach = at < end ? FIRST_REACH : reach * 2;
+    return at < end ? at : 0;
+}
+
+/* The same step of side 0, or 0. */
+static ptm_stack_id
+guess_step(const ptm_keys *keys, guess *g, ptm_stack_id parent, uint32_t line)
+{
+    ptm_stack_id found = g->next, before = g->other;
+    if (!is_same_step(keys, found, parent, line)) {
+        before = g->next;
+        found = is_same_step(keys, g->other, parent, line) ? g->other
+                                                           : look_ahead(keys, g, parent, line);
+    }
+    if (found != 0) {
+        *g = (guess){found + 1, before, FIRST_REACH, g->left};
+    }
+    return found;
 }
 
 /* What guessing finds; the stacks of side 0 that were found are marked. Returns how many are
@@ -110,15 +136,14 @@ static size_t
 guess_matches(filling *f, uint8_t *found)
 {
     const ptm_snap *snap = f->keys->snap[1];
-    ptm_stack_id guess = 1;
+    guess g = {1, 1, FIRST_REACH, PASSES * f->keys->snap[0]->n_stacks};
     size_t n_left = 0;
     for (uint32_t id = 1; id < snap->n_stacks; id++) {
         ptm_stack_id parent = f->match[snap->stacks[id].parent], same = 0;
         if (parent != 0 || snap->stacks[id].parent == 0) {
             uint32_t line = f->keys->line_of[1][snap->stacks[id].frame];
-            same = find_step(f->keys, guess, parent, line);
+            same = guess_step(f->keys, &g, parent, line);
         }
-        guess = same != 0 ? same + 1 : guess;
         n_left += same == 0 && !has_twin(f, 1, id);
         found[same] = 1;
         f->match[id] = same;
