@@ -220,15 +220,15 @@ class Profile:
         return field(2, out)
 
     def tables(self) -> bytes:
-        out = b""
+        out = []
         for (file, name), i in self.functions.items():
-            out += field(5, field(1, i) + field(2, self.text(name or ""))
-                         + field(3, self.text("?" if name is None else ""))
-                         + field(4, self.text(file)))  # fmt: skip
+            out.append(field(5, field(1, i) + field(2, self.text(name or ""))
+                             + field(3, self.text("?" if name is None else ""))
+                             + field(4, self.text(file))))  # fmt: skip
         for (file, name, line), i in self.locations.items():
             at = field(1, self.functions[file, name]) + field(2, line)
-            out += field(4, field(1, i) + field(4, at))
-        return out
+            out.append(field(4, field(1, i) + field(4, at)))
+        return b"".join(out)
 
     def column(self, name: str, unit: str) -> bytes:
         return field(1, field(1, self.text(name)) + field(2, self.text(unit)))
