@@ -4,9 +4,9 @@
  *
  * Owns      malloc's memory while they are small; from a megabyte on pages of their own
  * How       The pages begin on the boundary of a huge page, and huge pages are asked for before
- *           anything is written: an ordinary page costs up to 4 us when it is first touched, which
- *           was two thirds of a snapshot of 100,000 sites. And malloc's own thresholds, which are
- *           the program's, do not move when they are freed.
+ *           anything is written: an ordinary page costs up to 4 us when it is first touched, more
+ *           than half of the time of a snapshot of 100,000 sites. And malloc's own thresholds,
+ *           which are the program's, do not move when they are freed.
  * Threads   an array has one user
  * Failure   NULL; ptm_array_resize leaves the array as it was. Where nobody has said how to map
  *           (ptm_mem_use), all is malloc's

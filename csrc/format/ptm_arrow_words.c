@@ -2,7 +2,6 @@
 #include "format/ptm_arrow_words.h"
 
 #include "base/ptm_array.h"
-
 #include "base/ptm_atomic.h"
 #include "format/ptm_pprof_text.h"
 

@@ -30,7 +30,7 @@ fold(struct libdeflate_compressor *folder, const Py_buffer *data)
     PyObject *out = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)bound);
     if (out != NULL) {
         size_t folded = fold_without_gil(folder, data, out);
-        assert(folded != 0);
+        ptm_assert(folded != 0);
         _PyBytes_Resize(&out, (Py_ssize_t)folded);
     }
     return out;

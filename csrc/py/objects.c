@@ -33,6 +33,39 @@ ptm_item(PyObject *obj, Py_ssize_t i)
 }
 
 PyObject *
+ptm_item_and_drop(PyObject *obj, Py_ssize_t i)
+{
+    PyObject *item = obj == NULL ? NULL : ptm_item(obj, i);
+    Py_XDECREF(obj);
+    return item;
+}
+
+Py_ssize_t
+ptm_size_and_drop(PyObject *obj)
+{
+    Py_ssize_t size = obj == NULL ? -1 : PyObject_Size(obj);
+    Py_XDECREF(obj);
+    return size;
+}
+
+Py_hash_t
+ptm_hash_and_drop(PyObject *obj)
+{
+    Py_hash_t hash = obj == NULL ? -1 : PyObject_Hash(obj);
+    Py_XDECREF(obj);
+    return hash;
+}
+
+PyObject *
+ptm_compare_and_drop(PyObject *a, PyObject *b, int op)
+{
+    PyObject *result = a == NULL || b == NULL ? NULL : PyObject_RichCompare(a, b, op);
+    Py_XDECREF(b);
+    Py_XDECREF(a);
+    return result;
+}
+
+PyObject *
 ptm_no_attribute(PyObject *self, const char *name)
 {
     return PyErr_Format(PyExc_AttributeError, "'%.200s' object has no attribute '%s'",
@@ -87,7 +120,10 @@ ptm_slot_set(PyObject *self, PyObject **slot, PyObject *value)
 PyObject *
 ptm_dict_get(PyObject *dict, const char *name)
 {
-    PyObject *key = dict == NULL ? NULL : PyUnicode_InternFromString(name);
+    if (dict == NULL) {
+        return NULL;
+    }
+    PyObject *key = PyUnicode_InternFromString(name);
     PyObject *value = key == NULL ? NULL : PyObject_GetItem(dict, key);
     Py_XDECREF(key);
     if (value == NULL) {

@@ -141,6 +141,11 @@ void ptm_slot_set(PyObject *self, PyObject **slot, PyObject *value);
 PyObject *ptm_dict_get(PyObject *dict, const char *name);
 /* obj[i], with Python's words if obj has no items. */
 PyObject *ptm_item(PyObject *obj, Py_ssize_t i);
+/* These take over what they are given; if it is NULL, an exception is set, and stays. */
+PyObject *ptm_item_and_drop(PyObject *obj, Py_ssize_t i); /* obj[i] */
+Py_ssize_t ptm_size_and_drop(PyObject *obj);
+Py_hash_t ptm_hash_and_drop(PyObject *obj);
+PyObject *ptm_compare_and_drop(PyObject *a, PyObject *b, int op);
 /* AttributeError as for a slot that nobody has set; always NULL. */
 PyObject *ptm_no_attribute(PyObject *self, const char *name);
 /* The setter of a property that has none; `name` is the getset's closure. */

@@ -105,10 +105,7 @@ raw_of(PyObject *self)
 static PyObject *
 raw_item(PyObject *self, Py_ssize_t i)
 {
-    PyObject *raw = raw_of(self);
-    PyObject *item = raw == NULL ? NULL : ptm_item(raw, i);
-    Py_XDECREF(raw);
-    return item;
+    return ptm_item_and_drop(raw_of(self), i);
 }
 
 static PyObject *
@@ -132,20 +129,14 @@ frame_compare(PyObject *self, PyObject *other, int op)
     if (face == NULL || !PyObject_TypeCheck(other, face->frame)) {
         return face == NULL ? NULL : Py_NewRef(Py_NotImplemented);
     }
-    PyObject *a = raw_of(self), *b = a == NULL ? NULL : raw_of(other);
-    PyObject *result = b == NULL ? NULL : PyObject_RichCompare(a, b, op);
-    Py_XDECREF(b);
-    Py_XDECREF(a);
-    return result;
+    PyObject *a = raw_of(self);
+    return ptm_compare_and_drop(a, a == NULL ? NULL : raw_of(other), op);
 }
 
 static Py_hash_t
 frame_hash(PyObject *self)
 {
-    PyObject *raw = raw_of(self);
-    Py_hash_t hash = raw == NULL ? -1 : PyObject_Hash(raw);
-    Py_XDECREF(raw);
-    return hash;
+    return ptm_hash_and_drop(raw_of(self));
 }
 
 static PyObject *

@@ -197,21 +197,14 @@ statistic_compare(PyObject *self, PyObject *other, int op)
         Py_RETURN_NOTIMPLEMENTED;
     }
     PyObject *a = values_of(face, self);
-    PyObject *b = a == NULL ? NULL : values_of(face, other);
-    PyObject *result = b == NULL ? NULL : PyObject_RichCompare(a, b, op);
-    Py_XDECREF(b);
-    Py_XDECREF(a);
-    return result;
+    return ptm_compare_and_drop(a, a == NULL ? NULL : values_of(face, other), op);
 }
 
 static Py_hash_t
 statistic_hash(PyObject *self)
 {
     ptm_face *face = ptm_face_of(self);
-    PyObject *values = face == NULL ? NULL : values_of(face, self);
-    Py_hash_t hash = values == NULL ? -1 : PyObject_Hash(values);
-    Py_XDECREF(values);
-    return hash;
+    return ptm_hash_and_drop(face == NULL ? NULL : values_of(face, self));
 }
 
 /* -- text -- */

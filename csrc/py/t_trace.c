@@ -121,10 +121,7 @@ ptm_trace_raw(PyObject *self)
 static PyObject *
 raw_item(PyObject *self, Py_ssize_t i)
 {
-    PyObject *raw = ptm_trace_raw(self);
-    PyObject *item = raw == NULL ? NULL : ptm_item(raw, i);
-    Py_XDECREF(raw);
-    return item;
+    return ptm_item_and_drop(ptm_trace_raw(self), i);
 }
 
 static PyObject *
@@ -187,20 +184,14 @@ trace_compare(PyObject *self, PyObject *other, int op)
     if (view != NULL && view == view_of(other) && as_trace(self)->site == as_trace(other)->site) {
         return PyBool_FromLong(op == Py_EQ);
     }
-    PyObject *a = ptm_trace_raw(self), *b = a == NULL ? NULL : ptm_trace_raw(other);
-    PyObject *result = b == NULL ? NULL : PyObject_RichCompare(a, b, op);
-    Py_XDECREF(b);
-    Py_XDECREF(a);
-    return result;
+    PyObject *a = ptm_trace_raw(self);
+    return ptm_compare_and_drop(a, a == NULL ? NULL : ptm_trace_raw(other), op);
 }
 
 static Py_hash_t
 trace_hash(PyObject *self)
 {
-    PyObject *raw = ptm_trace_raw(self);
-    Py_hash_t hash = raw == NULL ? -1 : PyObject_Hash(raw);
-    Py_XDECREF(raw);
-    return hash;
+    return ptm_hash_and_drop(ptm_trace_raw(self));
 }
 
 static PyObject *

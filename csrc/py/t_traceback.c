@@ -188,10 +188,7 @@ traceback_length(PyObject *self)
     if (view != NULL) {
         return ptm_tb_is_stack(tb->kind) ? (Py_ssize_t)view->snap->stacks[tb->id].nframe : 1;
     }
-    PyObject *frames = frames_of(self);
-    Py_ssize_t length = frames == NULL ? -1 : PySequence_Size(frames);
-    Py_XDECREF(frames);
-    return length;
+    return ptm_size_and_drop(frames_of(self));
 }
 
 /* The i-th most recent frame of a stack. */
@@ -336,20 +333,14 @@ traceback_compare(PyObject *self, PyObject *other, int op)
     if (same_view(as_traceback(self), as_traceback(other))) {
         return PyBool_FromLong(op == Py_EQ || op == Py_LE || op == Py_GE);
     }
-    PyObject *a = frames_of(self), *b = a == NULL ? NULL : frames_of(other);
-    PyObject *result = b == NULL ? NULL : PyObject_RichCompare(a, b, op);
-    Py_XDECREF(b);
-    Py_XDECREF(a);
-    return result;
+    PyObject *a = frames_of(self);
+    return ptm_compare_and_drop(a, a == NULL ? NULL : frames_of(other), op);
 }
 
 static Py_hash_t
 traceback_hash(PyObject *self)
 {
-    PyObject *frames = frames_of(self);
-    Py_hash_t hash = frames == NULL ? -1 : PyObject_Hash(frames);
-    Py_XDECREF(frames);
-    return hash;
+    return ptm_hash_and_drop(frames_of(self));
 }
 
 /* -- text -- */

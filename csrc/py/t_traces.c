@@ -167,15 +167,6 @@ ends_of(traces_object *traces)
 }
 
 static Py_ssize_t
-raw_length(PyObject *self)
-{
-    PyObject *raw = raw_of(self);
-    Py_ssize_t length = raw == NULL ? -1 : PyObject_Size(raw);
-    Py_XDECREF(raw);
-    return length;
-}
-
-static Py_ssize_t
 view_length(traces_object *traces)
 {
     const uint64_t *ends = ends_of(traces);
@@ -195,7 +186,7 @@ static Py_ssize_t
 traces_length(PyObject *self)
 {
     traces_object *traces = as_traces(self);
-    return view_of(traces) != NULL ? view_length(traces) : raw_length(self);
+    return view_of(traces) != NULL ? view_length(traces) : ptm_size_and_drop(raw_of(self));
 }
 
 /* The site that trace i belongs to; i is in range. */
@@ -224,11 +215,9 @@ site_at(traces_object *traces, uint64_t i)
 static PyObject *
 raw_item(ptm_face *face, PyObject *self, Py_ssize_t i)
 {
-    PyObject *list = raw_of(self);
-    PyObject *raw = list == NULL ? NULL : ptm_item(list, i);
+    PyObject *raw = ptm_item_and_drop(raw_of(self), i);
     PyObject *trace = raw == NULL ? NULL : ptm_trace_of_raw(face, raw);
     Py_XDECREF(raw);
-    Py_XDECREF(list);
     return trace;
 }
 
@@ -238,7 +227,9 @@ traces_item(PyObject *self, Py_ssize_t i)
     traces_object *traces = as_traces(self);
     ptm_face *face = ptm_face_of(self);
     ptm_view *view = view_of(traces);
-    Py_ssize_t n = face == NULL ? -1 : view != NULL ? view_length(traces) : raw_length(self);
+    Py_ssize_t n = face == NULL   ? -1
+                   : view != NULL ? view_length(traces)
+                                  : ptm_size_and_drop(raw_of(self));
     if (n < 0 || i < 0 || i >= n) {
         if (n >= 0) {
             PyErr_SetString(PyExc_IndexError, "list index out of range");
@@ -407,12 +398,8 @@ traces_compare(PyObject *self, PyObject *other, int op)
         bool same = (a->view == b->view && a->metric == b->metric) || same_views(a, b);
         return PyBool_FromLong(same == (op == Py_EQ));
     }
-    PyObject *list_a = list_of(a);
-    PyObject *list_b = list_a == NULL ? NULL : list_of(b);
-    PyObject *result = list_b == NULL ? NULL : PyObject_RichCompare(list_a, list_b, op);
-    Py_XDECREF(list_b);
-    Py_XDECREF(list_a);
-    return result;
+    PyObject *list = list_of(a);
+    return ptm_compare_and_drop(list, list == NULL ? NULL : list_of(b), op);
 }
 
 static PyObject *

@@ -79,6 +79,12 @@ has_twin(const filling *f, int side, ptm_stack_id stack)
 
 /* -- by order ---------------------------------------------------------------------------------- */
 
+/* From a caller of side 0 to the next line. */
+typedef struct {
+    ptm_stack_id parent;
+    uint32_t line;
+} step;
+
 /* Where side 0 is expected to go on; and how far ahead of it may be looked, at first and now. All
  * looking ahead together is a few passes at most. */
 typedef struct {
@@ -89,24 +95,33 @@ typedef struct {
 #define FIRST_REACH ((size_t)100)
 #define PASSES ((size_t)4)
 
+/* The step to a stack of side 1; false: side 0 has not even its caller. */
 static bool
-is_same_step(const ptm_keys *keys, ptm_stack_id at, ptm_stack_id parent, uint32_t line)
+step_to(const filling *f, ptm_stack_id id, step *out)
+{
+    const ptm_snap_stack *stack = &f->keys->snap[1]->stacks[id];
+    *out = (step){f->match[stack->parent], f->keys->line_of[1][stack->frame]};
+    return out->parent != 0 || stack->parent == 0;
+}
+
+static bool
+leads_to(const ptm_keys *keys, step s, ptm_stack_id at)
 {
     const ptm_snap *snap = keys->snap[0];
-    return at < snap->n_stacks && snap->stacks[at].parent == parent
-           && keys->line_of[0][snap->stacks[at].frame] == line;
+    return at < snap->n_stacks && snap->stacks[at].parent == s.parent
+           && keys->line_of[0][snap->stacks[at].frame] == s.line;
 }
 
 /* Behind rows that only side 0 has (each stack of a row is the caller of the next). 0: not so
  * near; the next time it may be further. */
 static ptm_stack_id
-look_ahead(const ptm_keys *keys, guess *g, ptm_stack_id parent, uint32_t line)
+look_ahead(const ptm_keys *keys, guess *g, step s)
 {
     const ptm_snap_stack *stacks = keys->snap[0]->stacks;
     size_t n = keys->snap[0]->n_stacks, reach = g->reach < g->left ? g->reach : g->left;
     size_t end = g->next + reach < n ? g->next + reach : n;
     ptm_stack_id at = g->next;
-    while (at < end && (stacks[at].parent == at - 1 || !is_same_step(keys, at, parent, line))) {
+    while (at < end && (stacks[at].parent == at - 1 || !leads_to(keys, s, at))) {
         at++;
     }
     g->left -= at - g->next;
@@ -114,15 +129,14 @@ look_ahead(const ptm_keys *keys, guess *g, ptm_stack_id parent, uint32_t line)
     return at < end ? at : 0;
 }
 
-/* The same step of side 0, or 0. */
+/* Where the step leads on side 0, or 0. */
 static ptm_stack_id
-guess_step(const ptm_keys *keys, guess *g, ptm_stack_id parent, uint32_t line)
+guess_step(const ptm_keys *keys, guess *g, step s)
 {
     ptm_stack_id found = g->next, before = g->other;
-    if (!is_same_step(keys, found, parent, line)) {
+    if (!leads_to(keys, s, found)) {
         before = g->next;
-        found = is_same_step(keys, g->other, parent, line) ? g->other
-                                                           : look_ahead(keys, g, parent, line);
+        found = leads_to(keys, s, g->other) ? g->other : look_ahead(keys, g, s);
     }
     if (found != 0) {
         *g = (guess){found + 1, before, FIRST_REACH, g->left};
@@ -139,11 +153,8 @@ guess_matches(filling *f, uint8_t *found)
     guess g = {1, 1, FIRST_REACH, PASSES * f->keys->snap[0]->n_stacks};
     size_t n_left = 0;
     for (uint32_t id = 1; id < snap->n_stacks; id++) {
-        ptm_stack_id parent = f->match[snap->stacks[id].parent], same = 0;
-        if (parent != 0 || snap->stacks[id].parent == 0) {
-            uint32_t line = f->keys->line_of[1][snap->stacks[id].frame];
-            same = guess_step(f->keys, &g, parent, line);
-        }
+        step s;
+        ptm_stack_id same = step_to(f, id, &s) ? guess_step(f->keys, &g, s) : 0;
         n_left += same == 0 && !has_twin(f, 1, id);
         found[same] = 1;
         f->match[id] = same;
@@ -152,9 +163,9 @@ guess_matches(filling *f, uint8_t *found)
 }
 
 static uint64_t
-step_hash(ptm_stack_id parent, uint32_t line)
+step_hash(step s)
 {
-    return (uint64_t)parent << 32 | line;
+    return (uint64_t)s.parent << 32 | s.line;
 }
 
 /* Those of side 0 that nobody has found. Twins have the same caller and line: as many as a file
@@ -166,19 +177,20 @@ index_rest(const filling *f, const uint8_t *found, ptm_ids *rest)
     bool ok = ptm_ids_init(rest, 64);
     for (uint32_t id = 1; ok && id < snap->n_stacks; id++) {
         if (!found[id] && !has_twin(f, 0, id)) {
-            uint32_t line = f->keys->line_of[0][snap->stacks[id].frame];
-            ok = ptm_ids_put(rest, step_hash(snap->stacks[id].parent, line), id);
+            const ptm_snap_stack *stack = &snap->stacks[id];
+            step s = {stack->parent, f->keys->line_of[0][stack->frame]};
+            ok = ptm_ids_put(rest, step_hash(s), id);
         }
     }
     return ok;
 }
 
 static ptm_stack_id
-look_up(const ptm_keys *keys, const ptm_ids *rest, ptm_stack_id parent, uint32_t line)
+look_up(const ptm_keys *keys, const ptm_ids *rest, step s)
 {
-    ptm_ids_probe probe = ptm_ids_find(rest, step_hash(parent, line));
+    ptm_ids_probe probe = ptm_ids_find(rest, step_hash(s));
     while (ptm_ids_next(rest, &probe)) {
-        if (is_same_step(keys, probe.id, parent, line)) {
+        if (leads_to(keys, s, probe.id)) {
             return probe.id;
         }
     }
@@ -192,11 +204,9 @@ match_rest(filling *f, const uint8_t *found)
     ptm_ids rest;
     bool ok = index_rest(f, found, &rest);
     for (uint32_t id = 1; ok && id < snap->n_stacks; id++) {
-        ptm_stack_id parent = f->match[snap->stacks[id].parent];
-        bool can = parent != 0 || snap->stacks[id].parent == 0;
-        if (can && f->match[id] == 0 && !has_twin(f, 1, id)) {
-            uint32_t line = f->keys->line_of[1][snap->stacks[id].frame];
-            f->match[id] = look_up(f->keys, &rest, parent, line);
+        step s;
+        if (f->match[id] == 0 && !has_twin(f, 1, id) && step_to(f, id, &s)) {
+            f->match[id] = look_up(f->keys, &rest, s);
         }
     }
     ptm_ids_fini(&rest);

@@ -2,7 +2,6 @@
 #include "snap/ptm_snap_box.h"
 
 #include "base/ptm_array.h"
-
 #include "base/ptm_atomic.h"
 
 #include <stdlib.h>

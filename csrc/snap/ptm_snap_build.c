@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#include "snap/ptm_ids.h"
-
 #include "base/ptm_array.h"
+#include "snap/ptm_ids.h"
 #include "snap/ptm_snap_box.h"
 #include "snap/ptm_tree.h"
 

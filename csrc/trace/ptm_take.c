@@ -288,8 +288,8 @@ ptm_take_all(uint32_t limit, ptm_snap **out)
     if (err != PTM_OK) {
         return err;
     }
-    size_t alive = ptm_table_count(&ptm_site_table); /* and an eighth for what is not */
-    ptm_snap_build_expect(t.builder, ptm_stacks_end(), alive + alive / 8);
+    size_t n_sites = ptm_table_count(&ptm_site_table); /* and an eighth for those recycled */
+    ptm_snap_build_expect(t.builder, ptm_stacks_end(), n_sites + n_sites / 8);
     for (ptm_site_id id = 1; id < ptm_site_table.used; id++) {
         if (ptm_site_at(id)->state != PTM_SITE_FREE) {
             take_site(&t, ptm_site_at(id), ptm_site_share(ptm_site_at(id)));
