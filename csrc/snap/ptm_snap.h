@@ -24,7 +24,8 @@
 
 #include "base/ptm_base.h"
 
-#define PTM_SNAP_NONE UINT32_MAX /* no string (a frame's name), no frame */
+#define PTM_SNAP_NONE UINT32_MAX          /* no string (a frame's name), no frame */
+#define PTM_SNAP_STACKS (UINT32_MAX >> 1) /* at most: an id leaves one bit for its holder */
 
 typedef struct {
     ptm_str_id file;

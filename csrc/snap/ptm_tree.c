@@ -3,8 +3,12 @@
 
 #include "base/ptm_array.h"
 
-/* In only_child: look in the table. 0: none. */
-#define MANY UINT32_MAX
+/* Where the callees of a stack are (ptm_tree.callees). */
+enum {
+    CALLEES_NONE,
+    CALLEES_NEXT,  /* one, the stack after it */
+    CALLEES_LISTED /* in the table */
+};
 
 static ptm_snap_stack *
 stack_at(const ptm_tree *tree, ptm_stack_id id)
@@ -12,25 +16,31 @@ stack_at(const ptm_tree *tree, ptm_stack_id id)
     return (ptm_snap_stack *)tree->stacks.items + id;
 }
 
-static uint32_t *
-only_child_of(const ptm_tree *tree, ptm_stack_id id)
+static uint8_t *
+callees_of(const ptm_tree *tree, ptm_stack_id id)
 {
-    return (uint32_t *)tree->only_child.items + id;
+    return (uint8_t *)tree->callees.items + id;
+}
+
+static bool
+reserve(ptm_tree *tree, size_t more)
+{
+    return tree->stacks.len + more <= PTM_SNAP_STACKS
+           && ptm_column_reserve(&tree->stacks, more, sizeof(ptm_snap_stack))
+           && ptm_column_reserve(&tree->callees, more, sizeof(uint8_t));
 }
 
 bool
 ptm_tree_init(ptm_tree *tree)
 {
     *tree = (ptm_tree){0};
-    if (!ptm_ids_init(&tree->many, 64)
-        || !ptm_column_reserve(&tree->stacks, 64, sizeof(ptm_snap_stack))
-        || !ptm_column_reserve(&tree->only_child, 64, sizeof(uint32_t))) {
+    if (!ptm_ids_init(&tree->listed, 64) || !reserve(tree, 64)) {
         ptm_tree_fini(tree);
         return false;
     }
     *stack_at(tree, 0) = (ptm_snap_stack){.frame = PTM_SNAP_NONE};
-    *only_child_of(tree, 0) = 0;
-    tree->stacks.len = tree->only_child.len = 1;
+    *callees_of(tree, 0) = CALLEES_NONE;
+    tree->stacks.len = tree->callees.len = 1;
     return true;
 }
 
@@ -38,80 +48,84 @@ void
 ptm_tree_fini(ptm_tree *tree)
 {
     ptm_array_free(tree->stacks.items);
-    ptm_array_free(tree->only_child.items);
-    ptm_ids_fini(&tree->many);
+    ptm_array_free(tree->callees.items);
+    ptm_ids_fini(&tree->listed);
     *tree = (ptm_tree){0};
 }
 
 static uint32_t
 tag_of(const ptm_tree *tree, ptm_stack_id parent, ptm_frame_id frame)
 {
-    return ptm_ids_tag(&tree->many, (uint64_t)parent << 32 | frame);
-}
-
-static ptm_stack_id
-add(ptm_tree *tree, ptm_stack_id parent, ptm_frame_id frame)
-{
-    ptm_stack_id id = (ptm_stack_id)tree->stacks.len;
-    if (tree->stacks.len >= PTM_SNAP_NONE - 1
-        || !ptm_column_reserve(&tree->stacks, 1, sizeof(ptm_snap_stack))
-        || !ptm_column_reserve(&tree->only_child, 1, sizeof(uint32_t))) {
-        return 0;
-    }
-    *stack_at(tree, id) = (ptm_snap_stack){parent, frame, stack_at(tree, parent)->nframe + 1};
-    *only_child_of(tree, id) = 0;
-    tree->stacks.len++;
-    tree->only_child.len++;
-    return id;
+    return ptm_ids_tag(&tree->listed, (uint64_t)parent << 32 | frame);
 }
 
 static bool
-list(ptm_tree *tree, ptm_stack_id child)
+list(ptm_tree *tree, ptm_stack_id callee)
 {
-    const ptm_snap_stack *stack = stack_at(tree, child);
-    return ptm_ids_put_tag(&tree->many, tag_of(tree, stack->parent, stack->frame), child);
+    const ptm_snap_stack *stack = stack_at(tree, callee);
+    *callees_of(tree, stack->parent) = CALLEES_LISTED;
+    return ptm_ids_put_tag(&tree->listed, tag_of(tree, stack->parent, stack->frame), callee);
 }
 
-/* A parent's second child: the first one goes to the table with it. */
+/* 0: none. */
 static ptm_stack_id
-add_second_child(ptm_tree *tree, ptm_stack_id first, ptm_stack_id parent, ptm_frame_id frame)
+find_listed(const ptm_tree *tree, ptm_stack_id parent, ptm_frame_id frame, uint32_t tag)
 {
-    ptm_stack_id id = add(tree, parent, frame);
-    if (id == 0 || !list(tree, first) || !list(tree, id)) {
-        return 0;
-    }
-    *only_child_of(tree, parent) = MANY;
-    return id;
-}
-
-static ptm_stack_id
-one_of_many(ptm_tree *tree, ptm_stack_id parent, ptm_frame_id frame, uint32_t tag)
-{
-    ptm_ids_probe probe = ptm_ids_find_tag(&tree->many, tag);
-    while (ptm_ids_next(&tree->many, &probe)) {
+    ptm_ids_probe probe = ptm_ids_find_tag(&tree->listed, tag);
+    while (ptm_ids_next(&tree->listed, &probe)) {
         const ptm_snap_stack *other = stack_at(tree, probe.id);
         if (other->parent == parent && other->frame == frame) {
             return probe.id;
         }
     }
-    ptm_stack_id id = add(tree, parent, frame);
-    return id != 0 && ptm_ids_put_tag(&tree->many, tag, id) ? id : 0;
+    return 0;
+}
+
+static ptm_stack_id
+find(const ptm_tree *tree, ptm_stack_id parent, ptm_frame_id frame, uint32_t tag)
+{
+    switch (*callees_of(tree, parent)) {
+    case CALLEES_NEXT:
+        return stack_at(tree, parent + 1)->frame == frame ? parent + 1 : 0;
+    case CALLEES_LISTED:
+        return find_listed(tree, parent, frame, tag);
+    default:
+        return 0;
+    }
+}
+
+/* At the end; nobody finds it yet. */
+static ptm_stack_id
+append(ptm_tree *tree, ptm_stack_id parent, ptm_frame_id frame)
+{
+    ptm_stack_id id = (ptm_stack_id)tree->stacks.len;
+    *stack_at(tree, id) = (ptm_snap_stack){parent, frame, stack_at(tree, parent)->nframe + 1};
+    *callees_of(tree, id) = CALLEES_NONE;
+    tree->stacks.len = tree->callees.len = id + (size_t)1;
+    return id;
+}
+
+static ptm_stack_id
+add(ptm_tree *tree, ptm_stack_id parent, ptm_frame_id frame)
+{
+    if (!reserve(tree, 1)) {
+        return 0;
+    }
+    ptm_stack_id id = append(tree, parent, frame);
+    uint8_t before = *callees_of(tree, parent);
+    if (before == CALLEES_NONE && id == parent + 1) {
+        *callees_of(tree, parent) = CALLEES_NEXT;
+        return id;
+    }
+    bool ok = before != CALLEES_NEXT || list(tree, parent + 1);
+    return ok && list(tree, id) ? id : 0;
 }
 
 static ptm_stack_id
 push(ptm_tree *tree, ptm_stack_id parent, ptm_frame_id frame, uint32_t tag)
 {
-    uint32_t child = *only_child_of(tree, parent);
-    if (child == MANY) {
-        return one_of_many(tree, parent, frame, tag);
-    }
-    if (child != 0) {
-        bool same = stack_at(tree, child)->frame == frame;
-        return same ? child : add_second_child(tree, child, parent, frame);
-    }
-    ptm_stack_id id = add(tree, parent, frame);
-    *only_child_of(tree, parent) = id; /* 0 after a failure: still none */
-    return id;
+    ptm_stack_id found = find(tree, parent, frame, tag);
+    return found != 0 ? found : add(tree, parent, frame);
 }
 
 ptm_stack_id
@@ -133,50 +147,64 @@ frame_at(const ptm_snap_path *path, uint32_t step)
     return path->frames[path->n - 1 - step];
 }
 
-/* What the step looks at: the only child, or a slot of the table. */
+static void
+expect_slot(const ptm_tree *tree, uint32_t tag)
+{
+    __builtin_prefetch(&tree->listed.slots[ptm_ids_find_tag(&tree->listed, tag).at], 1);
+}
+
+/* What the step looks at: the next stack, or a slot of the table. */
 static void
 expect(const ptm_tree *tree, walker *w, uint32_t step)
 {
-    uint32_t child = *only_child_of(tree, w->path->stack);
-    w->tag = tag_of(tree, w->path->stack, frame_at(w->path, step));
-    if (child == MANY) {
-        __builtin_prefetch(&tree->many.slots[ptm_ids_find_tag(&tree->many, w->tag).at]);
+    ptm_stack_id stack = w->path->stack;
+    w->tag = tag_of(tree, stack, frame_at(w->path, step));
+    if (*callees_of(tree, stack) == CALLEES_LISTED) {
+        expect_slot(tree, w->tag);
     }
     else {
-        __builtin_prefetch(stack_at(tree, child));
+        __builtin_prefetch(stack_at(tree, stack + 1));
     }
 }
 
-/* Behind the slot: the stack that it names. */
+/* And then: the stack that the slot names; or if the next stack is not it, the slots of both. */
 static void
-expect_listed(const ptm_tree *tree, const walker *w)
+expect_more(const ptm_tree *tree, const walker *w, uint32_t step)
 {
-    if (*only_child_of(tree, w->path->stack) == MANY) {
-        ptm_ids_probe probe = ptm_ids_find_tag(&tree->many, w->tag);
-        if (ptm_ids_next(&tree->many, &probe)) {
+    ptm_stack_id stack = w->path->stack;
+    uint8_t callees = *callees_of(tree, stack);
+    if (callees == CALLEES_LISTED) {
+        ptm_ids_probe probe = ptm_ids_find_tag(&tree->listed, w->tag);
+        if (ptm_ids_next(&tree->listed, &probe)) {
             __builtin_prefetch(stack_at(tree, probe.id));
+        }
+    }
+    else if (callees == CALLEES_NEXT) {
+        ptm_frame_id next = stack_at(tree, stack + 1)->frame;
+        if (next != frame_at(w->path, step)) {
+            expect_slot(tree, w->tag);
+            expect_slot(tree, tag_of(tree, stack, next));
         }
     }
 }
 
-/* The rest of a path above a stack that nothing is above yet: one stack after the other, as
- * whoever follows callers will read them. */
+/* The rest of a path above the newest stack: one after the other, as whoever follows callers will
+ * read them. */
 static bool
 push_rest(ptm_tree *tree, ptm_snap_path *path, uint32_t step)
 {
-    size_t more = path->n - step, end = tree->stacks.len + more;
-    if (end >= PTM_SNAP_NONE - 1 || !ptm_column_reserve(&tree->stacks, more, sizeof(ptm_snap_stack))
-        || !ptm_column_reserve(&tree->only_child, more, sizeof(uint32_t))) {
+    if (!reserve(tree, path->n - step)) {
         return false;
     }
-    uint32_t nframe = stack_at(tree, path->stack)->nframe;
-    for (ptm_stack_id id = (ptm_stack_id)tree->stacks.len; id < end; id++, step++) {
-        *stack_at(tree, id) = (ptm_snap_stack){path->stack, frame_at(path, step), ++nframe};
-        *only_child_of(tree, path->stack) = id;
-        *only_child_of(tree, id) = 0;
-        path->stack = id;
+    ptm_stack_id id = path->stack, last = id + (path->n - step);
+    uint32_t nframe = stack_at(tree, id)->nframe;
+    for (; id != last; id++, step++) {
+        *callees_of(tree, id) = CALLEES_NEXT;
+        *stack_at(tree, id + 1) = (ptm_snap_stack){id, frame_at(path, step), ++nframe};
     }
-    tree->stacks.len = tree->only_child.len = end;
+    *callees_of(tree, last) = CALLEES_NONE;
+    tree->stacks.len = tree->callees.len = last + (size_t)1;
+    path->stack = last;
     return true;
 }
 
@@ -190,7 +218,7 @@ make_step(ptm_tree *tree, const walker *w, uint32_t step, bool *left)
         return false;
     }
     *left = step + 1 < path->n;
-    if (*left && *only_child_of(tree, path->stack) == 0) {
+    if (*left && path->stack + 1 == tree->stacks.len) {
         *left = false;
         return push_rest(tree, path, step + 1);
     }
@@ -211,7 +239,7 @@ ptm_tree_push_paths(ptm_tree *tree, ptm_snap_path *paths, size_t n_paths)
             expect(tree, &going[i], step);
         }
         for (size_t i = 0; i < n_going; i++) {
-            expect_listed(tree, &going[i]);
+            expect_more(tree, &going[i], step);
         }
         size_t n_left = 0;
         for (size_t i = 0; i < n_going; i++) {

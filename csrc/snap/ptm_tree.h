@@ -2,13 +2,12 @@
  *
  * ptm_tree - the stacks of a snapshot while it is built: (parent, frame) -> stack.
  *
- * Owns      the stacks' column, and beside it each stack's callee if it has only one
- * How       Most stacks have at most one callee, so only the callees of stacks with more than one
- *           are in a hash table: long chains are built without hashing, and what is added above a
- *           new stack is known to be new. A step of a path waits for cold memory two or three
- *           times, one after the other. So several paths are pushed side by side, and what the next
- *           steps will look at is asked for before any of them is made. Where a path leaves the
- *           tree, all the rest of it is added in a row.
+ * Owns      the stacks' column, and beside it a byte a stack that says where its callees are
+ * How       Most stacks have one callee at most, and mostly it was added right after them: so long
+ *           chains are built without hashing, and only what comes later is in a table. A step of a
+ *           path waits for cold memory two or three times, one after the other. So several paths
+ *           are pushed side by side, and what the next steps will look at is asked for before any
+ *           of them is made. Where a path leaves the tree, all the rest of it is added in a row.
  * Threads   one user
  * Failure   stack 0, or false: no memory, or more stacks than ids; the tree stays as it is
  */
@@ -20,9 +19,9 @@
 #include "snap/ptm_snap.h"
 
 typedef struct {
-    ptm_column stacks;     /* ptm_snap_stack */
-    ptm_column only_child; /* uint32_t per stack */
-    ptm_ids many;          /* the callees of stacks with more than one */
+    ptm_column stacks;  /* ptm_snap_stack */
+    ptm_column callees; /* uint8_t */
+    ptm_ids listed;     /* the callees of stacks that have others than the next one */
 } ptm_tree;
 
 bool ptm_tree_init(ptm_tree *tree);

@@ -6,12 +6,22 @@
 #include "trace/ptm_stacks.h"
 #include "trace/ptm_tails.h"
 
-/* Ids of the tracer's tables to ids of the snapshot, plus one, filled as they are met; 0: not met
- * yet. */
+/* Numbers of our own while a snapshot is taken, all 0 at first. */
 typedef struct {
     uint32_t *numbers;
     size_t bytes;
 } renumbering;
+
+/* What is known of a node: 0: nothing yet; else the stack of the window that begins with it, and
+ * whether that is the whole path to the root: then other windows may end in it.
+ *
+ *      31                                    1    0
+ *     +---------------------------------------+-----+
+ *     |  stack of the snapshot                |whole|
+ *     +---------------------------------------+-----+
+ */
+#define WHOLE 1u
+#define STACK_OF(known) ((ptm_stack_id)((known) >> 1))
 
 /* A site on its way into the snapshot. */
 typedef struct {
@@ -32,13 +42,12 @@ typedef struct {
 typedef struct {
     ptm_snap_builder *builder;
     uint32_t limit;
-    renumbering frames;
-    renumbering wholes;  /* node -> stack, of windows that the limit does not cut */
-    renumbering windows; /* node -> stack, of sites so far: what the limit cuts shares no more */
-    renumbering room;    /* for nodes and frames of the passengers */
+    renumbering frames; /* id of the tracer -> id of the snapshot, plus one; 0: not met yet */
+    renumbering known;  /* node -> what is known of it */
+    renumbering room;   /* for nodes and frames of the passengers */
     passenger passengers[AT_ONCE];
     uint32_t n_passengers;
-    bool has_wholes; /* any: else that cold array need not be looked at */
+    bool has_wholes; /* any: else the cold array need not be looked at for each caller */
 } taking;
 
 static ptm_str_id
@@ -78,10 +87,10 @@ take_frame(taking *t, ptm_frame_id id)
 static void
 go_on_at(taking *t, passenger *p, ptm_node_id node)
 {
-    uint32_t whole = t->has_wholes && node != 0 ? t->wholes.numbers[node] : 0;
+    uint32_t known = t->has_wholes && node != 0 ? t->known.numbers[node] : 0;
     bool ends = node == 0;
-    if (whole != 0) {
-        p->base = whole - 1;
+    if (known & WHOLE) {
+        p->base = STACK_OF(known);
         ends = ptm_snap_build_stack_at(t->builder, p->base)->nframe + p->n <= t->limit;
     }
     p->is_whole = ends;
@@ -97,7 +106,7 @@ look_at_next(taking *t, passenger *p)
     p->nodes[p->n] = p->next;
     p->frames[p->n++] = take_frame(t, node->frame);
     if (t->has_wholes) {
-        __builtin_prefetch(&t->wholes.numbers[node->caller]);
+        __builtin_prefetch(&t->known.numbers[node->caller]);
     }
     p->next = node->caller;
 }
@@ -126,12 +135,13 @@ follow_all(taking *t)
 static void
 note_stack(taking *t, const passenger *p, ptm_stack_id stack)
 {
-    if (p->n != 0) {
-        t->windows.numbers[p->nodes[0]] = stack + 1;
+    uint32_t *known = t->known.numbers;
+    if (p->n != 0 && !p->is_whole) {
+        known[p->nodes[0]] = stack << 1;
     }
     t->has_wholes |= p->is_whole;
-    for (uint32_t i = 0; p->is_whole && i < p->n && t->wholes.numbers[p->nodes[i]] == 0; i++) {
-        t->wholes.numbers[p->nodes[i]] = stack + 1;
+    for (uint32_t i = 0; p->is_whole && i < p->n && known[p->nodes[i]] == 0; i++) {
+        known[p->nodes[i]] = stack << 1 | WHOLE;
         stack = ptm_snap_build_stack_at(t->builder, stack)->parent;
     }
 }
@@ -162,7 +172,7 @@ take_at_once(taking *t, uint32_t known, ptm_snap_site *site)
     if (known == 0 || t->n_passengers != 0) {
         return false;
     }
-    site->stack = known - 1;
+    site->stack = STACK_OF(known);
     ptm_snap_build_site(t->builder, site);
     return true;
 }
@@ -171,7 +181,7 @@ take_at_once(taking *t, uint32_t known, ptm_snap_site *site)
 static void
 take(taking *t, ptm_node_id node, ptm_snap_site *site)
 {
-    uint32_t known = t->windows.numbers[node];
+    uint32_t known = t->known.numbers[node];
     if (take_at_once(t, known, site)) {
         return;
     }
@@ -180,7 +190,7 @@ take(taking *t, ptm_node_id node, ptm_snap_site *site)
     passenger *p = &t->passengers[at];
     *p = (passenger){.site = *site, .nodes = room, .frames = room + t->limit};
     if (known != 0) {
-        p->base = known - 1;
+        p->base = STACK_OF(known);
     }
     else {
         go_on_at(t, p, node);
@@ -251,7 +261,7 @@ make(renumbering *r, size_t n)
 static void
 drop(taking *t)
 {
-    renumbering *all[] = {&t->frames, &t->wholes, &t->windows, &t->room};
+    renumbering *all[] = {&t->frames, &t->known, &t->room};
     for (size_t i = 0; i < PTM_ARRAY_LEN(all); i++) {
         ptm_mem_unmap(all[i]->numbers, all[i]->bytes);
     }
@@ -261,8 +271,7 @@ static ptm_err
 begin(taking *t, uint32_t limit)
 {
     *t = (taking){.limit = limit};
-    bool made = make(&t->frames, ptm_names_frame_end()) && make(&t->wholes, ptm_stacks_end())
-                && make(&t->windows, ptm_stacks_end())
+    bool made = make(&t->frames, ptm_names_frame_end()) && make(&t->known, ptm_stacks_end())
                 && make(&t->room, (size_t)limit * 2 * AT_ONCE);
     t->builder = made ? ptm_snap_build_new(limit) : NULL;
     if (t->builder == NULL) {
