@@ -10,16 +10,13 @@
 
 /* A stack that was made, and the bytes in the file that say so. */
 typedef struct {
-    const uint8_t *packed;
-    uint64_t hash; /* of the bytes: most that differ are told without looking at them */
-    size_t len;
-    uint32_t n_frames;
+    uint32_t hash; /* of the bytes: most that differ are told without looking at them */
+    uint32_t at, len;
     ptm_stack_id stack; /* 0: empty */
 } known_stack;
 
+/* The newest first; a line of cache. */
 #define WAYS 4
-
-/* The newest first. */
 typedef struct {
     known_stack of[WAYS];
 } known_set;
@@ -69,27 +66,38 @@ add_lines(ptm_pprof_in *in, ptm_pprof_sample *s, const ptm_pprof_location *locat
 }
 
 static bool
-is_of(const known_stack *known, const ptm_pprof_sample *s, size_t len)
+is_of(const ptm_pprof_in *in, const known_stack *known, const ptm_pprof_sample *s, size_t len)
 {
-    return known->stack != 0 && known->hash == s->hash && known->len == len
-           && memcmp(known->packed, s->packed.at, len) == 0;
+    return known->stack != 0 && known->hash == (uint32_t)(s->hash >> 32) && known->len == len
+           && memcmp(in->data + known->at, s->packed.at, len) == 0;
 }
 
 /* Many sites have one stack: block sizes, domains and depths tell them apart. */
 static bool
-is_known(const batch *b, ptm_pprof_sample *s)
+is_known(const ptm_pprof_in *in, const batch *b, ptm_pprof_sample *s)
 {
     size_t len = (size_t)(s->packed.end - s->packed.at);
-    s->hash = ptm_hash_bytes(s->packed.at, len);
     const known_stack *known = set_of(b, s)->of, *end = known + WAYS;
-    while (known != end && !is_of(known, s, len)) {
+    while (known != end && !is_of(in, known, s, len)) {
         known++;
     }
     if (known != end) {
         s->stack = known->stack;
-        s->n_frames = known->n_frames;
+        s->n_frames = ptm_snap_build_stack_at(in->builder, s->stack)->nframe;
     }
     return known != end;
+}
+
+/* In a file whose places have 32 bits. */
+static void
+remember(const ptm_pprof_in *in, batch *b, const ptm_pprof_sample *s, ptm_stack_id stack)
+{
+    if (in->len <= UINT32_MAX) {
+        known_stack *known = set_of(b, s)->of;
+        memmove(known + 1, known, (WAYS - 1) * sizeof(*known));
+        known[0] = (known_stack){(uint32_t)(s->hash >> 32), (uint32_t)(s->packed.at - in->data),
+                                 (uint32_t)(s->packed.end - s->packed.at), stack};
+    }
 }
 
 /* The first of packed locations, as far as each is one line of a table without gaps; there are at
@@ -141,12 +149,24 @@ read_frames(ptm_pprof_in *in, ptm_pprof_sample *s, ptm_wire_field field, ptm_buf
     return ptm_pprof_ended(in, &field.bytes);
 }
 
-/* The first field waits until the sample ends: if it is the only one, its bytes may be known. */
+/* Until a batch is read: what may know these bytes is cold memory, and all of it comes together. */
+static void
+hold_back(ptm_pprof_sample *s, const uint8_t *at, ptm_wire bytes, const batch *b)
+{
+    s->waiting.number = SAMPLE_LOCATION;
+    s->waiting.type = WIRE_BYTES;
+    s->waiting.at = at;
+    s->waiting.bytes = bytes;
+    s->hash = ptm_hash_bytes(bytes.at, (size_t)(bytes.end - bytes.at));
+    __builtin_prefetch(set_of(b, s));
+}
+
+/* The first field waits: if it is the only one, its bytes may be known. */
 static bool
 read_locations(ptm_pprof_in *in, ptm_pprof_sample *s, const ptm_wire_field *field, batch *b)
 {
     if (s->n_location_fields++ == 0 && field->type == WIRE_BYTES) {
-        s->waiting = *field;
+        hold_back(s, field->at, field->bytes, b);
         return true;
     }
     ptm_wire_field first = s->waiting;
@@ -155,14 +175,25 @@ read_locations(ptm_pprof_in *in, ptm_pprof_sample *s, const ptm_wire_field *fiel
            && read_frames(in, s, *field, &b->frames);
 }
 
+/* A sample without frames gets one. */
 static bool
 end_locations(ptm_pprof_in *in, ptm_pprof_sample *s, batch *b)
 {
-    if (s->waiting.number == 0) {
-        return true;
+    if (s->waiting.number != 0) {
+        s->packed = s->waiting.bytes;
+        s->first_frame = PTM_N_ITEMS(b->frames, ptm_frame_id);
+        if (!is_known(in, b, s) && !read_frames(in, s, s->waiting, &b->frames)) {
+            return false;
+        }
     }
-    s->packed = s->waiting.bytes;
-    return is_known(b, s) || read_frames(in, s, s->waiting, &b->frames);
+    if (s->n_frames == 0) {
+        ptm_frame_id unknown = ptm_pprof_unknown_frame(in);
+        s->first_frame = PTM_N_ITEMS(b->frames, ptm_frame_id);
+        ptm_buf_put(&b->frames, &unknown, sizeof(unknown));
+        s->n_frames = 1;
+    }
+    b->most_frames = s->n_frames > b->most_frames ? s->n_frames : b->most_frames;
+    return !b->frames.failed;
 }
 
 static bool
@@ -208,31 +239,8 @@ take_label(ptm_pprof_sample *s, uint8_t key, uint64_t num)
     s->has_label[key] = true;
 }
 
-/* A key of one byte, a number and perhaps its unit: all of ours. */
 static bool
-read_plain_label(ptm_pprof_sample *s, ptm_wire message, const batch *b)
-{
-    const uint8_t *at = message.at;
-    uint64_t num;
-    if (message.end - at < 4 || at[0] != LABEL_KEY << 3 || at[1] >= b->n_keys
-        || at[2] != LABEL_NUM << 3) {
-        return false;
-    }
-    message.at += 3;
-    bool plain = ptm_wire_varint(&message, &num);
-    if (message.end - message.at == 2) {
-        plain = plain && message.at[0] == LABEL_NUM_UNIT << 3 && message.at[1] < 0x80;
-        message.at += 2;
-    }
-    if (!plain || message.at != message.end) {
-        return false;
-    }
-    take_label(s, b->keys[at[1]], num);
-    return true;
-}
-
-static bool
-read_any_label(ptm_pprof_in *in, ptm_pprof_sample *s, const ptm_wire_field *field)
+read_label(ptm_pprof_in *in, ptm_pprof_sample *s, const ptm_wire_field *field)
 {
     ptm_wire message, key;
     ptm_wire_field part;
@@ -259,19 +267,103 @@ read_any_label(ptm_pprof_in *in, ptm_pprof_sample *s, const ptm_wire_field *fiel
     return true;
 }
 
-static bool
-read_label(ptm_pprof_in *in, ptm_pprof_sample *s, const ptm_wire_field *field, const batch *b)
+/* -- plain samples: packed locations, packed values, labels of a number; all of ours are ------- */
+
+/* A piece that begins with this tag and has less than 128 bytes; *end is where it ends. NULL: it
+ * is not that. */
+static const uint8_t *
+plain_piece(const uint8_t *at, const uint8_t *rest_end, uint8_t field, const uint8_t **end)
 {
-    return (field->type == WIRE_BYTES && read_plain_label(s, field->bytes, b))
-           || read_any_label(in, s, field);
+    if (rest_end - at < 2 || at[0] != (field << 3 | WIRE_BYTES) || at[1] >= 0x80
+        || at[1] > rest_end - at - 2) {
+        return NULL;
+    }
+    *end = at + 2 + at[1];
+    return at + 2;
+}
+
+static const uint8_t *
+plain_values(const ptm_pprof_in *in, ptm_pprof_sample *s, const uint8_t *at,
+             const uint8_t *rest_end)
+{
+    const uint8_t *end = NULL, *columns = in->columns.data;
+    at = plain_piece(at, rest_end, SAMPLE_VALUE, &end);
+    for (s->n_values = 0; at != NULL && at != end; s->n_values++) {
+        uint64_t value;
+        at = ptm_wire_number(at, end, &value);
+        if (at == NULL || s->n_values == in->columns.len || (int64_t)value < 0) {
+            return NULL;
+        }
+        s->columns[columns[s->n_values]] = value;
+    }
+    return at;
+}
+
+/* A key of one byte, a number and perhaps its unit. */
+static const uint8_t *
+plain_label(ptm_pprof_sample *s, const uint8_t *at, const uint8_t *rest_end, const batch *b)
+{
+    const uint8_t *end = NULL;
+    uint64_t num;
+    at = plain_piece(at, rest_end, SAMPLE_LABEL, &end);
+    if (at == NULL || end - at < 4 || at[0] != LABEL_KEY << 3 || at[1] >= b->n_keys
+        || at[2] != LABEL_NUM << 3) {
+        return NULL;
+    }
+    uint8_t key = b->keys[at[1]];
+    if ((at = ptm_wire_number(at + 3, end, &num)) == NULL) {
+        return NULL;
+    }
+    if (end - at == 2 && at[0] == LABEL_NUM_UNIT << 3 && at[1] < 0x80) {
+        at += 2;
+    }
+    take_label(s, key, num);
+    return at == end ? at : NULL;
+}
+
+/* False: it is not plain, or not sound; what was read is to be forgotten. */
+static bool
+read_plain_sample(const ptm_pprof_in *in, ptm_pprof_sample *s, ptm_wire message, const batch *b)
+{
+    const uint8_t *end = NULL, *at = plain_piece(message.at, message.end, SAMPLE_LOCATION, &end);
+    if (at == NULL) {
+        return false;
+    }
+    hold_back(s, message.at, (ptm_wire){at, end, NULL}, b);
+    at = plain_values(in, s, end, message.end);
+    while (at != NULL && at != message.end) {
+        at = plain_label(s, at, message.end, b);
+    }
+    return at != NULL;
+}
+
+/* -- samples ----------------------------------------------------------------------------------- */
+
+/* In pieces, each of which is a few stores: all at once is a string instruction, which took a tenth
+ * of the time of reading. */
+static void
+begin_sample(ptm_pprof_sample *s, const uint8_t *at, uint64_t number, size_t first_frame)
+{
+    memset(s->columns, 0, sizeof(s->columns));
+    memset(s->labels, 0, sizeof(s->labels));
+    memset(s->has_label, 0, sizeof(s->has_label));
+    s->waiting.number = 0;
+    s->packed = (ptm_wire){0};
+    s->is_full = false;
+    s->n_values = s->hash = 0;
+    s->n_location_fields = s->n_frames = 0;
+    s->stack = 0;
+    s->at = at;
+    s->number = number;
+    s->first_frame = first_frame;
 }
 
 static bool
-read_sample(ptm_pprof_in *in, const ptm_wire_field *field, ptm_pprof_sample *s, batch *b)
+read_any_sample(ptm_pprof_in *in, ptm_pprof_sample *s, ptm_wire message, batch *b)
 {
-    ptm_wire message;
+    bool ok = true;
     ptm_wire_field part;
-    bool ok = ptm_pprof_message(in, field, &message);
+    begin_sample(s, s->at, s->number, s->first_frame);
     while (ok && ptm_wire_next(&message, &part)) {
         switch (part.number) {
         case SAMPLE_LOCATION:
@@ -281,13 +373,21 @@ read_sample(ptm_pprof_in *in, const ptm_wire_field *field, ptm_pprof_sample *s, 
             ok = read_values(in, s, part);
             break;
         case SAMPLE_LABEL:
-            ok = read_label(in, s, &part, b);
+            ok = read_label(in, s, &part);
             break;
         default:
             break;
         }
     }
-    if (!ok || !ptm_pprof_ended(in, &message) || !end_locations(in, s, b)) {
+    return ok && ptm_pprof_ended(in, &message);
+}
+
+static bool
+read_sample(ptm_pprof_in *in, const ptm_wire_field *field, ptm_pprof_sample *s, batch *b)
+{
+    ptm_wire message;
+    if (!ptm_pprof_message(in, field, &message)
+        || !(read_plain_sample(in, s, message, b) || read_any_sample(in, s, message, b))) {
         return false;
     }
     if (s->n_values != in->columns.len) {
@@ -314,10 +414,7 @@ make_stacks(ptm_pprof_in *in, batch *b)
     for (size_t i = 0; i < b->n; i++) {
         ptm_pprof_sample *s = &b->samples[i];
         if (s->stack == 0 && s->packed.at != NULL) {
-            known_stack *known = set_of(b, s)->of;
-            memmove(known + 1, known, (WAYS - 1) * sizeof(*known));
-            known[0] = (known_stack){s->packed.at, s->hash, (size_t)(s->packed.end - s->packed.at),
-                                     s->n_frames, paths[i].stack};
+            remember(in, b, s, paths[i].stack);
         }
         s->stack = paths[i].stack;
     }
@@ -326,6 +423,11 @@ make_stacks(ptm_pprof_in *in, batch *b)
 static bool
 make_batch(ptm_pprof_in *in, batch *b)
 {
+    for (size_t i = 0; i < b->n; i++) {
+        if (!end_locations(in, &b->samples[i], b)) {
+            return false;
+        }
+    }
     make_stacks(in, b);
     for (size_t i = 0; i < b->n && in->err == PTM_OK; i++) {
         ptm_pprof_make_site(in, &b->samples[i]);
@@ -335,43 +437,12 @@ make_batch(ptm_pprof_in *in, batch *b)
     return in->err == PTM_OK;
 }
 
-/* In pieces, each of which is a few stores: all at once is a string instruction, which took a tenth
- * of the time of reading. */
-static void
-begin_sample(ptm_pprof_sample *s, const uint8_t *at, uint64_t number, size_t first_frame)
-{
-    memset(s->columns, 0, sizeof(s->columns));
-    memset(s->labels, 0, sizeof(s->labels));
-    memset(s->has_label, 0, sizeof(s->has_label));
-    s->waiting = (ptm_wire_field){0};
-    s->packed = (ptm_wire){0};
-    s->is_full = false;
-    s->n_values = s->hash = 0;
-    s->n_location_fields = s->n_frames = 0;
-    s->stack = 0;
-    s->at = at;
-    s->number = number;
-    s->first_frame = first_frame;
-}
-
 static bool
 add_sample(ptm_pprof_in *in, const ptm_wire_field *field, uint64_t number, batch *b)
 {
     ptm_pprof_sample *s = &b->samples[b->n];
     begin_sample(s, field->at, number, PTM_N_ITEMS(b->frames, ptm_frame_id));
-    if (!read_sample(in, field, s, b)) {
-        return false;
-    }
-    if (s->n_frames == 0) {
-        ptm_frame_id unknown = ptm_pprof_unknown_frame(in);
-        ptm_buf_put(&b->frames, &unknown, sizeof(unknown));
-        s->n_frames = 1;
-    }
-    b->most_frames = s->n_frames > b->most_frames ? s->n_frames : b->most_frames;
-    if (b->frames.failed) {
-        return false;
-    }
-    return ++b->n < PTM_SNAP_PATHS || make_batch(in, b);
+    return read_sample(in, field, s, b) && (++b->n < PTM_SNAP_PATHS || make_batch(in, b));
 }
 
 /* A small file asks for little. */

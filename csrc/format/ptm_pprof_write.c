@@ -41,11 +41,21 @@ typedef struct {
 
 #define AT_ONCE 16u /* samples */
 
+/* The packed locations of a stack, where they stand in the output already. */
+typedef struct {
+    ptm_stack_id stack; /* 0: of none */
+    uint32_t len;
+    size_t at;
+} written_stack;
+
+#define N_WRITTEN 4096u
+
 typedef struct {
     const ptm_snap *snap;
     ptm_buf *out;
     ptm_buf message, packed;    /* scratch: the message under work, a packed field in it */
     ptm_buf locations[AT_ONCE]; /* scratch: of the samples under work */
+    written_stack *written;     /* by a few bits of the stack's id */
     ptm_buf strings;            /* the string table, written last */
     uint32_t n_strings;
     uint8_t *used_stack;
@@ -234,16 +244,24 @@ labels_at(uint8_t *at, const ptm_snap_site *site, uint32_t nframe)
     return site->folded != 0 ? label_at(at, TEXT_FOLDED, site->folded, 0) : at;
 }
 
-/* The locations of several samples, each most recent first and packed. Their stacks are followed
- * side by side: each step waits for cold memory, and so they wait together. */
+static written_stack *
+place_of(const writing *w, ptm_stack_id stack)
+{
+    return &w->written[stack % N_WRITTEN];
+}
+
+/* The locations of several samples, each most recent first and packed: where they have been written
+ * before (many sites have one stack), or into a buffer. The stacks are followed side by side: each
+ * step waits for cold memory, and so they wait together. */
 static void
-pack_locations(writing *w, const ptm_snap_site *sites, size_t n)
+pack_locations(writing *w, const ptm_snap_site *sites, size_t n, written_stack *written)
 {
     const ptm_snap_stack *stacks = w->snap->stacks;
     ptm_stack_id at[AT_ONCE];
     size_t going = 0;
     for (size_t i = 0; i < n; i++) {
-        at[i] = sites[i].stack;
+        written[i] = *place_of(w, sites[i].stack);
+        at[i] = written[i].stack == sites[i].stack ? 0 : sites[i].stack;
         w->locations[i].len = 0;
         __builtin_prefetch(&stacks[at[i]]);
         going += at[i] != 0;
@@ -262,13 +280,14 @@ pack_locations(writing *w, const ptm_snap_site *sites, size_t n)
 }
 
 static void
-put_sample(writing *w, const ptm_snap_site *site, const ptm_buf *locations)
+put_sample(writing *w, const ptm_snap_site *site, const ptm_buf *locations, written_stack written)
 {
     uint8_t rest[REST_BYTES];
     uint8_t *end = labels_at(values_at(rest, site), site, w->snap->stacks[site->stack].nframe);
-    size_t rest_len = (size_t)(end - rest), stack_len = locations->len;
+    bool again = written.stack == site->stack;
+    size_t rest_len = (size_t)(end - rest), stack_len = again ? written.len : locations->len;
     size_t len = 1 + ptm_varint_bytes(stack_len) + stack_len + rest_len;
-    w->out->failed |= locations->failed;
+    w->out->failed |= locations->failed || stack_len > UINT32_MAX;
     if (!ptm_buf_reserve(w->out, 1 + PTM_VARINT_BYTES + len)) {
         return;
     }
@@ -278,8 +297,10 @@ put_sample(writing *w, const ptm_snap_site *site, const ptm_buf *locations)
     *at++ = SAMPLE_LOCATION << 3 | WIRE_BYTES;
     at = ptm_varint_at(at, stack_len);
     if (stack_len != 0) {
-        memcpy(at, locations->data, stack_len);
+        memcpy(at, again ? w->out->data + written.at : locations->data, stack_len);
     }
+    *place_of(w, site->stack) =
+        (written_stack){site->stack, (uint32_t)stack_len, (size_t)(at - w->out->data)};
     memcpy(at + stack_len, rest, rest_len);
     w->out->len = (size_t)(at + stack_len + rest_len - w->out->data);
 }
@@ -288,11 +309,12 @@ static void
 put_samples(writing *w)
 {
     const ptm_snap_site *sites = w->snap->sites;
+    written_stack written[AT_ONCE];
     for (uint32_t first = 0, n; first < w->snap->n_sites; first += n) {
         n = w->snap->n_sites - first < AT_ONCE ? w->snap->n_sites - first : AT_ONCE;
-        pack_locations(w, &sites[first], n);
+        pack_locations(w, &sites[first], n, written);
         for (uint32_t i = 0; i < n; i++) {
-            put_sample(w, &sites[first + i], &w->locations[i]);
+            put_sample(w, &sites[first + i], &w->locations[i], written[i]);
         }
     }
 }
@@ -449,7 +471,9 @@ prepare(writing *w)
     w->function_of = ptm_array_zeroed(snap->n_frames + (size_t)1, sizeof(*w->function_of));
     w->string_of = ptm_array_zeroed(snap->n_strings + (size_t)1, sizeof(*w->string_of));
     w->functions = ptm_array_zeroed(snap->n_frames + (size_t)1, sizeof(*w->functions));
-    if (!w->used_stack || !w->location_of || !w->function_of || !w->string_of || !w->functions) {
+    w->written = ptm_array_zeroed(N_WRITTEN, sizeof(*w->written));
+    if (!w->used_stack || !w->location_of || !w->function_of || !w->string_of || !w->functions
+        || !w->written) {
         return false;
     }
     mark_used(w);
@@ -470,6 +494,7 @@ fini(writing *w)
     ptm_array_free(w->function_of);
     ptm_array_free(w->string_of);
     ptm_array_free(w->functions);
+    ptm_array_free(w->written);
 }
 
 ptm_err

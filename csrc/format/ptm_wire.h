@@ -34,22 +34,42 @@ ptm_wire_of(const uint8_t *bytes, size_t len)
 bool ptm_wire_any_varint(ptm_wire *wire, uint64_t *value);
 bool ptm_wire_any_next(ptm_wire *wire, ptm_wire_field *field);
 
-/* Nearly all numbers have one byte or two. */
+/* A varint of one byte or two, as nearly all are; where it ends. NULL: it is longer, or cut. */
+static inline const uint8_t *
+ptm_wire_short(const uint8_t *at, const uint8_t *end, uint64_t *value)
+{
+    if (PTM_LIKELY(at < end) && at[0] < 0x80) {
+        *value = at[0];
+        return at + 1;
+    }
+    if (PTM_LIKELY(end - at >= 2) && at[1] < 0x80) {
+        *value = (at[0] & 0x7fu) | (uint64_t)at[1] << 7;
+        return at + 2;
+    }
+    return NULL;
+}
+
 static inline bool
 ptm_wire_varint(ptm_wire *wire, uint64_t *value)
 {
-    const uint8_t *at = wire->at;
-    if (PTM_LIKELY(at < wire->end) && at[0] < 0x80) {
-        *value = at[0];
-        wire->at += 1;
-        return true;
+    const uint8_t *end = ptm_wire_short(wire->at, wire->end, value);
+    if (PTM_UNLIKELY(end == NULL)) {
+        return ptm_wire_any_varint(wire, value);
     }
-    if (PTM_LIKELY(wire->end - at >= 2) && at[1] < 0x80) {
-        *value = (at[0] & 0x7fu) | (uint64_t)at[1] << 7;
-        wire->at += 2;
-        return true;
+    wire->at = end;
+    return true;
+}
+
+/* Without a cursor, which the compiler would keep in memory; where it ends. NULL: an error. */
+static inline const uint8_t *
+ptm_wire_number(const uint8_t *at, const uint8_t *end, uint64_t *value)
+{
+    const uint8_t *short_end = ptm_wire_short(at, end, value);
+    if (PTM_LIKELY(short_end != NULL)) {
+        return short_end;
     }
-    return ptm_wire_any_varint(wire, value);
+    ptm_wire wire = {at, end, NULL};
+    return ptm_wire_any_varint(&wire, value) ? wire.at : NULL;
 }
 
 #define PTM_WIRE_TYPE_BYTES 2u
