@@ -247,6 +247,7 @@ ptm_tree_push_paths(ptm_tree *tree, ptm_snap_path *paths, size_t n_paths)
             if (!make_step(tree, &going[i], step, &left)) {
                 return false;
             }
+            __builtin_prefetch(callees_of(tree, going[i].path->stack));
             going[n_left] = going[i];
             n_left += left;
         }

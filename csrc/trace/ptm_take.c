@@ -12,8 +12,8 @@ typedef struct {
     size_t bytes;
 } renumbering;
 
-/* What is known of a node: 0: nothing yet; else the stack of the window that begins with it, and
- * whether that is the whole path to the root: then other windows may end in it.
+/* What is known of a node: 0: nothing yet; else a stack that is the most recent frames of its path,
+ * and whether it is the whole path.
  *
  *      31                                    1    0
  *     +---------------------------------------+-----+
@@ -31,6 +31,7 @@ typedef struct {
     ptm_node_id *nodes;   /* those that were looked at, most recent first */
     ptm_frame_id *frames; /* of the snapshot, of the same */
     uint32_t n;
+    bool may_join; /* may go on in what is known */
     bool is_whole; /* no callers beyond the limit */
 } passenger;
 
@@ -47,7 +48,6 @@ typedef struct {
     renumbering room;   /* for nodes and frames of the passengers */
     passenger passengers[AT_ONCE];
     uint32_t n_passengers;
-    bool has_wholes; /* any: else the cold array need not be looked at for each caller */
 } taking;
 
 static ptm_str_id
@@ -83,19 +83,29 @@ take_frame(taking *t, ptm_frame_id id)
 
 /* -- windows ----------------------------------------------------------------------------------- */
 
-/* The callers from `node` on: known, the end of the window, or to be looked at next. */
+/* Whether a stack that is known of a node is just what n frames above it lack: all that there is, or
+ * all that the limit allows. */
+static bool
+completes(const taking *t, uint32_t known, uint32_t n)
+{
+    uint32_t nframe = ptm_snap_build_stack_at(t->builder, STACK_OF(known))->nframe;
+    return (known & WHOLE) != 0 ? nframe + n <= t->limit : nframe + n == t->limit;
+}
+
+/* The callers from `node` on: known, the end of the window, or to be looked at next. What was known
+ * of one and did not fit will not fit further down either, as a rule. */
 static void
 go_on_at(taking *t, passenger *p, ptm_node_id node)
 {
-    uint32_t known = t->has_wholes && node != 0 ? t->known.numbers[node] : 0;
-    bool ends = node == 0;
-    if (known & WHOLE) {
+    p->is_whole = node == 0;
+    p->next = p->n == t->limit ? 0 : node;
+    uint32_t known = p->may_join ? t->known.numbers[p->next] : 0;
+    if (known != 0 && completes(t, known, p->n)) {
         p->base = STACK_OF(known);
-        ends = ptm_snap_build_stack_at(t->builder, p->base)->nframe + p->n <= t->limit;
+        p->is_whole = (known & WHOLE) != 0;
+        p->next = 0;
     }
-    p->is_whole = ends;
-    p->base = ends ? p->base : 0;
-    p->next = ends || p->n == t->limit ? 0 : node;
+    p->may_join = p->may_join && known == 0;
     __builtin_prefetch(ptm_stacks_at(p->next));
 }
 
@@ -105,7 +115,7 @@ look_at_next(taking *t, passenger *p)
     const ptm_node *node = ptm_stacks_at(p->next);
     p->nodes[p->n] = p->next;
     p->frames[p->n++] = take_frame(t, node->frame);
-    if (t->has_wholes) {
+    if (p->may_join) {
         __builtin_prefetch(&t->known.numbers[node->caller]);
     }
     p->next = node->caller;
@@ -136,12 +146,8 @@ static void
 note_stack(taking *t, const passenger *p, ptm_stack_id stack)
 {
     uint32_t *known = t->known.numbers;
-    if (p->n != 0 && !p->is_whole) {
-        known[p->nodes[0]] = stack << 1;
-    }
-    t->has_wholes |= p->is_whole;
-    for (uint32_t i = 0; p->is_whole && i < p->n && known[p->nodes[i]] == 0; i++) {
-        known[p->nodes[i]] = stack << 1 | WHOLE;
+    for (uint32_t i = 0; i < p->n && (known[p->nodes[i]] & WHOLE) == 0; i++) {
+        known[p->nodes[i]] = stack << 1 | p->is_whole;
         stack = ptm_snap_build_stack_at(t->builder, stack)->parent;
     }
 }
@@ -169,7 +175,7 @@ deliver(taking *t)
 static bool
 take_at_once(taking *t, uint32_t known, ptm_snap_site *site)
 {
-    if (known == 0 || t->n_passengers != 0) {
+    if (known == 0 || t->n_passengers != 0 || !completes(t, known, 0)) {
         return false;
     }
     site->stack = STACK_OF(known);
@@ -188,13 +194,8 @@ take(taking *t, ptm_node_id node, ptm_snap_site *site)
     uint32_t at = t->n_passengers++;
     uint32_t *room = t->room.numbers + (size_t)at * 2 * t->limit;
     passenger *p = &t->passengers[at];
-    *p = (passenger){.site = *site, .nodes = room, .frames = room + t->limit};
-    if (known != 0) {
-        p->base = STACK_OF(known);
-    }
-    else {
-        go_on_at(t, p, node);
-    }
+    *p = (passenger){.site = *site, .nodes = room, .frames = room + t->limit, .may_join = true};
+    go_on_at(t, p, node);
     if (t->n_passengers == AT_ONCE) {
         deliver(t);
     }
