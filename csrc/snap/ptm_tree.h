@@ -9,7 +9,7 @@
  *           are pushed side by side, and what the next steps will look at is asked for before any
  *           of them is made. Where a path leaves the tree, all the rest of it is added in a row.
  * Threads   one user
- * Failure   stack 0, or false: no memory, or more stacks than ids; the tree stays as it is
+ * Failure   stack 0, or false: no memory, or more stacks than ids; nothing may be pushed any more
  */
 #ifndef PTM_TREE_H
 #define PTM_TREE_H
