@@ -83,8 +83,8 @@ take_frame(taking *t, ptm_frame_id id)
 
 /* -- windows ----------------------------------------------------------------------------------- */
 
-/* Whether a stack that is known of a node is just what n frames above it lack: all that there is, or
- * all that the limit allows. */
+/* Whether a stack that is known of a node is just what n frames above it lack: all that there is,
+ * or all that the limit allows. */
 static bool
 completes(const taking *t, uint32_t known, uint32_t n)
 {
