@@ -20,9 +20,8 @@ typedef struct {
     const uint8_t *at;
     uint64_t number; /* of the sample in the file */
     uint32_t n_location_fields;
-    ptm_wire_field waiting; /* the first of these, unread */
-    ptm_wire packed;        /* the locations, if they are one packed field */
-    uint64_t hash;          /* of these */
+    ptm_wire_field waiting; /* all locations, if one packed field; number 0: they are not */
+    uint64_t hash;          /* of its bytes */
     size_t first_frame;     /* in the batch's frames */
     uint32_t n_frames;
     ptm_stack_id stack; /* 0: to be made of the frames */

@@ -15,7 +15,7 @@ typedef struct {
     ptm_stack_id stack; /* 0: empty */
 } known_stack;
 
-/* The newest first; a line of cache. */
+/* The newest first; as long as a line of cache. */
 #define WAYS 4
 typedef struct {
     known_stack of[WAYS];
@@ -65,20 +65,26 @@ add_lines(ptm_pprof_in *in, ptm_pprof_sample *s, const ptm_pprof_location *locat
     return !frames->failed;
 }
 
-static bool
-is_of(const ptm_pprof_in *in, const known_stack *known, const ptm_pprof_sample *s, size_t len)
+static size_t
+packed_bytes(const ptm_pprof_sample *s)
 {
+    return (size_t)(s->waiting.bytes.end - s->waiting.bytes.at);
+}
+
+static bool
+is_of(const ptm_pprof_in *in, const known_stack *known, const ptm_pprof_sample *s)
+{
+    size_t len = packed_bytes(s);
     return known->stack != 0 && known->hash == (uint32_t)(s->hash >> 32) && known->len == len
-           && memcmp(in->data + known->at, s->packed.at, len) == 0;
+           && memcmp(in->data + known->at, s->waiting.bytes.at, len) == 0;
 }
 
 /* Many sites have one stack: block sizes, domains and depths tell them apart. */
 static bool
 is_known(const ptm_pprof_in *in, const batch *b, ptm_pprof_sample *s)
 {
-    size_t len = (size_t)(s->packed.end - s->packed.at);
     const known_stack *known = set_of(b, s)->of, *end = known + WAYS;
-    while (known != end && !is_of(in, known, s, len)) {
+    while (known != end && !is_of(in, known, s)) {
         known++;
     }
     if (known != end) {
@@ -95,8 +101,9 @@ remember(const ptm_pprof_in *in, batch *b, const ptm_pprof_sample *s, ptm_stack_
     if (in->len <= UINT32_MAX) {
         known_stack *known = set_of(b, s)->of;
         memmove(known + 1, known, (WAYS - 1) * sizeof(*known));
-        known[0] = (known_stack){(uint32_t)(s->hash >> 32), (uint32_t)(s->packed.at - in->data),
-                                 (uint32_t)(s->packed.end - s->packed.at), stack};
+        known[0] =
+            (known_stack){(uint32_t)(s->hash >> 32), (uint32_t)(s->waiting.bytes.at - in->data),
+                          (uint32_t)packed_bytes(s), stack};
     }
 }
 
@@ -157,7 +164,7 @@ hold_back(ptm_pprof_sample *s, const uint8_t *at, ptm_wire bytes, const batch *b
     s->waiting.type = WIRE_BYTES;
     s->waiting.at = at;
     s->waiting.bytes = bytes;
-    s->hash = ptm_hash_bytes(bytes.at, (size_t)(bytes.end - bytes.at));
+    s->hash = ptm_hash_bytes(bytes.at, packed_bytes(s));
     __builtin_prefetch(set_of(b, s));
 }
 
@@ -179,16 +186,15 @@ read_locations(ptm_pprof_in *in, ptm_pprof_sample *s, const ptm_wire_field *fiel
 static bool
 end_locations(ptm_pprof_in *in, ptm_pprof_sample *s, batch *b)
 {
-    if (s->waiting.number != 0) {
-        s->packed = s->waiting.bytes;
+    if (s->n_frames == 0) {
         s->first_frame = PTM_N_ITEMS(b->frames, ptm_frame_id);
-        if (!is_known(in, b, s) && !read_frames(in, s, s->waiting, &b->frames)) {
-            return false;
-        }
+    }
+    if (s->waiting.number != 0 && !is_known(in, b, s)
+        && !read_frames(in, s, s->waiting, &b->frames)) {
+        return false;
     }
     if (s->n_frames == 0) {
         ptm_frame_id unknown = ptm_pprof_unknown_frame(in);
-        s->first_frame = PTM_N_ITEMS(b->frames, ptm_frame_id);
         ptm_buf_put(&b->frames, &unknown, sizeof(unknown));
         s->n_frames = 1;
     }
@@ -269,25 +275,12 @@ read_label(ptm_pprof_in *in, ptm_pprof_sample *s, const ptm_wire_field *field)
 
 /* -- plain samples: packed locations, packed values, labels of a number; all of ours are ------- */
 
-/* A piece that begins with this tag and has less than 128 bytes; *end is where it ends. NULL: it
- * is not that. */
-static const uint8_t *
-plain_piece(const uint8_t *at, const uint8_t *rest_end, uint8_t field, const uint8_t **end)
-{
-    if (rest_end - at < 2 || at[0] != (field << 3 | WIRE_BYTES) || at[1] >= 0x80
-        || at[1] > rest_end - at - 2) {
-        return NULL;
-    }
-    *end = at + 2 + at[1];
-    return at + 2;
-}
-
 static const uint8_t *
 plain_values(const ptm_pprof_in *in, ptm_pprof_sample *s, const uint8_t *at,
              const uint8_t *rest_end)
 {
     const uint8_t *end = NULL, *columns = in->columns.data;
-    at = plain_piece(at, rest_end, SAMPLE_VALUE, &end);
+    at = ptm_wire_piece(at, rest_end, SAMPLE_VALUE, &end);
     for (s->n_values = 0; at != NULL && at != end; s->n_values++) {
         uint64_t value;
         at = ptm_wire_number(at, end, &value);
@@ -305,7 +298,7 @@ plain_label(ptm_pprof_sample *s, const uint8_t *at, const uint8_t *rest_end, con
 {
     const uint8_t *end = NULL;
     uint64_t num;
-    at = plain_piece(at, rest_end, SAMPLE_LABEL, &end);
+    at = ptm_wire_piece(at, rest_end, SAMPLE_LABEL, &end);
     if (at == NULL || end - at < 4 || at[0] != LABEL_KEY << 3 || at[1] >= b->n_keys
         || at[2] != LABEL_NUM << 3) {
         return NULL;
@@ -325,7 +318,7 @@ plain_label(ptm_pprof_sample *s, const uint8_t *at, const uint8_t *rest_end, con
 static bool
 read_plain_sample(const ptm_pprof_in *in, ptm_pprof_sample *s, ptm_wire message, const batch *b)
 {
-    const uint8_t *end = NULL, *at = plain_piece(message.at, message.end, SAMPLE_LOCATION, &end);
+    const uint8_t *end = NULL, *at = ptm_wire_piece(message.at, message.end, SAMPLE_LOCATION, &end);
     if (at == NULL) {
         return false;
     }
@@ -348,7 +341,6 @@ begin_sample(ptm_pprof_sample *s, const uint8_t *at, uint64_t number, size_t fir
     memset(s->labels, 0, sizeof(s->labels));
     memset(s->has_label, 0, sizeof(s->has_label));
     s->waiting.number = 0;
-    s->packed = (ptm_wire){0};
     s->is_full = false;
     s->n_values = s->hash = 0;
     s->n_location_fields = s->n_frames = 0;
@@ -413,7 +405,7 @@ make_stacks(ptm_pprof_in *in, batch *b)
     ptm_snap_build_paths(in->builder, paths, b->n);
     for (size_t i = 0; i < b->n; i++) {
         ptm_pprof_sample *s = &b->samples[i];
-        if (s->stack == 0 && s->packed.at != NULL) {
+        if (s->stack == 0 && s->waiting.number != 0) {
             remember(in, b, s, paths[i].stack);
         }
         s->stack = paths[i].stack;

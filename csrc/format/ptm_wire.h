@@ -74,6 +74,19 @@ ptm_wire_number(const uint8_t *at, const uint8_t *end, uint64_t *value)
 
 #define PTM_WIRE_TYPE_BYTES 2u
 
+/* The bytes of a piece of less than 128 that this field begins with; *end is where they end. NULL:
+ * it is not that. */
+static inline const uint8_t *
+ptm_wire_piece(const uint8_t *at, const uint8_t *rest_end, uint8_t field, const uint8_t **end)
+{
+    if (rest_end - at < 2 || at[0] != (field << 3 | PTM_WIRE_TYPE_BYTES) || at[1] >= 0x80
+        || at[1] > rest_end - at - 2) {
+        return NULL;
+    }
+    *end = at + 2 + at[1];
+    return at + 2;
+}
+
 /* False at the end, and on an error. Nearly all fields are numbers, or pieces of less than 128
  * bytes. */
 static inline bool
