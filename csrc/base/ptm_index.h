@@ -59,6 +59,16 @@ ptm_index_may_have(const ptm_index *index, uint32_t hash)
     return index->slots != NULL && (index->filter[bit >> 5] >> (bit & 31) & 1) != 0;
 }
 
+/* Asks for the memory that a put under this hash will write. */
+static PTM_ALWAYS_INLINE void
+ptm_index_prefetch(const ptm_index *index, uint32_t hash)
+{
+    if (index->slots != NULL) {
+        __builtin_prefetch(&index->slots[hash & index->mask], 1);
+        __builtin_prefetch(&index->filter[ptm_index_bit(index, hash) >> 5], 1);
+    }
+}
+
 static PTM_ALWAYS_INLINE ptm_probe
 ptm_probe_start(const ptm_index *index, uint32_t hash)
 {

@@ -35,7 +35,7 @@ ptm_table_new(ptm_table *table)
     if (id != 0) {
         memcpy(&table->free_id, record(table, id), sizeof(uint32_t));
         table->n_free--;
-        memset(record(table, id), 0, table->record_bytes);
+        __builtin_prefetch(record(table, table->free_id), 1);
         return id;
     }
     if (!has_chunk(table, table->used >> table->chunk_bits)) {

@@ -149,17 +149,25 @@ end_youth(ptm_lane *lane)
     memset(lane->young_slots, 0, sizeof(lane->young_slots));
 }
 
+/* True: it was dead and hardly used, and is given back. */
+static bool
+bury_young(ptm_lane *lane, ptm_site_id id, const ptm_sweep *sweep)
+{
+    ptm_site *site = ptm_site_at(id);
+    if (site->allocated > HARDLY_USED || !is_dead(site)) {
+        return false;
+    }
+    sweep->bury(site);
+    forget_recent(lane, id, site->hash);
+    give_back(id, site);
+    return true;
+}
+
 /* False: it stays young. */
 static bool
 settle_young(ptm_lane *lane, ptm_site_id id, const ptm_sweep *sweep)
 {
     ptm_site *site = ptm_site_at(id);
-    if (site->allocated <= HARDLY_USED && is_dead(site)) {
-        sweep->bury(site);
-        forget_recent(lane, id, site->hash);
-        give_back(id, site);
-        return true;
-    }
     if (!sweep->keep(site)) {
         return false;
     }
@@ -170,14 +178,35 @@ settle_young(ptm_lane *lane, ptm_site_id id, const ptm_sweep *sweep)
     return true;
 }
 
+#define AHEAD 16u /* sites of which the memory is asked for before it is their turn */
+
+/* The number of those that are left; what they will need is asked for. */
+static uint32_t
+bury_all_young(ptm_lane *lane, uint32_t n, const ptm_sweep *sweep)
+{
+    uint32_t left = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        __builtin_prefetch(ptm_site_at(lane->young[i + AHEAD < n ? i + AHEAD : i]), 1);
+        ptm_site_id id = lane->young[i];
+        if (!bury_young(lane, id, sweep)) {
+            ptm_index_prefetch(&lane->sites, INDEX_HASH(ptm_site_at(id)->hash));
+            lane->young[left++] = id;
+        }
+    }
+    return left;
+}
+
+/* A tail's place is its site's, and only a place that was read is written. */
 void
 ptm_sites_sweep_young(ptm_lane *lane, const ptm_sweep *sweep)
 {
-    uint32_t n = lane->n_young;
+    uint32_t n = bury_all_young(lane, lane->n_young, sweep);
     end_youth(lane);
     for (uint32_t i = 0; i < n; i++) {
-        if (!settle_young(lane, lane->young[i], sweep)) {
-            add_young(lane, lane->young[i], &lane->tails[i]);
+        ptm_site_id id = lane->young[i];
+        uint32_t at = ptm_site_at(id)->swept;
+        if (!settle_young(lane, id, sweep)) {
+            add_young(lane, id, &lane->tails[at]);
         }
     }
 }

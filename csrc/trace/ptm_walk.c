@@ -8,16 +8,14 @@
 
 const PyCodeObject *ptm_walk_shim;
 
-/* A frame of the window under way. */
+/* A frame as it was met. */
 typedef struct {
     const ptm_pyframe *frame;
     uintptr_t mark;
 } seen_frame;
 
-/* A frame of the stack as it was walked last, and the node of the stack that ends with it. */
+/* A level of a stack: its frame, and the node of the stack that ends with it. */
 typedef struct {
-    const ptm_pyframe *frame;
-    uintptr_t mark;
     ptm_frame_id id;
     ptm_node_id node; /* 0: not asked for yet */
 } level;
@@ -31,53 +29,90 @@ typedef struct {
     const PyThreadState *tstate;
     uint32_t code_age;
     uint32_t n_levels;
-    level *levels; /* MOST_LEVELS, mapped when first used */
+    uint32_t oldest;  /* the level of the last window's oldest frame */
+    seen_frame *seen; /* MOST_LEVELS, mapped when first used; the levels lie behind them */
+    level *levels;
 } memory;
 
 #define N_MEMORIES 8u /* threads, by address */
 #define MOST_LEVELS (2u * PTM_NFRAME_MAX)
-#define LEVELS_BYTES (MOST_LEVELS * sizeof(level))
+#define MEMORY_BYTES (MOST_LEVELS * (sizeof(seen_frame) + sizeof(level)))
 #define WINDOW_BYTES (PTM_NFRAME_MAX * sizeof(seen_frame))
 #define SHORT_WINDOW PTM_TAIL /* such ones are quicker pushed than remembered */
 
-static seen_frame *window;          /* most recent first; guarded: intern lock */
+/* The room for the window under way: it ends where the room ends, the most recent frame last.
+ * Guarded: intern lock. */
+static seen_frame *room;
 static memory memories[N_MEMORIES]; /* guarded: intern lock */
 
 /* -- the window -------------------------------------------------------------------------------- */
 
+/* Oldest frame first; n frames. */
+typedef struct {
+    seen_frame *frames;
+    uint32_t n;
+    bool whole; /* the stack does not go on below */
+} window;
+
 static bool
-has_window(void)
+has_room(void)
 {
-    if (window == NULL) {
-        window = ptm_mem_map(WINDOW_BYTES);
+    if (room == NULL) {
+        room = ptm_mem_map(WINDOW_BYTES);
     }
-    return window != NULL;
+    return room != NULL;
+}
+
+static seen_frame *
+room_end(void)
+{
+    return room + PTM_NFRAME_MAX;
 }
 
 /* An incomplete frame's instruction is part of what is remembered as well; shims never die. */
 static bool
 know_incomplete(const ptm_pyframe *frame)
 {
-    return ptm_walk_is_shim(frame) || ptm_codes_know(ptm_frame_code(frame));
+    return ptm_walk_is_shim(frame, PTM_LOAD(&ptm_walk_shim))
+           || ptm_codes_know(ptm_frame_code(frame));
 }
 
-/* The number of frames, *whole: the stack does not go on behind them. False: no memory. */
-static bool
-fill_window(const PyThreadState *tstate, uint32_t limit, ptm_walk_manner manner, uint32_t *n,
-            bool *whole)
+/* The first frame from here that counts; NULL: none. */
+static const ptm_pyframe *
+next_counted(const ptm_pyframe *frame, ptm_walk_manner manner)
 {
-    const ptm_pyframe *frame =
-        tstate == NULL ? NULL : ptm_walk_start(ptm_frame_top(tstate), manner);
-    for (*n = 0; frame != NULL && *n < limit; frame = ptm_frame_previous(frame)) {
-        if (!ptm_walk_skips(frame, manner)) {
-            window[(*n)++] = (seen_frame){frame, ptm_frame_mark(frame)};
+    const PyCodeObject *shim = PTM_LOAD(&ptm_walk_shim);
+    while (frame != NULL && ptm_walk_skips(frame, shim, manner)) {
+        frame = ptm_frame_previous(frame);
+    }
+    return frame;
+}
+
+/* False: no memory. */
+static PTM_ALWAYS_INLINE bool
+fill_from(window *w, const ptm_pyframe *frame, uint32_t limit, ptm_walk_manner manner)
+{
+    const PyCodeObject *shim = PTM_LOAD(&ptm_walk_shim);
+    seen_frame *at = room_end(), *end = at - limit;
+    for (; frame != NULL && at != end; frame = ptm_frame_previous(frame)) {
+        if (PTM_LIKELY(!ptm_walk_skips(frame, shim, manner))) {
+            *--at = (seen_frame){frame, ptm_frame_mark(frame)};
         }
         else if (!know_incomplete(frame)) {
             return false;
         }
     }
-    *whole = ptm_walk_next(frame, manner) == NULL;
+    *w = (window){at, (uint32_t)(room_end() - at), next_counted(frame, manner) == NULL};
     return true;
+}
+
+static bool
+fill_window(window *w, const PyThreadState *tstate, uint32_t limit, ptm_walk_manner manner)
+{
+    const ptm_pyframe *frame =
+        tstate == NULL ? NULL : ptm_walk_start(ptm_frame_top(tstate), manner);
+    return manner == PTM_WALK_ASK ? fill_from(w, frame, limit, PTM_WALK_ASK)
+                                  : fill_from(w, frame, limit, PTM_WALK_TRUST);
 }
 
 /* A frame that was taken for a complete one: the interpreter's shim, which is learnt here, or one
@@ -130,37 +165,55 @@ frame_of(const seen_frame *seen, ptm_walked *walked)
 
 /* -- memory ------------------------------------------------------------------------------------ */
 
+static bool
+has_levels(memory *m)
+{
+    if (m->seen == NULL && (m->seen = ptm_mem_map(MEMORY_BYTES)) != NULL) {
+        m->levels = (level *)(m->seen + MOST_LEVELS);
+    }
+    return m->seen != NULL;
+}
+
+/* NULL: no memory. */
 static memory *
 memory_of(const PyThreadState *tstate)
 {
     memory *m = &memories[ptm_hash_pair((uintptr_t)tstate, 0) % N_MEMORIES];
     uint32_t age = PTM_LOAD(&ptm_code_age);
-    if (m->levels == NULL) {
-        m->levels = ptm_mem_map(LEVELS_BYTES);
-    }
     if (m->tstate != tstate || m->code_age != age) {
-        *m = (memory){.tstate = tstate, .code_age = age, .levels = m->levels};
+        m->tstate = tstate;
+        m->code_age = age;
+        m->n_levels = 0;
     }
-    return m->levels == NULL ? NULL : m;
+    return has_levels(m) ? m : NULL;
+}
+
+static PTM_ALWAYS_INLINE bool
+is_same(const seen_frame *a, const seen_frame *b)
+{
+    return a->frame == b->frame && a->mark == b->mark;
 }
 
 static bool
-is_at(const level *l, const seen_frame *seen)
+is_at(const memory *m, uint32_t at, const seen_frame *seen)
 {
-    return l->frame == seen->frame && l->mark == seen->mark;
+    return at < m->n_levels && is_same(&m->seen[at], seen);
 }
 
-/* The level of the oldest frame of a window of n; n_levels: it is not known. */
+/* The level of the window's oldest frame; n_levels: it is not known. Mostly it is near that of the
+ * last window. */
 static uint32_t
-find_oldest(const memory *m, uint32_t n, bool whole)
+find_oldest(const memory *m, const window *w)
 {
-    const seen_frame *oldest = &window[n - 1];
-    if (whole) {
-        return m->n_levels != 0 && is_at(&m->levels[0], oldest) ? 0 : m->n_levels;
+    if (w->whole) {
+        return is_at(m, 0, w->frames) ? 0 : m->n_levels;
     }
-    for (uint32_t at = m->n_levels, tries = 2 * n + 16; at-- > 1 && tries-- > 0;) {
-        if (is_at(&m->levels[at], oldest)) {
-            return at;
+    for (uint32_t d = 0, most = w->n + 16; d < most; d++) {
+        if (is_at(m, m->oldest + d, w->frames)) {
+            return m->oldest + d;
+        }
+        if (is_at(m, m->oldest - d, w->frames)) {
+            return m->oldest - d;
         }
     }
     return m->n_levels;
@@ -169,38 +222,41 @@ find_oldest(const memory *m, uint32_t n, bool whole)
 /* How many frames of the window, from its oldest on, are as remembered; forgets what is above
  * them. */
 static uint32_t
-recall(memory *m, uint32_t n, bool whole)
+recall(memory *m, const window *w)
 {
-    uint32_t at = find_oldest(m, n, whole), known = 0;
+    uint32_t at = find_oldest(m, w), known = 0;
     if (at == m->n_levels) {
         m->n_levels = 0;
         return 0;
     }
-    while (known < n && at < m->n_levels && is_at(&m->levels[at], &window[n - 1 - known])) {
-        known++, at++;
+    const seen_frame *remembered = m->seen + at, *frames = w->frames;
+    uint32_t most = m->n_levels - at < w->n ? m->n_levels - at : w->n;
+    while (known < most && is_same(&remembered[known], &frames[known])) {
+        known++;
     }
-    m->n_levels = at;
+    m->n_levels = at + known;
     return known;
 }
 
 /* The window's frames above those that are known. */
 static bool
-add_levels(memory *m, uint32_t n, uint32_t known, ptm_walked *walked)
+add_levels(memory *m, const window *w, uint32_t known, ptm_walked *walked)
 {
-    for (uint32_t i = n - known; i-- > 0;) {
-        ptm_frame_id id = frame_of(&window[i], walked);
+    for (uint32_t i = known; i < w->n; i++) {
+        ptm_frame_id id = frame_of(&w->frames[i], walked);
         if (id == 0) {
             m->n_levels = 0;
             return false;
         }
-        m->levels[m->n_levels++] = (level){window[i].frame, window[i].mark, id, 0};
+        m->seen[m->n_levels] = w->frames[i];
+        m->levels[m->n_levels++] = (level){id, 0};
     }
     return true;
 }
 
 /* The node of the stack of the n oldest levels. False: no memory. */
 static bool
-node_of(memory *m, uint32_t n, ptm_node_id *node)
+node_of(const memory *m, uint32_t n, ptm_node_id *node)
 {
     uint32_t at = n;
     while (at > 0 && m->levels[at - 1].node == 0) {
@@ -217,21 +273,45 @@ node_of(memory *m, uint32_t n, ptm_node_id *node)
     return true;
 }
 
-static bool
-walk_remembered(memory *m, uint32_t n, bool whole, ptm_walked *walked)
+/* As many frames below the window as it has: a program that returns from a deep recursion shows an
+ * older frame with each return, and what is remembered has to begin with it. */
+static void
+reach_below(window *w)
 {
-    uint32_t known = recall(m, n, whole);
+    uint32_t end = w->n < PTM_NFRAME_MAX / 2 ? 2 * w->n : PTM_NFRAME_MAX;
+    const PyCodeObject *shim = PTM_LOAD(&ptm_walk_shim);
+    const ptm_pyframe *frame = w->frames[0].frame;
+    while (w->n < end && (frame = ptm_frame_previous(frame)) != NULL) {
+        if (ptm_walk_is_shim(frame, shim)) {
+            continue;
+        }
+        if (ptm_frame_is_incomplete(frame)) {
+            break;
+        }
+        *--w->frames = (seen_frame){frame, ptm_frame_mark(frame)};
+        w->n++;
+    }
+}
+
+static bool
+walk_remembered(memory *m, window *w, ptm_walked *walked)
+{
+    uint32_t n = w->n, known = recall(m, w);
     if (m->n_levels + n > MOST_LEVELS) {
         m->n_levels = known = 0;
     }
-    if (!add_levels(m, n, known, walked)) {
+    if (known == 0) {
+        reach_below(w);
+    }
+    if (!add_levels(m, w, known, walked)) {
         return false;
     }
-    walked->n_tail = PTM_TAIL;
+    m->oldest = m->n_levels - n;
     uint32_t below = m->n_levels - PTM_TAIL;
     for (uint32_t i = 0; i < PTM_TAIL; i++) {
         walked->tail.frames[i] = m->levels[below + i].id;
     }
+    walked->n_tail = PTM_TAIL;
     return node_of(m, below, &walked->node);
 }
 
@@ -246,10 +326,10 @@ ptm_walk_forget(void)
 /* -- walking ----------------------------------------------------------------------------------- */
 
 static bool
-walk_short(uint32_t n, ptm_walked *walked)
+walk_short(const window *w, ptm_walked *walked)
 {
-    for (uint32_t i = n; i-- > 0;) {
-        ptm_frame_id id = frame_of(&window[i], walked);
+    for (uint32_t i = 0; i < w->n; i++) {
+        ptm_frame_id id = frame_of(&w->frames[i], walked);
         walked->node = id == 0 ? 0 : ptm_stacks_push(walked->node, id);
         if (walked->node == 0) {
             return false;
@@ -263,7 +343,8 @@ static bool
 leaves_out_rightly(const PyThreadState *tstate, ptm_walked *walked)
 {
     const ptm_pyframe *top = ptm_frame_top(tstate);
-    if (top == NULL || ptm_walk_is_shim(top) || !ptm_frame_is_incomplete(top)) {
+    const PyCodeObject *shim = PTM_LOAD(&ptm_walk_shim);
+    if (top == NULL || ptm_walk_is_shim(top, shim) || !ptm_frame_is_incomplete(top)) {
         walked->verdict = PTM_WALK_WRONG;
         return false;
     }
@@ -282,34 +363,32 @@ bool
 ptm_walk_exact(const PyThreadState *tstate, uint32_t limit, ptm_walk_manner manner,
                ptm_walked *walked)
 {
-    bool whole;
     *walked = (ptm_walked){.verdict = PTM_WALK_RIGHT};
     if (manner == PTM_WALK_TOP && !leaves_out_rightly(tstate, walked)) {
         return false;
     }
-    uint32_t n;
-    if (!has_window() || !fill_window(tstate, limit, manner, &n, &whole)) {
+    window w;
+    if (!has_room() || !fill_window(&w, tstate, limit, manner)) {
         return false;
     }
-    walked->n_whole = !whole ? 0 : n == 0 ? 1 : n;
-    if (n == 0) {
+    walked->n_whole = !w.whole ? 0 : w.n == 0 ? 1 : w.n;
+    if (w.n == 0) {
         return walk_unknown(walked);
     }
-    memory *m = n > SHORT_WINDOW ? memory_of(tstate) : NULL;
-    return m == NULL ? walk_short(n, walked) : walk_remembered(m, n, whole, walked);
+    memory *m = w.n > SHORT_WINDOW ? memory_of(tstate) : NULL;
+    return m == NULL ? walk_short(&w, walked) : walk_remembered(m, &w, walked);
 }
 
 void
 ptm_walk_clear(void)
 {
-    ptm_walk_forget();
-    if (window != NULL) {
+    if (room != NULL) {
         memset(met_frames, 0, sizeof(met_frames));
     }
-    ptm_mem_unmap(window, WINDOW_BYTES);
-    window = NULL;
+    ptm_mem_unmap(room, WINDOW_BYTES);
+    room = NULL;
     for (uint32_t i = 0; i < N_MEMORIES; i++) {
-        ptm_mem_unmap(memories[i].levels, LEVELS_BYTES);
+        ptm_mem_unmap(memories[i].seen, MEMORY_BYTES);
         memories[i] = (memory){0};
     }
 }
@@ -317,12 +396,12 @@ ptm_walk_clear(void)
 void
 ptm_walk_visit(ptm_mem_visit visit, void *arg)
 {
-    if (window != NULL) {
-        visit(arg, window, WINDOW_BYTES);
+    if (room != NULL) {
+        visit(arg, room, WINDOW_BYTES);
     }
     for (uint32_t i = 0; i < N_MEMORIES; i++) {
-        if (memories[i].levels != NULL) {
-            visit(arg, memories[i].levels, LEVELS_BYTES);
+        if (memories[i].seen != NULL) {
+            visit(arg, memories[i].seen, MEMORY_BYTES);
         }
     }
 }

@@ -51,10 +51,11 @@ typedef struct {
     enum { PTM_WALK_RIGHT, PTM_WALK_LEARNT, PTM_WALK_WRONG } verdict;
 } ptm_walked;
 
+/* `shim` is what ptm_walk_shim says: a loop asks it once. */
 static PTM_ALWAYS_INLINE bool
-ptm_walk_is_shim(const ptm_pyframe *frame)
+ptm_walk_is_shim(const ptm_pyframe *frame, const PyCodeObject *shim)
 {
-    return ptm_frame_is_entry(frame) || ptm_frame_code(frame) == PTM_LOAD(&ptm_walk_shim);
+    return ptm_frame_is_entry(frame) || ptm_frame_code(frame) == shim;
 }
 
 /* The depth of a stack that may go on at `rest` after `seen` complete frames and `shims` counted
@@ -74,9 +75,10 @@ ptm_walk_depth(const PyThreadState *tstate, const ptm_pyframe *rest, uint32_t se
 }
 
 static PTM_ALWAYS_INLINE bool
-ptm_walk_skips(const ptm_pyframe *frame, ptm_walk_manner manner)
+ptm_walk_skips(const ptm_pyframe *frame, const PyCodeObject *shim, ptm_walk_manner manner)
 {
-    return ptm_walk_is_shim(frame) || (manner == PTM_WALK_ASK && ptm_frame_is_incomplete(frame));
+    return ptm_walk_is_shim(frame, shim)
+           || (manner == PTM_WALK_ASK && ptm_frame_is_incomplete(frame));
 }
 
 /* Where the walk starts to ask or to trust. */
@@ -86,26 +88,17 @@ ptm_walk_start(const ptm_pyframe *top, ptm_walk_manner manner)
     return manner == PTM_WALK_TOP && top != NULL ? ptm_frame_previous(top) : top;
 }
 
-/* The first frame from here that counts; NULL: none. */
-static PTM_ALWAYS_INLINE const ptm_pyframe *
-ptm_walk_next(const ptm_pyframe *frame, ptm_walk_manner manner)
-{
-    while (frame != NULL && PTM_UNLIKELY(ptm_walk_skips(frame, manner))) {
-        frame = ptm_frame_previous(frame);
-    }
-    return frame;
-}
-
 static PTM_ALWAYS_INLINE ptm_window
 ptm_walk_hash(const PyThreadState *tstate, uint32_t limit, ptm_walk_manner manner)
 {
     const ptm_pyframe *frame = ptm_walk_start(ptm_frame_top(tstate), manner);
+    const PyCodeObject *shim = PTM_LOAD(&ptm_walk_shim);
     uint64_t hash = PTM_HASH_SEED ^ (uint64_t)manner;
     uint32_t shims = manner == PTM_WALK_TOP, left = limit;
     while (frame != NULL) {
         const ptm_pyframe *caller = ptm_frame_previous(frame);
         hash = ptm_hash_step(hash, ptm_frame_mark(frame));
-        bool skipped = ptm_walk_skips(frame, manner);
+        bool skipped = ptm_walk_skips(frame, shim, manner);
         shims += PTM_UNLIKELY(skipped) && !ptm_frame_is_entry(frame);
         frame = caller;
         if (PTM_LIKELY(!skipped) && --left == 0) {
