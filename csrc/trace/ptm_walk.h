@@ -58,17 +58,18 @@ ptm_walk_is_shim(const ptm_pyframe *frame, const PyCodeObject *shim)
     return ptm_frame_is_entry(frame) || ptm_frame_code(frame) == shim;
 }
 
-/* The depth of a stack that may go on at `rest` after `seen` complete frames and `shims` counted
- * incomplete ones. */
+/* The depth of a stack that may go on below `oldest`, the last of `seen` complete frames, above which
+ * are `shims` counted incomplete ones. */
 static PTM_ALWAYS_INLINE uint32_t
-ptm_walk_depth(const PyThreadState *tstate, const ptm_pyframe *rest, uint32_t seen, uint32_t shims)
+ptm_walk_depth(const PyThreadState *tstate, const ptm_pyframe *oldest, uint32_t seen,
+               uint32_t shims)
 {
     int counted;
     if (ptm_depth_counted(tstate, &counted)) {
         int depth = counted - (int)shims;
         return depth > (int)seen ? (uint32_t)depth : seen;
     }
-    for (; rest != NULL; rest = ptm_frame_previous(rest)) {
+    while ((oldest = ptm_frame_previous(oldest)) != NULL) {
         seen++;
     }
     return seen;
@@ -95,13 +96,12 @@ ptm_walk_hash(const PyThreadState *tstate, uint32_t limit, ptm_walk_manner manne
     const PyCodeObject *shim = PTM_LOAD(&ptm_walk_shim);
     uint64_t hash = PTM_HASH_SEED ^ (uint64_t)manner;
     uint32_t shims = manner == PTM_WALK_TOP, left = limit;
-    while (frame != NULL) {
-        const ptm_pyframe *caller = ptm_frame_previous(frame);
+    for (; frame != NULL; frame = ptm_frame_previous(frame)) {
         hash = ptm_hash_step(hash, ptm_frame_mark(frame));
-        bool skipped = ptm_walk_skips(frame, shim, manner);
-        shims += PTM_UNLIKELY(skipped) && !ptm_frame_is_entry(frame);
-        frame = caller;
-        if (PTM_LIKELY(!skipped) && --left == 0) {
+        if (PTM_UNLIKELY(ptm_walk_skips(frame, shim, manner))) {
+            shims += !ptm_frame_is_entry(frame);
+        }
+        else if (--left == 0) {
             break;
         }
     }
