@@ -8,7 +8,7 @@ touch(const ptm_peak *peak, ptm_site *site)
 {
 #ifndef PTM_NO_BOOKS
     if (PTM_UNLIKELY(site->epoch != peak->epoch)) {
-        site->at_peak = (uint64_t)site->live;
+        site->at_peak = (uint64_t)ptm_site_live(site);
         site->epoch = peak->epoch;
     }
 #else
@@ -17,42 +17,41 @@ touch(const ptm_peak *peak, ptm_site *site)
 #endif
 }
 
-/* What comes after all had left, or leaves before it came, since the two were written in different
- * lanes: neither is counted, as if the block had never been. */
-static PTM_ALWAYS_INLINE bool
-cancels_out(const ptm_site *site, uint64_t left)
-{
-    return site->live - (int64_t)left < 0;
-}
-
-/* One formula for both kinds, since which of them comes next cannot be foretold. */
+/* One formula for both kinds, since which of them comes next cannot be foretold: `left` is 0, or -1
+ * if the block left. What comes after all had left, or leaves before it came, since the two were
+ * written in different lanes, moves no total: as if the block had never been. */
 static PTM_ALWAYS_INLINE void
 apply(ptm_peak *peak, uint32_t event, ptm_site *site)
 {
-    uint64_t left = event >> 31, step = 1 - 2 * left; /* one more, or one less */
-    if (PTM_LIKELY(!cancels_out(site, left))) {
-        ptm_peak_move(peak, (site->size ^ -left) + left, step);
+    int64_t left = (int64_t)(int32_t)event >> 63;
+    if (PTM_LIKELY(ptm_site_live(site) + left >= 0)) {
+        ptm_peak_move(peak, (site->size ^ (uint64_t)left) - (uint64_t)left, (uint64_t)(left | 1));
         touch(peak, site);
     }
-    site->live += (int64_t)step;
-#ifndef PTM_NO_BOOKS
-    site->allocated += 1 - left;
-#endif
+    site->moved[PTM_CAME + left]++;
 }
 
 /* The peak is a local copy meanwhile: the compiler keeps it in registers. */
 static PTM_ALWAYS_INLINE void
-apply_some(ptm_peak *peak, const ptm_journal *journal, uint32_t at, uint32_t n)
+apply_some(ptm_peak *peak, const uint32_t *events, uint32_t n)
 {
     ptm_site *sites[AT_ONCE];
     for (uint32_t i = 0; i < n; i++) {
-        uint32_t event = journal->events[(at + i) % PTM_JOURNAL_EVENTS];
-        sites[i] = ptm_site_at(event & ~PTM_EVENT_LEFT);
+        sites[i] = ptm_site_at(events[i] & ~PTM_EVENT_LEFT);
         __builtin_prefetch(sites[i], 1);
     }
     for (uint32_t i = 0; i < n; i++) {
-        apply(peak, journal->events[(at + i) % PTM_JOURNAL_EVENTS], sites[i]);
+        apply(peak, events[i], sites[i]);
     }
+}
+
+/* Of the events from here on, those that lie in a row. */
+static uint32_t
+some_of(uint32_t at, uint32_t end)
+{
+    uint32_t n = end - at < AT_ONCE ? end - at : AT_ONCE;
+    uint32_t row = PTM_JOURNAL_EVENTS - at % PTM_JOURNAL_EVENTS;
+    return n < row ? n : row;
 }
 
 static void
@@ -60,10 +59,9 @@ drain(ptm_journal *journal)
 {
     uint32_t end = PTM_LOAD_ACQUIRE(&journal->written);
     ptm_peak peak = ptm_the_peak;
-    for (uint32_t at = journal->applied; at != end;) {
-        uint32_t n = end - at < AT_ONCE ? end - at : AT_ONCE;
-        apply_some(&peak, journal, at, n);
-        at += n;
+    for (uint32_t at = journal->applied, n; at != end; at += n) {
+        n = some_of(at, end);
+        apply_some(&peak, &journal->events[at % PTM_JOURNAL_EVENTS], n);
     }
     ptm_the_peak = peak;
     PTM_STORE_RELEASE(&journal->applied, end);

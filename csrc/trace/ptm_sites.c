@@ -112,14 +112,14 @@ ptm_sites_forget(ptm_site_id id)
 static bool
 is_dead(const ptm_site *site)
 {
-    return site->live == 0 && ptm_site_share(site) == 0;
+    return ptm_site_live(site) == 0 && ptm_site_share(site) == 0;
 }
 
 static bool
 was_idle(ptm_site *site)
 {
     uint32_t before = site->swept;
-    site->swept = (uint32_t)site->allocated;
+    site->swept = (uint32_t)site->moved[PTM_CAME];
     return before == site->swept;
 }
 
@@ -154,7 +154,7 @@ static bool
 bury_young(ptm_lane *lane, ptm_site_id id, const ptm_sweep *sweep)
 {
     ptm_site *site = ptm_site_at(id);
-    if (site->allocated > HARDLY_USED || !is_dead(site)) {
+    if (site->moved[PTM_CAME] > HARDLY_USED || !is_dead(site)) {
         return false;
     }
     sweep->bury(site);

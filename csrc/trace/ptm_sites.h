@@ -23,18 +23,19 @@
 #include "trace/ptm_lanes.h"
 #include "trace/ptm_peak.h"
 
+/* What a site counts of its blocks. */
+enum { PTM_LEFT, PTM_CAME };
+
 typedef struct {
-    uint64_t hash; /* of the walked window, size and depth */
-    uint64_t size; /* requested bytes of a block */
-    /* blocks alive; below 0: they left in a lane that was booked earlier; guarded: books lock */
-    int64_t live;
-    uint64_t allocated; /* blocks ever allocated; guarded: books lock */
-    uint64_t at_peak;   /* valid if epoch is the current one; guarded: books lock */
-    uint32_t epoch;     /* of the last touch; guarded: books lock */
+    uint64_t hash;     /* of the walked window, size and depth */
+    uint64_t size;     /* requested bytes of a block */
+    uint64_t moved[2]; /* blocks that ever left, and that ever came; guarded: books lock */
+    uint64_t at_peak;  /* valid if epoch is the current one; guarded: books lock */
+    uint32_t epoch;    /* of the last touch; guarded: books lock */
     /* ptm_code_age when the window was last known to be the same; writer: the lane */
     uint32_t code_age;
     uint32_t node; /* the stack, less the tail; guarded: intern lock */
-    /* young: its place among the lane's young ones; else low bits of `allocated` at the last sweep:
+    /* young: its place among the lane's young ones; else low bits of those that came at the last sweep:
      * unchanged means idle since */
     uint32_t swept;
     uint16_t depth;       /* total_nframe */
@@ -98,12 +99,19 @@ ptm_sites_want_sweep(const ptm_lane *lane)
     return lane->n_young == PTM_N_YOUNG;
 }
 
+/* Blocks alive. Below 0: they left in a lane that was booked earlier. Under the books lock. */
+static PTM_ALWAYS_INLINE int64_t
+ptm_site_live(const ptm_site *site)
+{
+    return (int64_t)(site->moved[PTM_CAME] - site->moved[PTM_LEFT]);
+}
+
 /* What of a site's blocks was alive at the peak. Under the books lock. */
 static inline uint64_t
 ptm_site_share(const ptm_site *site)
 {
     bool saved = !ptm_the_peak.at_max && site->epoch == ptm_the_peak.epoch;
-    return saved ? site->at_peak : (uint64_t)site->live;
+    return saved ? site->at_peak : (uint64_t)ptm_site_live(site);
 }
 
 #endif

@@ -71,15 +71,15 @@ most_recent(const ptm_site *site)
 void
 ptm_tails_bury(ptm_site *site)
 {
+    uint64_t blocks = site->moved[PTM_CAME], bytes = blocks * site->size;
     if (site->domain != 0) {
-        ptm_graves_bury(site->domain, most_recent(site), site->allocated,
-                        site->allocated * site->size);
+        ptm_graves_bury(site->domain, most_recent(site), blocks, bytes);
         return;
     }
     if (site->n_tail != 0 && (ptm_stacks_crowded() || !ptm_tails_join(site))) {
         fold(site);
     }
     if (site->node != 0) {
-        ptm_stacks_bury(site->node, site->allocated, site->allocated * site->size);
+        ptm_stacks_bury(site->node, blocks, bytes);
     }
 }

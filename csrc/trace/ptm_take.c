@@ -206,10 +206,10 @@ take(taking *t, ptm_node_id node, ptm_snap_site *site)
 static void
 take_site(taking *t, const ptm_site *site, uint64_t share)
 {
-    ptm_snap_site taken = {.live = (uint64_t)site->live,
+    ptm_snap_site taken = {.live = (uint64_t)ptm_site_live(site),
                            .peak = share,
-                           .allocated = site->allocated,
-                           .allocated_bytes = site->allocated * site->size,
+                           .allocated = site->moved[PTM_CAME],
+                           .allocated_bytes = site->moved[PTM_CAME] * site->size,
                            .size = site->size,
                            .depth = site->depth,
                            .domain = ptm_domains_number(site->domain)};
@@ -324,7 +324,7 @@ ptm_take_one(uint32_t limit, ptm_site_id id, ptm_snap **out)
         return err;
     }
     ptm_site one = *ptm_site_at(id);
-    one.live = one.allocated = 1;
+    one.moved[PTM_CAME] = 1;
     take_site(&t, &one, 1);
     return end(&t, out);
 }

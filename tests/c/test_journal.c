@@ -31,7 +31,7 @@ clear(void)
 static uint64_t
 live(ptm_site_id id)
 {
-    return ptm_site_at(id)->live;
+    return ptm_site_live(ptm_site_at(id));
 }
 
 static void
@@ -48,7 +48,7 @@ a_full_ring_books_itself(void)
     ptm_journal_drain();
     ptm_journal_drain();
     CHECK_EQ(live(id), PTM_JOURNAL_EVENTS - 1);
-    CHECK_EQ(ptm_site_at(id)->allocated, PTM_JOURNAL_EVENTS);
+    CHECK_EQ(ptm_site_at(id)->moved[PTM_CAME], PTM_JOURNAL_EVENTS);
     CHECK_EQ(ptm_site_share(ptm_site_at(id)), PTM_JOURNAL_EVENTS);
     CHECK_EQ(ptm_books_lock.held, 0);
     clear();
@@ -254,7 +254,7 @@ look(void)
     ptm_lock_take(&ptm_books_lock);
     ptm_journal_drain();
     for (ptm_site_id id = 1; id < ptm_site_table.used; id++) {
-        add(&alive, ptm_site_at(id)->live, ptm_site_at(id));
+        add(&alive, ptm_site_live(ptm_site_at(id)), ptm_site_at(id));
         add(&peak, ptm_site_share(ptm_site_at(id)), ptm_site_at(id));
     }
     CHECK_EQ(alive.bytes, ptm_the_peak.bytes);
@@ -270,8 +270,8 @@ recount(const worker *me)
 {
     for (uint32_t i = 0; i < N_SITES; i++) {
         const ptm_site *site = ptm_site_at(me->sites[i]);
-        CHECK_EQ(site->allocated, me->entered[i]);
-        CHECK_EQ(site->live, me->held[i] + me->given[i] - me->other->taken[i]);
+        CHECK_EQ(site->moved[PTM_CAME], me->entered[i]);
+        CHECK_EQ(ptm_site_live(site), me->held[i] + me->given[i] - me->other->taken[i]);
     }
 }
 

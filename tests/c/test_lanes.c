@@ -371,9 +371,9 @@ look(void)
     for (ptm_site_id id = 1; id < ptm_site_table.used; id++) {
         const ptm_site *site = ptm_site_at(id);
         uint64_t share = ptm_site_share(site);
-        CHECK(site->live >= 0 && (int64_t)share >= 0);
-        blocks += (uint64_t)site->live;
-        bytes += (uint64_t)site->live * site->size;
+        CHECK(ptm_site_live(site) >= 0 && (int64_t)share >= 0);
+        blocks += (uint64_t)ptm_site_live(site);
+        bytes += (uint64_t)ptm_site_live(site) * site->size;
         peak_blocks += share;
         peak_bytes += share * site->size;
     }
@@ -420,8 +420,8 @@ wandering_blocks_leave_the_books_of_a_recount(void)
     for (int w = 0; w < N_THREADS; w++) {
         for (uint32_t i = 0; i < N_SITES; i++) {
             const ptm_site *site = ptm_site_at(workers[w].sites[i]);
-            CHECK_EQ(site->allocated, workers[w].entered[i]);
-            CHECK_EQ(site->live, workers[w].held[i] + workers[w].given[i]);
+            CHECK_EQ(site->moved[PTM_CAME], workers[w].entered[i]);
+            CHECK_EQ(ptm_site_live(site), workers[w].held[i] + workers[w].given[i]);
         }
     }
     ptm_journal_clear();
@@ -437,13 +437,13 @@ what_cancels_out_is_no_peak(void)
     NEED(id != 0);
     ptm_journal_add(PTM_LANE_RAW, id | PTM_EVENT_LEFT);
     ptm_journal_flush(PTM_LANE_RAW);
-    CHECK_EQ(ptm_site_at(id)->live, -1);
+    CHECK_EQ(ptm_site_live(ptm_site_at(id)), -1);
     CHECK_EQ(ptm_the_peak.bytes, 0);
     ptm_journal_add(PTM_LANE_MAIN, id);
     ptm_journal_add(PTM_LANE_MAIN, id);
     ptm_journal_flush(PTM_LANE_MAIN);
-    CHECK_EQ(ptm_site_at(id)->live, 1);
-    CHECK_EQ(ptm_site_at(id)->allocated, 2);
+    CHECK_EQ(ptm_site_live(ptm_site_at(id)), 1);
+    CHECK_EQ(ptm_site_at(id)->moved[PTM_CAME], 2);
     CHECK_EQ(ptm_the_peak.bytes, 100);
     CHECK_EQ(ptm_the_peak.best_bytes, 100);
     CHECK_EQ(ptm_site_share(ptm_site_at(id)), 1);

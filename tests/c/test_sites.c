@@ -189,8 +189,8 @@ static void
 check_site(const known *k)
 {
     const ptm_site *site = ptm_site_at(k->id);
-    CHECK_EQ(site->live, k->live);
-    CHECK_EQ(site->allocated, k->allocated);
+    CHECK_EQ(ptm_site_live(site), k->live);
+    CHECK_EQ(site->moved[PTM_CAME], k->allocated);
     CHECK_EQ(ptm_site_share(site), k->at_peak);
     if (k->lost) {
         CHECK(ptm_sites_find(lane_of(k), k->hash) != k->id);
@@ -239,8 +239,8 @@ bury(ptm_site *site)
     known *k = known_of(site);
     CHECK(!k->gone);
     k->gone = true;
-    buried_blocks += site->allocated;
-    buried_bytes += site->allocated * site->size;
+    buried_blocks += site->moved[PTM_CAME];
+    buried_bytes += site->moved[PTM_CAME] * site->size;
 }
 
 static bool

@@ -249,7 +249,7 @@ static void
 check_buried(const row *r)
 {
     const ptm_site *site = ptm_site_at(r->id);
-    uint64_t blocks = site->node == 0 ? 0 : site->allocated;
+    uint64_t blocks = site->node == 0 ? 0 : site->moved[PTM_CAME];
     CHECK_EQ(site->n_tail, 0);
     check_dead(r, blocks, blocks * site->size);
 }
