@@ -35,8 +35,8 @@ typedef struct {
     /* ptm_code_age when the window was last known to be the same; writer: the lane */
     uint32_t code_age;
     uint32_t node; /* the stack, less the tail; guarded: intern lock */
-    /* young: its place among the lane's young ones; else low bits of those that came at the last sweep:
-     * unchanged means idle since */
+    /* young: its place among the lane's young ones; else low bits of what had come at the last
+     * sweep: unchanged means idle since */
     uint32_t swept;
     uint16_t depth;       /* total_nframe */
     ptm_domain_id domain; /* 0: Python's three allocators */

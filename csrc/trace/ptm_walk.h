@@ -58,7 +58,7 @@ ptm_walk_is_shim(const ptm_pyframe *frame, const PyCodeObject *shim)
     return ptm_frame_is_entry(frame) || ptm_frame_code(frame) == shim;
 }
 
-/* The depth of a stack that may go on below `oldest`, the last of `seen` complete frames, above which
+/* The depth of a stack that may go on below `oldest`, the last of `seen` complete frames; above it
  * are `shims` counted incomplete ones. */
 static PTM_ALWAYS_INLINE uint32_t
 ptm_walk_depth(const PyThreadState *tstate, const ptm_pyframe *oldest, uint32_t seen,
