@@ -32,7 +32,7 @@ typedef char *ptm_table_directory[PTM_TABLE_CHUNKS];
 #define PTM_TABLE(record_type, bits, directory) \
     {.record_bytes = sizeof(record_type), .chunk_bits = (bits), .used = 1, .chunks = (directory)}
 
-/* A record, of which nothing is said but that it is zero if it never was in use. */
+/* A record, all of which is the caller's to fill: what was dropped comes back as it is. */
 uint32_t ptm_table_new(ptm_table *table);
 void ptm_table_drop(ptm_table *table, uint32_t id);
 void ptm_table_clear(ptm_table *table); /* gives every chunk back */

@@ -204,9 +204,8 @@ ptm_sites_sweep_young(ptm_lane *lane, const ptm_sweep *sweep)
     end_youth(lane);
     for (uint32_t i = 0; i < n; i++) {
         ptm_site_id id = lane->young[i];
-        uint32_t at = ptm_site_at(id)->swept;
         if (!settle_young(lane, id, sweep)) {
-            add_young(lane, id, &lane->tails[at]);
+            add_young(lane, id, &lane->tails[ptm_site_at(id)->swept]);
         }
     }
 }

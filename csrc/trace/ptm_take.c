@@ -324,6 +324,7 @@ ptm_take_one(uint32_t limit, ptm_site_id id, ptm_snap **out)
         return err;
     }
     ptm_site one = *ptm_site_at(id);
+    one.moved[PTM_LEFT] = 0;
     one.moved[PTM_CAME] = 1;
     take_site(&t, &one, 1);
     return end(&t, out);

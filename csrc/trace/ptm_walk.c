@@ -106,6 +106,8 @@ fill_from(window *w, const ptm_pyframe *frame, uint32_t limit, ptm_walk_manner m
     return true;
 }
 
+/* Below the top frame PTM_WALK_TOP trusts as well; the compiler makes two loops, neither of which
+ * asks for the manner. */
 static bool
 fill_window(window *w, const PyThreadState *tstate, uint32_t limit, ptm_walk_manner manner)
 {
