@@ -198,6 +198,9 @@ put_sample_types(writing *w)
 
 /* -- samples: they are many, so no buffers lie between ----------------------------------------- */
 
+/* Room at the start, so that not all is copied again and again: what is not used is not touched. */
+#define SAMPLE_BYTES 96
+
 /* Values and labels of a sample: six numbers and four times three, and what is around them. */
 #define REST_BYTES 256
 
@@ -310,6 +313,7 @@ put_samples(writing *w)
 {
     const ptm_snap_site *sites = w->snap->sites;
     written_stack written[AT_ONCE];
+    (void)ptm_buf_reserve(w->out, (size_t)w->snap->n_sites * SAMPLE_BYTES);
     for (uint32_t first = 0, n; first < w->snap->n_sites; first += n) {
         n = w->snap->n_sites - first < AT_ONCE ? w->snap->n_sites - first : AT_ONCE;
         pack_locations(w, &sites[first], n, written);

@@ -10,46 +10,38 @@
 
 #define PTM_GZIP_LEAST_BYTES 18 /* a header of 10, a trailer of 8: the checksum, then the length */
 
-/* Into `out`, of at least the bound; 0 if it did not fit. */
+/* Into `out`, which has room. */
 static size_t
-fold_without_gil(struct libdeflate_compressor *folder, const Py_buffer *data, PyObject *out)
+fold_without_gil(struct libdeflate_compressor *folder, const void *data, size_t len, PyObject *out)
 {
     size_t folded;
     char *to = PyBytes_AS_STRING(out);
     size_t room = (size_t)PyBytes_GET_SIZE(out);
     Py_BEGIN_ALLOW_THREADS
-    folded = libdeflate_gzip_compress(folder, data->buf, (size_t)data->len, to, room);
+    folded = libdeflate_gzip_compress(folder, data, len, to, room);
     Py_END_ALLOW_THREADS
     return folded;
 }
 
 static PyObject *
-fold(struct libdeflate_compressor *folder, const Py_buffer *data)
+fold(struct libdeflate_compressor *folder, const void *data, size_t len)
 {
-    size_t bound = libdeflate_gzip_compress_bound(folder, (size_t)data->len);
+    size_t bound = libdeflate_gzip_compress_bound(folder, len);
     PyObject *out = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)bound);
     if (out != NULL) {
-        size_t folded = fold_without_gil(folder, data, out);
+        size_t folded = fold_without_gil(folder, data, len, out);
         ptm_assert(folded != 0);
         _PyBytes_Resize(&out, (Py_ssize_t)folded);
     }
     return out;
 }
 
-/* _fold(data, level) -> bytes: a gzip member; level 0 stores, 1 is the quickest. */
 PyObject *
-ptm_gzip_fold(PyObject *module, PyObject *args)
+ptm_gzip_fold(const void *data, size_t len, int level)
 {
-    Py_buffer data;
-    int level;
-    (void)module;
-    if (!PyArg_ParseTuple(args, "y*i:_fold", &data, &level)) {
-        return NULL;
-    }
     struct libdeflate_compressor *folder = libdeflate_alloc_compressor(level);
-    PyObject *out = folder == NULL ? PyErr_NoMemory() : fold(folder, &data);
+    PyObject *out = folder == NULL ? PyErr_NoMemory() : fold(folder, data, len);
     libdeflate_free_compressor(folder);
-    PyBuffer_Release(&data);
     return out;
 }
 

@@ -439,6 +439,10 @@ static PyMethodDef main_methods[] = {
     {"_profile_of_snapshot", ptm_profile_encode_snapshot, METH_VARARGS,
      PyDoc_STR("_profile_of_snapshot($module, snapshot, json, /)\n--\n\n"
                "The bytes of a pprof profile, not compressed, with the JSON text in it.")},
+    {"_folded_profile_of_snapshot", ptm_profile_fold_snapshot, METH_VARARGS,
+     PyDoc_STR("_folded_profile_of_snapshot($module, snapshot, json, level, /)\n--\n\n"
+               "The same as a gzip member, and how many bytes it unfolds to; level 0 stores, 1 is "
+               "the quickest.")},
     {"_snapshot_of_profile", ptm_profile_decode, METH_O,
      PyDoc_STR("_snapshot_of_profile($module, data, /)\n--\n\n"
                "(Snapshot, JSON text or None) of a pprof profile, or ValueError.")},
@@ -448,9 +452,6 @@ static PyMethodDef main_methods[] = {
     {"_snapshot_of_pickle", ptm_profile_decode_pickle, METH_O,
      PyDoc_STR("_snapshot_of_pickle($module, data, /)\n--\n\n"
                "The Snapshot in a pickle of the standard library's, or ValueError; runs nothing.")},
-    {"_fold", ptm_gzip_fold, METH_VARARGS,
-     PyDoc_STR("_fold($module, data, level, /)\n--\n\n"
-               "A gzip member; level 0 stores, 1 is the quickest.")},
     {"_unfold", ptm_gzip_unfold, METH_VARARGS,
      PyDoc_STR("_unfold($module, data, most, /)\n--\n\n"
                "What one whole gzip member unfolds to; None if it is not one, or of more bytes.")},

@@ -7,18 +7,39 @@
 #include "format/ptm_pickle.h"
 #include "format/ptm_pprof.h"
 
+static int
+write_profile(ptm_view *view, const char *json, Py_ssize_t json_len, ptm_buf *buf)
+{
+    ptm_pprof_extra extra = {json, (size_t)json_len, view->time_nanos};
+    ptm_buf_init(buf);
+    ptm_err err = ptm_pprof_write(view->snap, &extra, buf);
+    return err == PTM_OK ? 0 : (ptm_raise(err), -1);
+}
+
 PyObject *
 ptm_profile_encode(ptm_view *view, const char *json, Py_ssize_t json_len)
 {
     ptm_buf buf;
-    ptm_pprof_extra extra = {json, (size_t)json_len, view->time_nanos};
-    ptm_buf_init(&buf);
-    ptm_err err = ptm_pprof_write(view->snap, &extra, &buf);
-    PyObject *bytes = err != PTM_OK
-                          ? ptm_raise(err)
-                          : PyBytes_FromStringAndSize((const char *)buf.data, (Py_ssize_t)buf.len);
+    PyObject *bytes =
+        write_profile(view, json, json_len, &buf) < 0
+            ? NULL
+            : PyBytes_FromStringAndSize((const char *)buf.data, (Py_ssize_t)buf.len);
     ptm_buf_fini(&buf);
     return bytes;
+}
+
+/* The same as a gzip member, and how many bytes it unfolds to. */
+static PyObject *
+encode_folded(ptm_view *view, const char *json, Py_ssize_t json_len, int level)
+{
+    ptm_buf buf;
+    PyObject *folded = write_profile(view, json, json_len, &buf) < 0
+                           ? NULL
+                           : ptm_gzip_fold(buf.data, buf.len, level);
+    PyObject *pair =
+        folded == NULL ? NULL : Py_BuildValue("(Nn)", folded, (Py_ssize_t)buf.len);
+    ptm_buf_fini(&buf);
+    return pair;
 }
 
 /* _profile_of_snapshot(snapshot, json: bytes) -> bytes */
@@ -36,6 +57,25 @@ ptm_profile_encode_snapshot(PyObject *module, PyObject *args)
     PyObject *bytes = ptm_profile_encode(source.view, json, json_len);
     ptm_source_fini(&source);
     return bytes;
+}
+
+/* _folded_profile_of_snapshot(snapshot, json: bytes, level: int) -> (bytes, int) */
+PyObject *
+ptm_profile_fold_snapshot(PyObject *module, PyObject *args)
+{
+    PyObject *snapshot;
+    const char *json;
+    Py_ssize_t json_len;
+    int level;
+    ptm_source source;
+    if (!PyArg_ParseTuple(args, "Oy#i:_folded_profile_of_snapshot", &snapshot, &json, &json_len,
+                          &level)
+        || ptm_source_init(&source, PyModule_GetState(module), snapshot) < 0) {
+        return NULL;
+    }
+    PyObject *folded = encode_folded(source.view, json, json_len, level);
+    ptm_source_fini(&source);
+    return folded;
 }
 
 /* Takes over `snap`. */

@@ -304,12 +304,13 @@ int ptm_modules_of_sys_path(ptm_snap *snap); /* of a snapshot that nobody else h
 /* -- profile.c: snapshots as bytes -- */
 PyObject *ptm_profile_encode(ptm_view *view, const char *json, Py_ssize_t json_len); /* bytes */
 PyObject *ptm_profile_encode_snapshot(PyObject *module, PyObject *args);
+PyObject *ptm_profile_fold_snapshot(PyObject *module, PyObject *args);
 PyObject *ptm_profile_decode(PyObject *module, PyObject *data);
 PyObject *ptm_profile_traces(PyObject *module, PyObject *args);
 PyObject *ptm_profile_decode_pickle(PyObject *module, PyObject *data);
 
 /* -- gzip.c -- */
-PyObject *ptm_gzip_fold(PyObject *module, PyObject *args);
+PyObject *ptm_gzip_fold(const void *data, size_t len, int level); /* bytes: one member */
 PyObject *ptm_gzip_unfold(PyObject *module, PyObject *args);
 
 /* -- columns.c: a snapshot's tables as bytes -- */

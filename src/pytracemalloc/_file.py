@@ -19,7 +19,7 @@ from typing import Any
 from pytracemalloc import _core
 
 # A file unfolds to at most this many bytes, or this many times its own size,
-# whichever is more. What we write keeps to it, see _gzip().
+# whichever is more. What we write keeps to it, see _folded().
 UNFOLDED_BYTES_MIN = 64 << 20
 UNFOLDED_RATIO = 128
 
@@ -63,14 +63,6 @@ def _extra_json(snapshot: "_core.Snapshot") -> bytes:
     _to_json("traceback_limit", limit)
     extra = {"at": snapshot.at, "traceback_limit": limit, "attributes": attributes}
     return json.dumps(extra, separators=(",", ":")).encode("ascii")
-
-
-def _gzip(data: bytes) -> bytes:
-    """Level 1; stored as it is where that would unfold beyond the limit."""
-    folded = _core._fold(data, 1)
-    if len(data) > _unfolded_limit(len(folded)):
-        folded = _core._fold(data, 0)
-    return folded
 
 
 class WholeFile:
@@ -159,11 +151,20 @@ def profile_bytes(snapshot: "_core.Snapshot") -> bytes:
     return _core._profile_of_snapshot(snapshot, _extra_json(snapshot))
 
 
+def _folded(snapshot: "_core.Snapshot") -> bytes:
+    """The same, gzipped: level 1; stored where that would unfold beyond the limit."""
+    json_text = _extra_json(snapshot)
+    folded, n_bytes = _core._folded_profile_of_snapshot(snapshot, json_text, 1)
+    if n_bytes > _unfolded_limit(len(folded)):
+        folded, _ = _core._folded_profile_of_snapshot(snapshot, json_text, 0)
+    return folded
+
+
 def dump(snapshot: "_core.Snapshot", filename: Any) -> None:
     """Writes to a path, or to anything with write(); the bytes are ready before."""
     to_file = _is_file(filename, "write")
     path = filename if to_file else os.fspath(filename)
-    data = _gzip(profile_bytes(snapshot))
+    data = _folded(snapshot)
     if to_file:
         _write_all(path, data)
         return

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytracemalloc import _core, _file
+from pytracemalloc import Snapshot, _core, _file
 
 MOST = 1 << 20
+NOTHING = Snapshot([], 1)
 
 texts = st.one_of(
     st.binary(max_size=5000),
@@ -22,9 +23,10 @@ texts = st.one_of(
 
 
 @given(texts, st.sampled_from([0, 1]))
-def test_folded_is_gzip(data: bytes, level: int):
-    folded = _core._fold(data, level)
-    assert gzip.decompress(folded) == data
+def test_folded_is_gzip(text: bytes, level: int):
+    data = _core._profile_of_snapshot(NOTHING, text)
+    folded, n_bytes = _core._folded_profile_of_snapshot(NOTHING, text, level)
+    assert (gzip.decompress(folded), n_bytes) == (data, len(data))
     assert _core._unfold(folded, MOST) == data
 
 
