@@ -39,7 +39,7 @@ typedef struct {
     ptm_str_id file, name;
 } function;
 
-#define AT_ONCE 16u /* samples */
+#define AT_ONCE 32u /* samples */
 
 /* The packed locations of a stack, where they stand in the output already. */
 typedef struct {
@@ -236,7 +236,7 @@ label_at(uint8_t *at, uint32_t key, int64_t num, uint32_t unit)
 static uint8_t *
 labels_at(uint8_t *at, const ptm_snap_site *site, uint32_t nframe)
 {
-    at = label_at(at, TEXT_BYTES, (int64_t)site->size, TEXT_BYTES);
+    at = label_at(at, TEXT_BYTES, (int64_t)site->size, 0);
     if (site->depth != nframe) {
         int64_t depth = site->depth == 0 ? PTM_PPROF_DEPTH_UNKNOWN : (int64_t)site->depth;
         at = label_at(at, TEXT_DEPTH, depth, 0);

@@ -118,7 +118,7 @@ typedef struct {
     uint32_t n;
     ptm_stack_id stack; /* in: of the callers beyond the frames, 0: none; out: the whole */
 } ptm_snap_path;
-#define PTM_SNAP_PATHS 16u /* at most */
+#define PTM_SNAP_PATHS 64u /* at most; fewer wait for memory more often */
 void ptm_snap_build_paths(ptm_snap_builder *b, ptm_snap_path *paths, size_t n_paths);
 /* Appended, never merged. */
 void ptm_snap_build_site(ptm_snap_builder *b, const ptm_snap_site *site);
