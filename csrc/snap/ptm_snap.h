@@ -25,7 +25,7 @@
 #include "base/ptm_base.h"
 
 #define PTM_SNAP_NONE UINT32_MAX          /* no string (a frame's name), no frame */
-#define PTM_SNAP_STACKS (UINT32_MAX >> 1) /* at most: an id leaves one bit for its holder */
+#define PTM_SNAP_STACKS (UINT32_MAX >> 2) /* at most: an id leaves two bits for its holder */
 
 typedef struct {
     ptm_str_id file;
@@ -38,9 +38,10 @@ typedef struct {
 } ptm_snap_frame;
 
 typedef struct {
-    ptm_stack_id parent; /* the caller's stack; 0: this frame is the oldest */
-    ptm_frame_id frame;  /* the most recent frame of this stack */
-    uint32_t nframe;     /* number of frames of this stack */
+    ptm_stack_id parent : 30; /* the caller's stack; 0: this frame is the oldest */
+    uint32_t callees : 2;     /* of the builder (ptm_tree) */
+    ptm_frame_id frame;       /* the most recent frame of this stack */
+    uint32_t nframe;          /* number of frames of this stack */
 } ptm_snap_stack;
 
 typedef struct {

@@ -77,7 +77,6 @@ void
 ptm_snap_build_expect(ptm_snap_builder *b, size_t n_stacks, size_t n_sites)
 {
     (void)(ptm_column_reserve(&b->tree.stacks, n_stacks, sizeof(ptm_snap_stack))
-           && ptm_column_reserve(&b->tree.callees, n_stacks, sizeof(uint8_t))
            && ptm_column_reserve(&b->sites, n_sites, sizeof(ptm_snap_site)));
 }
 

@@ -3,7 +3,7 @@
 
 #include "base/ptm_array.h"
 
-/* Where the callees of a stack are (ptm_tree.callees). */
+/* Where the callees of a stack are (ptm_snap_stack.callees). */
 enum {
     CALLEES_NONE,
     CALLEES_NEXT,  /* one, the stack after it */
@@ -16,18 +16,11 @@ stack_at(const ptm_tree *tree, ptm_stack_id id)
     return (ptm_snap_stack *)tree->stacks.items + id;
 }
 
-static uint8_t *
-callees_of(const ptm_tree *tree, ptm_stack_id id)
-{
-    return (uint8_t *)tree->callees.items + id;
-}
-
 static bool
 reserve(ptm_tree *tree, size_t more)
 {
     return tree->stacks.len + more <= PTM_SNAP_STACKS
-           && ptm_column_reserve(&tree->stacks, more, sizeof(ptm_snap_stack))
-           && ptm_column_reserve(&tree->callees, more, sizeof(uint8_t));
+           && ptm_column_reserve(&tree->stacks, more, sizeof(ptm_snap_stack));
 }
 
 bool
@@ -39,8 +32,7 @@ ptm_tree_init(ptm_tree *tree)
         return false;
     }
     *stack_at(tree, 0) = (ptm_snap_stack){.frame = PTM_SNAP_NONE};
-    *callees_of(tree, 0) = CALLEES_NONE;
-    tree->stacks.len = tree->callees.len = 1;
+    tree->stacks.len = 1;
     return true;
 }
 
@@ -48,7 +40,6 @@ void
 ptm_tree_fini(ptm_tree *tree)
 {
     ptm_array_free(tree->stacks.items);
-    ptm_array_free(tree->callees.items);
     ptm_ids_fini(&tree->listed);
     *tree = (ptm_tree){0};
 }
@@ -63,7 +54,7 @@ static bool
 list(ptm_tree *tree, ptm_stack_id callee)
 {
     const ptm_snap_stack *stack = stack_at(tree, callee);
-    *callees_of(tree, stack->parent) = CALLEES_LISTED;
+    stack_at(tree, stack->parent)->callees = CALLEES_LISTED;
     return ptm_ids_put_tag(&tree->listed, tag_of(tree, stack->parent, stack->frame), callee);
 }
 
@@ -84,7 +75,7 @@ find_listed(const ptm_tree *tree, ptm_stack_id parent, ptm_frame_id frame, uint3
 static ptm_stack_id
 find(const ptm_tree *tree, ptm_stack_id parent, ptm_frame_id frame, uint32_t tag)
 {
-    switch (*callees_of(tree, parent)) {
+    switch (stack_at(tree, parent)->callees) {
     case CALLEES_NEXT:
         return stack_at(tree, parent + 1)->frame == frame ? parent + 1 : 0;
     case CALLEES_LISTED:
@@ -99,9 +90,9 @@ static ptm_stack_id
 append(ptm_tree *tree, ptm_stack_id parent, ptm_frame_id frame)
 {
     ptm_stack_id id = (ptm_stack_id)tree->stacks.len;
-    *stack_at(tree, id) = (ptm_snap_stack){parent, frame, stack_at(tree, parent)->nframe + 1};
-    *callees_of(tree, id) = CALLEES_NONE;
-    tree->stacks.len = tree->callees.len = id + (size_t)1;
+    *stack_at(tree, id) =
+        (ptm_snap_stack){parent, CALLEES_NONE, frame, stack_at(tree, parent)->nframe + 1};
+    tree->stacks.len = id + (size_t)1;
     return id;
 }
 
@@ -112,9 +103,9 @@ add(ptm_tree *tree, ptm_stack_id parent, ptm_frame_id frame)
         return 0;
     }
     ptm_stack_id id = append(tree, parent, frame);
-    uint8_t before = *callees_of(tree, parent);
+    uint32_t before = stack_at(tree, parent)->callees;
     if (before == CALLEES_NONE && id == parent + 1) {
-        *callees_of(tree, parent) = CALLEES_NEXT;
+        stack_at(tree, parent)->callees = CALLEES_NEXT;
         return id;
     }
     bool ok = before != CALLEES_NEXT || list(tree, parent + 1);
@@ -159,7 +150,7 @@ expect(const ptm_tree *tree, walker *w, uint32_t step)
 {
     ptm_stack_id stack = w->path->stack;
     w->tag = tag_of(tree, stack, frame_at(w->path, step));
-    if (*callees_of(tree, stack) == CALLEES_LISTED) {
+    if (stack_at(tree, stack)->callees == CALLEES_LISTED) {
         expect_slot(tree, w->tag);
     }
     else {
@@ -172,7 +163,7 @@ static void
 expect_more(const ptm_tree *tree, const walker *w, uint32_t step)
 {
     ptm_stack_id stack = w->path->stack;
-    uint8_t callees = *callees_of(tree, stack);
+    uint32_t callees = stack_at(tree, stack)->callees;
     if (callees == CALLEES_LISTED) {
         ptm_ids_probe probe = ptm_ids_find_tag(&tree->listed, w->tag);
         if (ptm_ids_next(&tree->listed, &probe)) {
@@ -199,11 +190,11 @@ push_rest(ptm_tree *tree, ptm_snap_path *path, uint32_t step)
     ptm_stack_id id = path->stack, last = id + (path->n - step);
     uint32_t nframe = stack_at(tree, id)->nframe;
     for (; id != last; id++, step++) {
-        *callees_of(tree, id) = CALLEES_NEXT;
-        *stack_at(tree, id + 1) = (ptm_snap_stack){id, frame_at(path, step), ++nframe};
+        stack_at(tree, id)->callees = CALLEES_NEXT;
+        *stack_at(tree, id + 1) =
+            (ptm_snap_stack){id, CALLEES_NONE, frame_at(path, step), ++nframe};
     }
-    *callees_of(tree, last) = CALLEES_NONE;
-    tree->stacks.len = tree->callees.len = last + (size_t)1;
+    tree->stacks.len = last + (size_t)1;
     path->stack = last;
     return true;
 }
@@ -247,7 +238,6 @@ ptm_tree_push_paths(ptm_tree *tree, ptm_snap_path *paths, size_t n_paths)
             if (!make_step(tree, &going[i], step, &left)) {
                 return false;
             }
-            __builtin_prefetch(callees_of(tree, going[i].path->stack));
             going[n_left] = going[i];
             n_left += left;
         }

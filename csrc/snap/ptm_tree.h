@@ -2,7 +2,7 @@
  *
  * ptm_tree - the stacks of a snapshot while it is built: (parent, frame) -> stack.
  *
- * Owns      the stacks' column, and beside it a byte a stack that says where its callees are
+ * Owns      the stacks' column, and the table of the callees that are not next to their stack
  * How       Most stacks have one callee at most, and mostly it was added right after them: so long
  *           chains are built without hashing, and only what comes later is in a table. A step of a
  *           path waits for cold memory two or three times, one after the other. So several paths
@@ -19,9 +19,8 @@
 #include "snap/ptm_snap.h"
 
 typedef struct {
-    ptm_column stacks;  /* ptm_snap_stack */
-    ptm_column callees; /* uint8_t */
-    ptm_ids listed;     /* the callees of stacks that have others than the next one */
+    ptm_column stacks; /* ptm_snap_stack */
+    ptm_ids listed;    /* the callees of stacks that have others than the next one */
 } ptm_tree;
 
 bool ptm_tree_init(ptm_tree *tree);
