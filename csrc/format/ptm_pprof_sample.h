@@ -22,6 +22,7 @@ typedef struct {
     uint32_t n_location_fields;
     ptm_wire_field waiting; /* all locations, if one packed field; number 0: they are not */
     uint64_t hash;          /* of its bytes */
+    bool is_twin;           /* they are those of the sample before, and its stack is not made yet */
     size_t first_frame;     /* in the batch's frames */
     uint32_t n_frames;
     ptm_stack_id stack; /* 0: to be made of the frames */

@@ -94,6 +94,16 @@ is_known(const ptm_pprof_in *in, const batch *b, ptm_pprof_sample *s)
     return known != end;
 }
 
+/* The sample before has the same stack, which is not made yet. */
+static bool
+is_twin(const batch *b, const ptm_pprof_sample *s)
+{
+    const ptm_pprof_sample *before = s - 1;
+    return s != b->samples && before->waiting.number != 0 && before->hash == s->hash
+           && packed_bytes(before) == packed_bytes(s)
+           && memcmp(before->waiting.bytes.at, s->waiting.bytes.at, packed_bytes(s)) == 0;
+}
+
 /* In a file whose places have 32 bits. */
 static void
 remember(const ptm_pprof_in *in, batch *b, const ptm_pprof_sample *s, ptm_stack_id stack)
@@ -188,6 +198,11 @@ end_locations(ptm_pprof_in *in, ptm_pprof_sample *s, batch *b)
 {
     if (s->n_frames == 0) {
         s->first_frame = PTM_N_ITEMS(b->frames, ptm_frame_id);
+    }
+    s->is_twin = s->waiting.number != 0 && is_twin(b, s);
+    if (s->is_twin) {
+        s->n_frames = s[-1].n_frames;
+        return true;
     }
     if (s->waiting.number != 0 && !is_known(in, b, s)
         && !read_frames(in, s, s->waiting, &b->frames)) {
@@ -292,19 +307,19 @@ plain_values(const ptm_pprof_in *in, ptm_pprof_sample *s, const uint8_t *at,
     return at;
 }
 
-/* A key of one byte, a number and perhaps its unit. */
+/* A key of one byte, a number unless it is 0, and perhaps its unit. */
 static const uint8_t *
 plain_label(ptm_pprof_sample *s, const uint8_t *at, const uint8_t *rest_end, const batch *b)
 {
     const uint8_t *end = NULL;
-    uint64_t num;
+    uint64_t num = 0;
     at = ptm_wire_piece(at, rest_end, SAMPLE_LABEL, &end);
-    if (at == NULL || end - at < 4 || at[0] != LABEL_KEY << 3 || at[1] >= b->n_keys
-        || at[2] != LABEL_NUM << 3) {
+    if (at == NULL || end - at < 2 || at[0] != LABEL_KEY << 3 || at[1] >= b->n_keys) {
         return NULL;
     }
     uint8_t key = b->keys[at[1]];
-    if ((at = ptm_wire_number(at + 3, end, &num)) == NULL) {
+    at += 2;
+    if (at != end && at[0] == LABEL_NUM << 3 && (at = ptm_wire_number(at + 1, end, &num)) == NULL) {
         return NULL;
     }
     if (end - at == 2 && at[0] == LABEL_NUM_UNIT << 3 && at[1] < 0x80) {
@@ -398,17 +413,17 @@ make_stacks(ptm_pprof_in *in, batch *b)
     ptm_snap_path paths[PTM_SNAP_PATHS];
     for (size_t i = 0; i < b->n; i++) {
         const ptm_pprof_sample *s = &b->samples[i];
-        uint32_t n = s->stack != 0 ? 0 : s->n_frames;
+        uint32_t n = s->stack != 0 || s->is_twin ? 0 : s->n_frames;
         const ptm_frame_id *frames = PTM_ITEMS(b->frames, ptm_frame_id);
         paths[i] = (ptm_snap_path){frames + s->first_frame, n, s->stack};
     }
     ptm_snap_build_paths(in->builder, paths, b->n);
     for (size_t i = 0; i < b->n; i++) {
         ptm_pprof_sample *s = &b->samples[i];
-        if (s->stack == 0 && s->waiting.number != 0) {
+        if (s->stack == 0 && s->waiting.number != 0 && !s->is_twin) {
             remember(in, b, s, paths[i].stack);
         }
-        s->stack = paths[i].stack;
+        s->stack = s->is_twin ? s[-1].stack : paths[i].stack;
     }
 }
 

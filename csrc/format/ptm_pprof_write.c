@@ -253,6 +253,13 @@ place_of(const writing *w, ptm_stack_id stack)
     return &w->written[stack % N_WRITTEN];
 }
 
+/* Of several: the one before has the same stack. */
+static bool
+is_twin(const ptm_snap_site *sites, size_t i)
+{
+    return i != 0 && sites[i - 1].stack == sites[i].stack;
+}
+
 /* The locations of several samples, each most recent first and packed: where they have been written
  * before (many sites have one stack), or into a buffer. The stacks are followed side by side: each
  * step waits for cold memory, and so they wait together. */
@@ -264,7 +271,8 @@ pack_locations(writing *w, const ptm_snap_site *sites, size_t n, written_stack *
     size_t going = 0;
     for (size_t i = 0; i < n; i++) {
         written[i] = *place_of(w, sites[i].stack);
-        at[i] = written[i].stack == sites[i].stack ? 0 : sites[i].stack;
+        bool again = written[i].stack == sites[i].stack || is_twin(sites, i);
+        at[i] = again ? 0 : sites[i].stack;
         w->locations[i].len = 0;
         __builtin_prefetch(&stacks[at[i]]);
         going += at[i] != 0;
@@ -318,7 +326,9 @@ put_samples(writing *w)
         n = w->snap->n_sites - first < AT_ONCE ? w->snap->n_sites - first : AT_ONCE;
         pack_locations(w, &sites[first], n, written);
         for (uint32_t i = 0; i < n; i++) {
-            put_sample(w, &sites[first + i], &w->locations[i], written[i]);
+            const ptm_snap_site *site = &sites[first + i];
+            bool twin = is_twin(&sites[first], i);
+            put_sample(w, site, &w->locations[i], twin ? *place_of(w, site->stack) : written[i]);
         }
     }
 }

@@ -12,20 +12,22 @@ typedef struct {
     size_t bytes;
 } renumbering;
 
-/* What is known of a node: 0: nothing yet; else a stack that is the most recent frames of its path,
- * and whether it is the whole path.
+/* What is known of a node: a stack that is the most recent frames of its path (0: none yet), and
+ * whether it is the whole path; and whether what the dead left there has been taken.
  *
- *      31                                    1    0
- *     +---------------------------------------+-----+
- *     |  stack of the snapshot                |whole|
- *     +---------------------------------------+-----+
+ *      31                              2    1     0
+ *     +---------------------------------+-----+-----+
+ *     |  stack of the snapshot          |taken|whole|
+ *     +---------------------------------+-----+-----+
  */
 #define WHOLE 1u
-#define STACK_OF(known) ((ptm_stack_id)((known) >> 1))
+#define DEAD_TAKEN 2u
+#define STACK_OF(known) ((ptm_stack_id)((known) >> 2))
 
 /* A site on its way into the snapshot. */
 typedef struct {
     ptm_snap_site site;   /* less its stack */
+    ptm_node_id node;     /* that of its stack */
     ptm_node_id next;     /* to be looked at; 0: the window has been followed */
     ptm_stack_id base;    /* of the callers that need not be looked at, since they are known */
     ptm_node_id *nodes;   /* those that were looked at, most recent first */
@@ -100,12 +102,12 @@ go_on_at(taking *t, passenger *p, ptm_node_id node)
     p->is_whole = node == 0;
     p->next = p->n == t->limit ? 0 : node;
     uint32_t known = p->may_join ? t->known.numbers[p->next] : 0;
-    if (known != 0 && completes(t, known, p->n)) {
+    if (STACK_OF(known) != 0 && completes(t, known, p->n)) {
         p->base = STACK_OF(known);
         p->is_whole = (known & WHOLE) != 0;
         p->next = 0;
     }
-    p->may_join = p->may_join && known == 0;
+    p->may_join = p->may_join && STACK_OF(known) == 0;
     __builtin_prefetch(ptm_stacks_at(p->next));
 }
 
@@ -145,10 +147,41 @@ follow_all(taking *t)
 static void
 note_stack(taking *t, const passenger *p, ptm_stack_id stack)
 {
-    uint32_t *known = t->known.numbers;
-    for (uint32_t i = 0; i < p->n && (known[p->nodes[i]] & WHOLE) == 0; i++) {
-        known[p->nodes[i]] = stack << 1 | p->is_whole;
+    for (uint32_t i = 0; i < p->n; i++) {
+        uint32_t *known = &t->known.numbers[p->nodes[i]];
+        if ((*known & WHOLE) != 0) {
+            return;
+        }
+        *known = stack << 2 | (*known & DEAD_TAKEN) | p->is_whole;
         stack = ptm_snap_build_stack_at(t->builder, stack)->parent;
+    }
+}
+
+/* Whether the dead left something at this node that has not been taken; now it has. */
+static bool
+take_dead(taking *t, ptm_node_id id, ptm_snap_site *dead)
+{
+    const ptm_node *node = ptm_stacks_at(id);
+    uint32_t *known = &t->known.numbers[id];
+    if (node->frame == 0 || node->dead_blocks == 0 || (*known & DEAD_TAKEN) != 0) {
+        return false;
+    }
+    *known |= DEAD_TAKEN;
+    *dead = (ptm_snap_site){
+        .allocated = node->dead_blocks, .allocated_bytes = node->dead_bytes, .folded = 1};
+    return true;
+}
+
+/* What the dead left at the same stack comes right after: so it is written, folded and read at half
+ * the price. */
+static void
+put_site(taking *t, ptm_node_id node, const ptm_snap_site *site)
+{
+    ptm_snap_site dead;
+    ptm_snap_build_site(t->builder, site);
+    if (take_dead(t, node, &dead)) {
+        dead.stack = site->stack;
+        ptm_snap_build_site(t->builder, &dead);
     }
 }
 
@@ -166,20 +199,21 @@ deliver(taking *t)
         passenger *p = &t->passengers[i];
         p->site.stack = paths[i].stack;
         note_stack(t, p, paths[i].stack);
-        ptm_snap_build_site(t->builder, &p->site);
+        put_site(t, p->node, &p->site);
     }
     t->n_passengers = 0;
 }
 
 /* Nobody waits, and the stack is known. */
 static bool
-take_at_once(taking *t, uint32_t known, ptm_snap_site *site)
+take_at_once(taking *t, ptm_node_id node, ptm_snap_site *site)
 {
-    if (known == 0 || t->n_passengers != 0 || !completes(t, known, 0)) {
+    uint32_t known = t->known.numbers[node];
+    if (STACK_OF(known) == 0 || t->n_passengers != 0 || !completes(t, known, 0)) {
         return false;
     }
     site->stack = STACK_OF(known);
-    ptm_snap_build_site(t->builder, site);
+    put_site(t, node, site);
     return true;
 }
 
@@ -187,14 +221,15 @@ take_at_once(taking *t, uint32_t known, ptm_snap_site *site)
 static void
 take(taking *t, ptm_node_id node, ptm_snap_site *site)
 {
-    uint32_t known = t->known.numbers[node];
-    if (take_at_once(t, known, site)) {
+    if (take_at_once(t, node, site)) {
         return;
     }
     uint32_t at = t->n_passengers++;
     uint32_t *room = t->room.numbers + (size_t)at * 2 * t->limit;
     passenger *p = &t->passengers[at];
-    *p = (passenger){.site = *site, .nodes = room, .frames = room + t->limit, .may_join = true};
+    *p = (passenger){
+        .site = *site, .node = node, .nodes = room, .frames = room + t->limit, .may_join = true};
+    __builtin_prefetch(ptm_stacks_at(node));
     go_on_at(t, p, node);
     if (t->n_passengers == AT_ONCE) {
         deliver(t);
@@ -216,15 +251,13 @@ take_site(taking *t, const ptm_site *site, uint64_t share)
     take(t, site->node, &taken);
 }
 
-/* What was allocated at sites of this stack that are recycled. */
+/* What was allocated at sites that are recycled, of a stack that has no others. */
 static void
-take_dead(taking *t, ptm_node_id id)
+take_dead_alone(taking *t, ptm_node_id id)
 {
-    const ptm_node *node = ptm_stacks_at(id);
-    if (node->frame != 0 && node->dead_blocks != 0) {
-        ptm_snap_site taken = {
-            .allocated = node->dead_blocks, .allocated_bytes = node->dead_bytes, .folded = 1};
-        take(t, id, &taken);
+    ptm_snap_site dead;
+    if (take_dead(t, id, &dead)) {
+        take(t, id, &dead);
     }
 }
 
@@ -306,7 +339,7 @@ ptm_take_all(uint32_t limit, ptm_snap **out)
         }
     }
     for (ptm_node_id id = 1; id < ptm_stacks_end(); id++) {
-        take_dead(&t, id);
+        take_dead_alone(&t, id);
     }
     for (uint32_t id = 1; id < ptm_graves_end(); id++) {
         take_grave(&t, ptm_graves_at(id));
@@ -326,6 +359,7 @@ ptm_take_one(uint32_t limit, ptm_site_id id, ptm_snap **out)
     ptm_site one = *ptm_site_at(id);
     one.moved[PTM_LEFT] = 0;
     one.moved[PTM_CAME] = 1;
+    t.known.numbers[one.node] = DEAD_TAKEN; /* not asked for */
     take_site(&t, &one, 1);
     return end(&t, out);
 }
