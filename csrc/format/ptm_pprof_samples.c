@@ -31,6 +31,7 @@ typedef struct {
     size_t n;
     ptm_buf frames;          /* ptm_frame_id: of each sample, most recent first */
     uint32_t most_frames;    /* of a sample so far */
+    ptm_buf lines;           /* ptm_frame_id: see list_lines() */
     known_set *known;        /* by a few bits of a hash of the bytes */
     uint32_t n_sets;         /* a power of two */
     uint8_t keys[MOST_KEYS]; /* by string: KEY_..., N_KEYS: of no use */
@@ -117,39 +118,64 @@ remember(const ptm_pprof_in *in, batch *b, const ptm_pprof_sample *s, ptm_stack_
     }
 }
 
-/* The first of packed locations, as far as each is one line of a table without gaps; there are at
- * most as many as bytes. */
-static void
-read_plain_frames(ptm_pprof_in *in, ptm_pprof_sample *s, ptm_wire *packed, ptm_buf *frames)
+/* By a location's place in a table without gaps: its frame, PTM_SNAP_NONE if it is not one line. */
+static bool
+list_lines(const ptm_pprof_in *in, ptm_buf *lines)
 {
-    size_t most = (size_t)(packed->end - packed->at);
-    size_t n_locations =
-        in->location_ids.sparse ? 0 : PTM_N_ITEMS(in->locations, ptm_pprof_location);
-    if (most == 0 || most > in->frames_left || s->is_full || most > PTM_NFRAME_MAX - s->n_frames
-        || !ptm_buf_reserve(frames, most * sizeof(ptm_frame_id))) {
-        return;
+    size_t n = in->location_ids.sparse ? 0 : PTM_N_ITEMS(in->locations, ptm_pprof_location);
+    for (size_t i = 0; i < n; i++) {
+        const ptm_pprof_location *location = PTM_ITEMS(in->locations, ptm_pprof_location) + i;
+        ptm_frame_id line = location->n == 1
+                                ? PTM_ITEMS(in->location_frames, ptm_frame_id)[location->first]
+                                : PTM_SNAP_NONE;
+        ptm_buf_put(lines, &line, sizeof(line));
     }
-    const ptm_pprof_location *locations = PTM_ITEMS(in->locations, ptm_pprof_location);
-    const ptm_frame_id *lines = PTM_ITEMS(in->location_frames, ptm_frame_id);
-    ptm_frame_id *to = (ptm_frame_id *)(void *)(frames->data + frames->len);
+    return !lines->failed;
+}
+
+/* The first of packed locations, as far as each is one line and its id has one byte or two. Which
+ * of the two cannot be foretold, so both are read at once; there is a byte behind nearly every
+ * piece, too. Answers how many, and moves on. */
+static uint32_t
+plain_frames(const ptm_pprof_in *in, ptm_wire *packed, const ptm_buf *lines, ptm_frame_id *to)
+{
+    const ptm_frame_id *line = PTM_ITEMS(*lines, ptm_frame_id);
+    size_t n_lines = PTM_N_ITEMS(*lines, ptm_frame_id);
+    const uint8_t *at = packed->at, *end = packed->end, *last = end - (end == in->data + in->len);
     uint32_t n = 0;
-    uint64_t id;
-    for (ptm_wire rest = *packed; rest.at != rest.end; *packed = rest) {
-        if (!ptm_wire_varint(&rest, &id) || id - 1 >= n_locations || locations[id - 1].n != 1) {
+    while (at < last) {
+        uint32_t two = at[0] >> 7, id = (at[0] & 0x7fu) | (at[1] & 0x7fu & -two) << 7;
+        bool short_id = (at[0] & at[1] & 0x80) == 0 && at + two < end;
+        if (!short_id || id - 1 >= n_lines || line[id - 1] == PTM_SNAP_NONE) {
             break;
         }
-        to[n++] = lines[locations[id - 1].first];
+        to[n++] = line[id - 1];
+        at += 1 + two;
     }
-    frames->len += n * sizeof(*to);
-    in->frames_left -= n;
-    s->n_frames += n;
+    packed->at = at;
+    return n;
+}
+
+/* There are at most as many as bytes. */
+static void
+read_plain_frames(ptm_pprof_in *in, ptm_pprof_sample *s, ptm_wire *packed, batch *b)
+{
+    size_t most = (size_t)(packed->end - packed->at);
+    if (most <= in->frames_left && !s->is_full && most <= PTM_NFRAME_MAX - s->n_frames
+        && ptm_buf_reserve(&b->frames, most * sizeof(ptm_frame_id))) {
+        ptm_frame_id *to = (ptm_frame_id *)(void *)(b->frames.data + b->frames.len);
+        uint32_t n = plain_frames(in, packed, &b->lines, to);
+        b->frames.len += n * sizeof(*to);
+        in->frames_left -= n;
+        s->n_frames += n;
+    }
 }
 
 static bool
-read_frames(ptm_pprof_in *in, ptm_pprof_sample *s, ptm_wire_field field, ptm_buf *frames)
+read_frames(ptm_pprof_in *in, ptm_pprof_sample *s, ptm_wire_field field, batch *b)
 {
     if (field.type == WIRE_BYTES) {
-        read_plain_frames(in, s, &field.bytes, frames);
+        read_plain_frames(in, s, &field.bytes, b);
     }
     const ptm_pprof_location *locations = PTM_ITEMS(in->locations, ptm_pprof_location);
     uint64_t id;
@@ -159,7 +185,7 @@ read_frames(ptm_pprof_in *in, ptm_pprof_sample *s, ptm_wire_field field, ptm_buf
             return ptm_pprof_refuse(in, s->at, "sample %llu: location id %llu is not in the file",
                                     (unsigned long long)s->number, (unsigned long long)id);
         }
-        if (!add_lines(in, s, &locations[index], frames)) {
+        if (!add_lines(in, s, &locations[index], &b->frames)) {
             return false;
         }
     }
@@ -188,8 +214,8 @@ read_locations(ptm_pprof_in *in, ptm_pprof_sample *s, const ptm_wire_field *fiel
     }
     ptm_wire_field first = s->waiting;
     s->waiting = (ptm_wire_field){0};
-    return (first.number == 0 || read_frames(in, s, first, &b->frames))
-           && read_frames(in, s, *field, &b->frames);
+    return (first.number == 0 || read_frames(in, s, first, b))
+           && read_frames(in, s, *field, b);
 }
 
 /* A sample without frames gets one. */
@@ -205,7 +231,7 @@ end_locations(ptm_pprof_in *in, ptm_pprof_sample *s, batch *b)
         return true;
     }
     if (s->waiting.number != 0 && !is_known(in, b, s)
-        && !read_frames(in, s, s->waiting, &b->frames)) {
+        && !read_frames(in, s, s->waiting, b)) {
         return false;
     }
     if (s->n_frames == 0) {
@@ -472,7 +498,7 @@ ptm_pprof_make_sites(ptm_pprof_in *in)
     b.known = ptm_array_zeroed(b.n_sets, sizeof(*b.known));
     name_keys(in, &b);
     uint64_t number = 0;
-    bool ok = b.known != NULL;
+    bool ok = b.known != NULL && list_lines(in, &b.lines);
     ptm_snap_build_expect(in->builder, in->sample_bytes / BYTES_A_STACK, in->n_samples);
     while (ok && ptm_wire_next(&profile, &field)) {
         if (field.number == PROFILE_SAMPLE) {
@@ -482,6 +508,7 @@ ptm_pprof_make_sites(ptm_pprof_in *in)
     ok = ok && make_batch(in, &b);
     ptm_array_free(b.known);
     ptm_buf_fini(&b.frames);
+    ptm_buf_fini(&b.lines);
     ptm_snap_build_limit(in->builder, in->limit != 0 ? in->limit : b.most_frames);
     ptm_snap_build_lacks(in->builder, in->lacks | ptm_pprof_lacking_columns(in));
     return ok;
