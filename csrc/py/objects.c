@@ -106,12 +106,40 @@ ptm_slot_get(PyObject *self, PyObject **slot)
     return value;
 }
 
+PyObject *
+ptm_new_untracked(PyTypeObject *type)
+{
+    PyObject *self = type->tp_alloc(type, 0);
+    if (self != NULL) {
+        PyObject_GC_UnTrack(self);
+    }
+    return self;
+}
+
+static void
+track(PyObject *self)
+{
+    if (!PyObject_GC_IsTracked(self)) {
+        PyObject_GC_Track(self);
+    }
+}
+
+int
+ptm_set_attribute(PyObject *self, PyObject *name, PyObject *value)
+{
+    PTM_BEGIN_ALONE(self);
+    track(self);
+    PTM_END_ALONE();
+    return PyObject_GenericSetAttr(self, name, value);
+}
+
 void
 ptm_slot_set(PyObject *self, PyObject **slot, PyObject *value)
 {
     PyObject *old;
     (void)self;
     PTM_BEGIN_ALONE(self);
+    track(self);
     old = PTM_EXCHANGE(slot, value); /* ptm_fill_slot may be filling it */
     PTM_END_ALONE();
     Py_XDECREF(old);

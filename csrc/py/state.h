@@ -137,6 +137,10 @@ PyObject *ptm_fill_slot(PyObject **slot, PyObject *fresh);
  * which may be NULL. */
 PyObject *ptm_slot_get(PyObject *self, PyObject **slot);
 void ptm_slot_set(PyObject *self, PyObject **slot, PyObject *value);
+/* Of what comes in hundreds of thousands and refers to nothing that could refer back: the collector
+ * need not look at it, until somebody sets an attribute (by one of these). */
+PyObject *ptm_new_untracked(PyTypeObject *type);
+int ptm_set_attribute(PyObject *self, PyObject *name, PyObject *value); /* Py_tp_setattro */
 /* What `dict` (or NULL) has there: a new reference, or NULL without an exception. */
 PyObject *ptm_dict_get(PyObject *dict, const char *name);
 /* obj[i], with Python's words if obj has no items. */

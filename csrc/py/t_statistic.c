@@ -21,7 +21,7 @@ as_statistic(PyObject *self)
 static PyObject *
 statistic_alloc(PyTypeObject *type, PyObject *traceback, const ptm_group_row *row)
 {
-    PyObject *self = traceback == NULL ? NULL : type->tp_alloc(type, 0);
+    PyObject *self = traceback == NULL ? NULL : ptm_new_untracked(type);
     if (self == NULL) {
         return NULL;
     }
@@ -390,6 +390,7 @@ PyDoc_STRVAR(diff_doc, "StatisticDiff(traceback, size, size_diff, count, count_d
     {Py_tp_clear, statistic_clear},         \
     {Py_tp_richcompare, statistic_compare}, \
     {Py_tp_hash, statistic_hash},           \
+    {Py_tp_setattro, ptm_set_attribute},    \
     {Py_tp_str, statistic_str},             \
     {Py_tp_repr, statistic_repr},           \
     {Py_tp_members, members},               \

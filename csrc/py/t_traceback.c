@@ -35,7 +35,7 @@ ptm_traceback_of_view(ptm_face *face, ptm_view *view, ptm_tb_kind kind, uint32_t
 {
     PyObject *total =
         total_nframe == 0 ? Py_NewRef(Py_None) : PyLong_FromUnsignedLong(total_nframe);
-    PyObject *self = total == NULL ? NULL : face->traceback->tp_alloc(face->traceback, 0);
+    PyObject *self = total == NULL ? NULL : ptm_new_untracked(face->traceback);
     if (self == NULL) {
         Py_XDECREF(total);
         return NULL;
@@ -517,6 +517,7 @@ PyDoc_STRVAR(stdlib_doc, "Traceback(frames, total_nframe=None)\n--\n\n"
     {Py_tp_clear, traceback_clear},         \
     {Py_tp_richcompare, traceback_compare}, \
     {Py_tp_hash, traceback_hash},           \
+    {Py_tp_setattro, ptm_set_attribute},           \
     {Py_tp_str, traceback_str},             \
     {Py_tp_repr, traceback_repr},           \
     {Py_tp_iter, PySeqIter_New},            \

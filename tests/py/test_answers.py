@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import copy
+import gc
 import pickle
+import weakref
 
 import pytest
 
@@ -59,6 +61,31 @@ def test_text_of_differences(snapshot_of):
     for group_by, text in texts.items():
         (difference,) = snapshot.compare_to(Snapshot([], 1), group_by)
         assert str(difference) == f"{text}: size=2 B (+2 B), count=2 (+2), average=1 B"
+
+
+class Holder:
+    """Something that may refer back."""
+
+
+@pytest.mark.parametrize("name", ["traceback", "size", "count"])
+def test_a_cycle_that_somebody_made_is_collected(one_of_each, name):
+    holder = Holder()
+    holder.statistic = one_of_each["lineno"]
+    setattr(holder.statistic, name, holder)
+    gone = weakref.ref(holder)
+    del holder, one_of_each["lineno"]
+    gc.collect()
+    assert gone() is None
+
+
+def test_a_cycle_through_frames_is_collected(one_of_each):
+    holder = Holder()
+    holder.traceback = one_of_each["lineno"].traceback
+    holder.traceback._frames = ((holder, 1),)
+    gone = weakref.ref(holder)
+    del holder, one_of_each["lineno"]
+    gc.collect()
+    assert gone() is None
 
 
 def test_keys_take_no_part_in_comparing(one_of_each):
