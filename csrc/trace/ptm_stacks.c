@@ -3,13 +3,11 @@
 
 #include "base/ptm_hash.h"
 #include "base/ptm_index.h"
-#include "base/ptm_table.h"
 
-#define NODE_CHUNK_BITS 18 /* three large pages */
 #define FIRST_SWEEP 65536u /* nodes before the first sweep */
 
-static ptm_table_directory node_chunks;
-static ptm_table nodes = PTM_TABLE(ptm_node, NODE_CHUNK_BITS, node_chunks);
+ptm_table_directory ptm_stack_chunks;
+ptm_table ptm_stack_table = PTM_TABLE(ptm_node, PTM_STACK_CHUNK_BITS, ptm_stack_chunks);
 static ptm_index node_index;
 static uint32_t sweep_at = FIRST_SWEEP;
 
@@ -20,7 +18,7 @@ static uint32_t n_marks; /* nodes beyond these cannot be marked */
 static ptm_node *
 node_at(ptm_node_id id)
 {
-    return ptm_table_at(node_chunks, id, sizeof(ptm_node), NODE_CHUNK_BITS);
+    return ptm_table_at(ptm_stack_chunks, id, sizeof(ptm_node), PTM_STACK_CHUNK_BITS);
 }
 
 static uint32_t
@@ -40,9 +38,9 @@ ptm_stacks_push(ptm_node_id caller, ptm_frame_id frame)
             return id;
         }
     }
-    id = ptm_table_new(&nodes);
+    id = ptm_table_new(&ptm_stack_table);
     if (id != 0 && !ptm_index_put(&node_index, hash, id)) {
-        ptm_table_drop(&nodes, id);
+        ptm_table_drop(&ptm_stack_table, id);
         return 0;
     }
     if (id != 0) {
@@ -64,30 +62,18 @@ ptm_stacks_same(ptm_node_id a, ptm_node_id b, uint32_t limit)
     return true;
 }
 
-const ptm_node *
-ptm_stacks_at(ptm_node_id id)
-{
-    return node_at(id);
-}
-
-uint32_t
-ptm_stacks_end(void)
-{
-    return nodes.used;
-}
-
 /* -- sweeping ---------------------------------------------------------------------------------- */
 
 bool
 ptm_stacks_want_sweep(void)
 {
-    return ptm_table_count(&nodes) >= sweep_at;
+    return ptm_table_count(&ptm_stack_table) >= sweep_at;
 }
 
 bool
 ptm_stacks_crowded(void)
 {
-    return ptm_table_count(&nodes) >= FIRST_SWEEP / 2;
+    return ptm_table_count(&ptm_stack_table) >= FIRST_SWEEP / 2;
 }
 
 static bool
@@ -131,7 +117,7 @@ fold(ptm_node_id id)
 static void
 fold_the_dead(void)
 {
-    uint32_t end = nodes.used;
+    uint32_t end = ptm_stack_table.used;
     for (ptm_node_id id = 1; id < end; id++) {
         if (node_at(id)->frame != 0 && node_at(id)->dead_blocks != 0 && !is_marked(id)) {
             fold(id);
@@ -142,14 +128,14 @@ fold_the_dead(void)
 static void
 keep_marked(void)
 {
-    for (ptm_node_id id = 1; id < nodes.used; id++) {
+    for (ptm_node_id id = 1; id < ptm_stack_table.used; id++) {
         ptm_node *node = node_at(id);
         if (node->frame != 0 && id < n_marks && is_marked(id)) {
             (void)ptm_index_put(&node_index, hash_of(node->caller, node->frame), id);
         }
         else if (node->frame != 0) {
             node->frame = 0;
-            ptm_table_drop(&nodes, id);
+            ptm_table_drop(&ptm_stack_table, id);
         }
     }
 }
@@ -157,7 +143,7 @@ keep_marked(void)
 static bool
 begin_sweep(void)
 {
-    n_marks = nodes.used * 2 + 64; /* folding may add nodes */
+    n_marks = ptm_stack_table.used * 2 + 64; /* folding may add nodes */
     marks = ptm_mem_map(n_marks / 8 + 1);
     return marks != NULL;
 }
@@ -167,7 +153,7 @@ end_sweep(void)
 {
     ptm_mem_unmap(marks, n_marks / 8 + 1);
     marks = NULL;
-    uint32_t left = ptm_table_count(&nodes);
+    uint32_t left = ptm_table_count(&ptm_stack_table);
     sweep_at = left + (left > FIRST_SWEEP ? left : FIRST_SWEEP);
 }
 
@@ -179,7 +165,7 @@ ptm_stacks_sweep(void (*mark_all)(void))
     }
     mark_all();
     fold_the_dead();
-    bool room = ptm_index_restart(&node_index, ptm_table_count(&nodes));
+    bool room = ptm_index_restart(&node_index, ptm_table_count(&ptm_stack_table));
     if (room) {
         keep_marked();
     }
@@ -191,7 +177,7 @@ void
 ptm_stacks_clear(void)
 {
     ptm_index_clear(&node_index);
-    ptm_table_clear(&nodes);
+    ptm_table_clear(&ptm_stack_table);
     sweep_at = FIRST_SWEEP;
 }
 
@@ -199,5 +185,5 @@ void
 ptm_stacks_visit(ptm_mem_visit visit, void *arg)
 {
     ptm_index_visit(&node_index, visit, arg);
-    ptm_table_visit(&nodes, visit, arg);
+    ptm_table_visit(&ptm_stack_table, visit, arg);
 }

@@ -12,7 +12,7 @@
 #ifndef PTM_STACKS_H
 #define PTM_STACKS_H
 
-#include "base/ptm_mem.h"
+#include "base/ptm_table.h"
 
 typedef struct {
     ptm_node_id caller;               /* 0: the oldest frame of the window */
@@ -23,8 +23,23 @@ typedef struct {
 /* Whether two stacks agree in their `limit` most recent frames. */
 bool ptm_stacks_same(ptm_node_id a, ptm_node_id b, uint32_t limit);
 ptm_node_id ptm_stacks_push(ptm_node_id caller, ptm_frame_id frame);
-const ptm_node *ptm_stacks_at(ptm_node_id id);
-uint32_t ptm_stacks_end(void); /* ids are below this */
+
+PTM_EXTERN ptm_table ptm_stack_table;
+PTM_EXTERN ptm_table_directory ptm_stack_chunks;
+#define PTM_STACK_CHUNK_BITS 18 /* three large pages */
+
+static PTM_ALWAYS_INLINE const ptm_node *
+ptm_stacks_at(ptm_node_id id)
+{
+    return ptm_table_at(ptm_stack_chunks, id, sizeof(ptm_node), PTM_STACK_CHUNK_BITS);
+}
+
+/* Ids are below this. */
+static inline uint32_t
+ptm_stacks_end(void)
+{
+    return ptm_stack_table.used;
+}
 
 /* A site of this stack goes. */
 void ptm_stacks_bury(ptm_node_id id, uint64_t blocks, uint64_t bytes);
