@@ -214,8 +214,7 @@ read_locations(ptm_pprof_in *in, ptm_pprof_sample *s, const ptm_wire_field *fiel
     }
     ptm_wire_field first = s->waiting;
     s->waiting = (ptm_wire_field){0};
-    return (first.number == 0 || read_frames(in, s, first, b))
-           && read_frames(in, s, *field, b);
+    return (first.number == 0 || read_frames(in, s, first, b)) && read_frames(in, s, *field, b);
 }
 
 /* A sample without frames gets one. */
@@ -230,8 +229,7 @@ end_locations(ptm_pprof_in *in, ptm_pprof_sample *s, batch *b)
         s->n_frames = s[-1].n_frames;
         return true;
     }
-    if (s->waiting.number != 0 && !is_known(in, b, s)
-        && !read_frames(in, s, s->waiting, b)) {
+    if (s->waiting.number != 0 && !is_known(in, b, s) && !read_frames(in, s, s->waiting, b)) {
         return false;
     }
     if (s->n_frames == 0) {

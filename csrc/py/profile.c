@@ -20,10 +20,9 @@ PyObject *
 ptm_profile_encode(ptm_view *view, const char *json, Py_ssize_t json_len)
 {
     ptm_buf buf;
-    PyObject *bytes =
-        write_profile(view, json, json_len, &buf) < 0
-            ? NULL
-            : PyBytes_FromStringAndSize((const char *)buf.data, (Py_ssize_t)buf.len);
+    PyObject *bytes = write_profile(view, json, json_len, &buf) < 0
+                          ? NULL
+                          : PyBytes_FromStringAndSize((const char *)buf.data, (Py_ssize_t)buf.len);
     ptm_buf_fini(&buf);
     return bytes;
 }
@@ -36,8 +35,7 @@ encode_folded(ptm_view *view, const char *json, Py_ssize_t json_len, int level)
     PyObject *folded = write_profile(view, json, json_len, &buf) < 0
                            ? NULL
                            : ptm_gzip_fold(buf.data, buf.len, level);
-    PyObject *pair =
-        folded == NULL ? NULL : Py_BuildValue("(Nn)", folded, (Py_ssize_t)buf.len);
+    PyObject *pair = folded == NULL ? NULL : Py_BuildValue("(Nn)", folded, (Py_ssize_t)buf.len);
     ptm_buf_fini(&buf);
     return pair;
 }

@@ -180,12 +180,8 @@ statistic_of_row(ptm_face *face, ptm_view *view, ptm_by by, const ptm_group_row 
 {
     bool one_stack = by == PTM_BY_TRACEBACK && row->merged == 0;
     ptm_tb_kind kind = one_stack ? PTM_TB_STACK : (ptm_tb_kind)by;
-    PyObject *tb = ptm_traceback_of_view(face, view, kind, row->key, 0);
-    PyObject *statistic = tb == NULL ? NULL
-                          : diff     ? ptm_statistic_diff_new(face, tb, row)
-                                     : ptm_statistic_new(face, tb, row);
-    Py_XDECREF(tb);
-    return statistic;
+    return diff ? ptm_statistic_diff_new(face, view, kind, row)
+                : ptm_statistic_new(face, view, kind, row);
 }
 
 static PyObject *

@@ -138,9 +138,8 @@ PyObject *ptm_fill_slot(PyObject **slot, PyObject *fresh);
 PyObject *ptm_slot_get(PyObject *self, PyObject **slot);
 void ptm_slot_set(PyObject *self, PyObject **slot, PyObject *value);
 /* Of what comes in hundreds of thousands and refers to nothing that could refer back: the collector
- * need not look at it, until somebody sets an attribute (by one of these). */
+ * need not look at it, until somebody sets a slot. */
 PyObject *ptm_new_untracked(PyTypeObject *type);
-int ptm_set_attribute(PyObject *self, PyObject *name, PyObject *value); /* Py_tp_setattro */
 /* What `dict` (or NULL) has there: a new reference, or NULL without an exception. */
 PyObject *ptm_dict_get(PyObject *dict, const char *name);
 /* obj[i], with Python's words if obj has no items. */
@@ -155,6 +154,20 @@ PyObject *ptm_no_attribute(PyObject *self, const char *name);
 /* The setter of a property that has none; `name` is the getset's closure. */
 int ptm_no_setter(PyObject *self, PyObject *value, void *name);
 #define PTM_PROPERTY(name, get, doc) {name, get, ptm_no_setter, PyDoc_STR(doc), name}
+/* A slot as an attribute, with Python's words for __slots__; it may be set and deleted. */
+typedef struct {
+    const char *name;
+    size_t offset;
+} ptm_slot_name;
+PyObject *ptm_slot_property_get(PyObject *self, void *slot);
+int ptm_slot_property_set(PyObject *self, PyObject *value, void *slot);
+#define PTM_SLOT_PROPERTY(name, type, field, doc)                                               \
+    {                                                                                           \
+        name, ptm_slot_property_get, ptm_slot_property_set, doc, (void *)&(const ptm_slot_name) \
+        {                                                                                       \
+            name, offsetof(type, field)                                                         \
+        }                                                                                       \
+    }
 
 /* -- errors.c -- */
 PyObject *ptm_raise(ptm_err err); /* sets the exception for `err`; always NULL */
@@ -234,8 +247,10 @@ ptm_view *ptm_traces_view(ptm_face *face, PyObject *traces, ptm_metric *metric);
 PyObject *ptm_traces_list(ptm_view *view, ptm_metric metric); /* new list of raw tuples */
 
 /* -- t_statistic.c -- */
-PyObject *ptm_statistic_new(ptm_face *face, PyObject *traceback, const ptm_group_row *row);
-PyObject *ptm_statistic_diff_new(ptm_face *face, PyObject *traceback, const ptm_group_row *row);
+PyObject *ptm_statistic_new(ptm_face *face, ptm_view *view, ptm_tb_kind kind,
+                            const ptm_group_row *row);
+PyObject *ptm_statistic_diff_new(ptm_face *face, ptm_view *view, ptm_tb_kind kind,
+                                 const ptm_group_row *row);
 
 /* -- t_filter.c -- */
 /* Which sites the filters keep: 1 done, 0 some filter must be asked trace by trace, -1 error. With

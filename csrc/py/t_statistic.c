@@ -5,11 +5,19 @@
  */
 #include "py/state.h"
 
+/* What its traceback and its group are: both of the view; or somebody has set the first, or both. */
+typedef enum { FROM_VIEW, TRACEBACK_GIVEN, MADE_BY_HAND } origin;
+
 typedef struct {
     PyObject_HEAD
-    PyObject *traceback, *size, *count; /* NULL until __init__ */
-    PyObject *size_diff, *count_diff;   /* StatisticDiff only */
-    PyObject *group; /* the traceback it was made with, which knows its group; NULL: made by hand */
+    PyObject *traceback;              /* unless it is the group; NULL: there is none */
+    PyObject *size, *count;           /* NULL until __init__ */
+    PyObject *size_diff, *count_diff; /* StatisticDiff only */
+    PyObject *group; /* a traceback that knows its group; NULL: nobody has looked, or by hand */
+    ptm_view *view;  /* of the group; NULL: made by hand from the beginning */
+    ptm_tb_kind kind;
+    uint32_t id;    /* of the group in the view, by kind */
+    origin came_by; /* atomic */
 } statistic_object;
 
 static inline statistic_object *
@@ -19,14 +27,15 @@ as_statistic(PyObject *self)
 }
 
 static PyObject *
-statistic_alloc(PyTypeObject *type, PyObject *traceback, const ptm_group_row *row)
+statistic_alloc(PyTypeObject *type, ptm_view *view, ptm_tb_kind kind, const ptm_group_row *row)
 {
-    PyObject *self = traceback == NULL ? NULL : ptm_new_untracked(type);
+    PyObject *self = ptm_new_untracked(type);
     if (self == NULL) {
         return NULL;
     }
-    as_statistic(self)->traceback = Py_NewRef(traceback);
-    as_statistic(self)->group = Py_NewRef(traceback);
+    as_statistic(self)->view = ptm_view_incref(view);
+    as_statistic(self)->kind = kind;
+    as_statistic(self)->id = row->key;
     as_statistic(self)->size = PyLong_FromLongLong(row->size);
     as_statistic(self)->count = PyLong_FromLongLong(row->count);
     if (as_statistic(self)->size == NULL || as_statistic(self)->count == NULL) {
@@ -36,15 +45,15 @@ statistic_alloc(PyTypeObject *type, PyObject *traceback, const ptm_group_row *ro
 }
 
 PyObject *
-ptm_statistic_new(ptm_face *face, PyObject *traceback, const ptm_group_row *row)
+ptm_statistic_new(ptm_face *face, ptm_view *view, ptm_tb_kind kind, const ptm_group_row *row)
 {
-    return statistic_alloc(face->statistic, traceback, row);
+    return statistic_alloc(face->statistic, view, kind, row);
 }
 
 PyObject *
-ptm_statistic_diff_new(ptm_face *face, PyObject *traceback, const ptm_group_row *row)
+ptm_statistic_diff_new(ptm_face *face, ptm_view *view, ptm_tb_kind kind, const ptm_group_row *row)
 {
-    PyObject *self = statistic_alloc(face->statistic_diff, traceback, row);
+    PyObject *self = statistic_alloc(face->statistic_diff, view, kind, row);
     if (self == NULL) {
         return NULL;
     }
@@ -56,11 +65,79 @@ ptm_statistic_diff_new(ptm_face *face, PyObject *traceback, const ptm_group_row 
     return self;
 }
 
+/* -- traceback and group: there are many of them, and made only when somebody looks -- */
+
+/* A new reference; NULL without an exception if it was made by hand, see `failed`. */
+static PyObject *
+group_of(ptm_face *face, PyObject *self, bool *failed)
+{
+    statistic_object *stat = as_statistic(self);
+    *failed = false;
+    PyObject *group = ptm_slot_get(self, &stat->group);
+    if (group != NULL || stat->view == NULL || PTM_LOAD_ACQUIRE(&stat->came_by) == MADE_BY_HAND) {
+        return group;
+    }
+    group = ptm_traceback_of_view(face, stat->view, stat->kind, stat->id, 0);
+    *failed = ptm_fill_slot(&stat->group, group) == NULL;
+    return ptm_slot_get(self, &stat->group);
+}
+
+/* Nobody has set its traceback. */
+static bool
+is_of_view(const statistic_object *stat)
+{
+    return stat->view != NULL && PTM_LOAD_ACQUIRE(&stat->came_by) == FROM_VIEW;
+}
+
+/* A new reference, or AttributeError. */
+static PyObject *
+traceback_of(ptm_face *face, PyObject *self)
+{
+    bool failed = false;
+    PyObject *traceback = is_of_view(as_statistic(self)) ? group_of(face, self, &failed) : NULL;
+    if (traceback == NULL && !failed) { /* also if somebody has set it just now */
+        traceback = ptm_slot_get(self, &as_statistic(self)->traceback);
+    }
+    return traceback != NULL || failed ? traceback : ptm_no_attribute(self, "traceback");
+}
+
+static PyObject *
+statistic_get_traceback(PyObject *self, void *unused)
+{
+    (void)unused;
+    ptm_face *face = ptm_face_of(self);
+    return face == NULL ? NULL : traceback_of(face, self);
+}
+
+static void
+set_traceback(PyObject *self, PyObject *traceback, origin came_by)
+{
+    statistic_object *stat = as_statistic(self);
+    ptm_slot_set(self, &stat->traceback, Py_XNewRef(traceback));
+    if (PTM_LOAD(&stat->came_by) < came_by) {
+        PTM_STORE_RELEASE(&stat->came_by, came_by);
+    }
+}
+
+static int
+statistic_set_traceback(PyObject *self, PyObject *traceback, void *unused)
+{
+    (void)unused;
+    statistic_object *stat = as_statistic(self);
+    bool there = PTM_LOAD(&stat->traceback) != NULL || is_of_view(stat);
+    if (traceback == NULL && !there) {
+        PyErr_SetString(PyExc_AttributeError, "traceback");
+        return -1;
+    }
+    set_traceback(self, traceback, TRACEBACK_GIVEN);
+    return 0;
+}
+
 static void
 set_values(PyObject *self, PyObject *traceback, PyObject *size, PyObject *count)
 {
     statistic_object *stat = as_statistic(self);
-    ptm_slot_set(self, &stat->traceback, Py_NewRef(traceback));
+    set_traceback(self, traceback, MADE_BY_HAND);
     ptm_slot_set(self, &stat->size, Py_NewRef(size));
     ptm_slot_set(self, &stat->count, Py_NewRef(count));
     ptm_slot_set(self, &stat->group, NULL);
@@ -125,6 +202,7 @@ statistic_dealloc(PyObject *self)
     PyTypeObject *type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
     statistic_clear(self);
+    ptm_view_decref(as_statistic(self)->view);
     type->tp_free(self);
     Py_DECREF(type);
 }
@@ -137,16 +215,18 @@ is_diff(ptm_face *face, PyObject *self)
     return PyObject_TypeCheck(self, face->statistic_diff);
 }
 
-/* A new tuple of the values in `slots`, borrowed or not at all set. */
+/* A new tuple of the traceback and of the values in `slots`. */
 static PyObject *
-values_in(PyObject *self, PyObject **const *slots, Py_ssize_t n)
+values_in(ptm_face *face, PyObject *self, PyObject **const *slots, Py_ssize_t n)
 {
-    PyObject *values = PyTuple_New(n);
-    for (Py_ssize_t i = 0; values != NULL && i < n; i++) {
-        PyObject *value = ptm_slot_get(self, slots[i]);
+    PyObject *values = PyTuple_New(n + 1);
+    for (Py_ssize_t i = 0; values != NULL && i <= n; i++) {
+        PyObject *value = i == 0 ? traceback_of(face, self) : ptm_slot_get(self, slots[i - 1]);
         if (value == NULL) {
             Py_CLEAR(values);
-            ptm_no_attribute(self, "traceback");
+            if (!PyErr_Occurred()) {
+                ptm_no_attribute(self, "traceback");
+            }
         }
         else {
             PyTuple_SET_ITEM(values, i, value);
@@ -162,12 +242,11 @@ values_of(ptm_face *face, PyObject *self)
 {
     statistic_object *stat = as_statistic(self);
     if (is_diff(face, self)) {
-        return values_in(self,
-                         (PyObject * *[]){&stat->traceback, &stat->size, &stat->size_diff,
-                                          &stat->count, &stat->count_diff},
-                         5);
+        return values_in(
+            face, self,
+            (PyObject * *[]){&stat->size, &stat->size_diff, &stat->count, &stat->count_diff}, 4);
     }
-    return values_in(self, (PyObject * *[]){&stat->traceback, &stat->size, &stat->count}, 3);
+    return values_in(face, self, (PyObject * *[]){&stat->size, &stat->count}, 2);
 }
 
 /* The values by name, borrowed from their tuple. */
@@ -227,10 +306,11 @@ average_text(const named_values *v)
 static PyObject *
 subject_of(ptm_face *face, PyObject *self, PyObject *traceback)
 {
-    PyObject *group = ptm_slot_get(self, &as_statistic(self)->group);
+    bool failed;
+    PyObject *group = group_of(face, self, &failed);
     bool is_group = group == traceback;
     Py_XDECREF(group);
-    return is_group ? ptm_group_heading(face, traceback) : Py_NewRef(traceback);
+    return failed ? NULL : is_group ? ptm_group_heading(face, traceback) : Py_NewRef(traceback);
 }
 
 /* "size=5002 B, count=2" or "size=5002 B (+5000 B), count=2 (+1)", behind the subject. */
@@ -324,54 +404,49 @@ statistic_get_key(PyObject *self, void *unused)
     if (face == NULL) {
         return NULL;
     }
-    PyObject *group = ptm_slot_get(self, &as_statistic(self)->group);
+    bool failed;
+    PyObject *group = group_of(face, self, &failed);
     if (group == NULL) {
-        PyObject *traceback = ptm_slot_get(self, &as_statistic(self)->traceback);
-        return traceback != NULL ? traceback : ptm_no_attribute(self, "traceback");
+        return failed ? NULL : traceback_of(face, self);
     }
     PyObject *key = ptm_group_key(face, group);
     Py_DECREF(group);
     return key;
 }
 
-static PyGetSetDef main_getset[] = {
-    PTM_PROPERTY("key", statistic_get_key,
-                 "The group, by group_by: 'filename' a str, 'lineno' (filename, lineno),\n"
-                 "'traceback' the Traceback, 'function' (filename, name or None), 'module' a str\n"
-                 "or None, 'size' an int or None, 'domain' an int. Made by hand: the traceback."),
-    {NULL, NULL, NULL, NULL, NULL},
-};
+/* clang-format off */
+#define STATISTIC_GETSET                                                              \
+    {"traceback", statistic_get_traceback, statistic_set_traceback,                   \
+     PyDoc_STR("Traceback where the memory block was allocated."), NULL},             \
+    PTM_SLOT_PROPERTY("size", statistic_object, size,                                 \
+                      "Total size of memory blocks in bytes (int)."),                 \
+    PTM_SLOT_PROPERTY("count", statistic_object, count,                               \
+                      "Number of memory blocks (int).")
+#define DIFF_GETSET                                                                   \
+    STATISTIC_GETSET,                                                                 \
+    PTM_SLOT_PROPERTY("size_diff", statistic_object, size_diff,                       \
+                      "Difference of total size of memory blocks in bytes between "   \
+                      "the snapshots (int)."),                                        \
+    PTM_SLOT_PROPERTY("count_diff", statistic_object, count_diff,                     \
+                      "Difference of number of memory blocks between the snapshots "  \
+                      "(int).")
+#define KEY_GETSET                                                                    \
+    PTM_PROPERTY("key", statistic_get_key,                                            \
+                 "The group, by group_by: 'filename' a str, 'lineno' (filename, lineno),\n" \
+                 "'traceback' the Traceback, 'function' (filename, name or None), 'module' a str\n" \
+                 "or None, 'size' an int or None, 'domain' an int. Made by hand: the traceback.")
+#define END_GETSET {NULL, NULL, NULL, NULL, NULL}
+/* clang-format on */
 
-static PyGetSetDef stdlib_getset[] = {{NULL, NULL, NULL, NULL, NULL}};
+static PyGetSetDef main_getset[] = {STATISTIC_GETSET, KEY_GETSET, END_GETSET};
+static PyGetSetDef main_diff_getset[] = {DIFF_GETSET, KEY_GETSET, END_GETSET};
+static PyGetSetDef stdlib_getset[] = {STATISTIC_GETSET, END_GETSET};
+static PyGetSetDef stdlib_diff_getset[] = {DIFF_GETSET, END_GETSET};
 
 static PyMethodDef statistic_methods[] = {
     {"_sort_key", statistic_sort_key, METH_NOARGS, PyDoc_STR("_sort_key(self)\n--\n\n")},
     PTM_PICKLE_METHODS,
     {NULL, NULL, 0, NULL},
-};
-
-/* clang-format off */
-#define STATISTIC_MEMBERS                                                \
-    {"traceback", T_OBJECT_EX, offsetof(statistic_object, traceback), 0, \
-     PyDoc_STR("Traceback where the memory block was allocated.")},      \
-    {"size", T_OBJECT_EX, offsetof(statistic_object, size), 0,           \
-     PyDoc_STR("Total size of memory blocks in bytes (int).")},          \
-    {"count", T_OBJECT_EX, offsetof(statistic_object, count), 0,         \
-     PyDoc_STR("Number of memory blocks (int).")}
-/* clang-format on */
-
-static PyMemberDef statistic_members[] = {
-    STATISTIC_MEMBERS,
-    {NULL, 0, 0, 0, NULL},
-};
-
-static PyMemberDef diff_members[] = {
-    STATISTIC_MEMBERS,
-    {"size_diff", T_OBJECT_EX, offsetof(statistic_object, size_diff), 0,
-     PyDoc_STR("Difference of total size of memory blocks in bytes between the snapshots (int).")},
-    {"count_diff", T_OBJECT_EX, offsetof(statistic_object, count_diff), 0,
-     PyDoc_STR("Difference of number of memory blocks between the snapshots (int).")},
-    {NULL, 0, 0, 0, NULL},
 };
 
 PyDoc_STRVAR(statistic_doc,
@@ -382,7 +457,7 @@ PyDoc_STRVAR(diff_doc, "StatisticDiff(traceback, size, size_diff, count, count_d
                        "Snapshot instance.");
 
 /* clang-format off */
-#define STATISTIC_SLOTS(doc, init, members, getset) \
+#define STATISTIC_SLOTS(doc, init, getset) \
     {Py_tp_doc, (void *)doc},               \
     {Py_tp_init, init},                     \
     {Py_tp_dealloc, statistic_dealloc},     \
@@ -390,23 +465,17 @@ PyDoc_STRVAR(diff_doc, "StatisticDiff(traceback, size, size_diff, count, count_d
     {Py_tp_clear, statistic_clear},         \
     {Py_tp_richcompare, statistic_compare}, \
     {Py_tp_hash, statistic_hash},           \
-    {Py_tp_setattro, ptm_set_attribute},    \
     {Py_tp_str, statistic_str},             \
     {Py_tp_repr, statistic_repr},           \
-    {Py_tp_members, members},               \
     {Py_tp_methods, statistic_methods},     \
     {Py_tp_getset, getset},     \
     {0, NULL}
 /* clang-format on */
 
-static PyType_Slot main_slots[] = {
-    STATISTIC_SLOTS(statistic_doc, statistic_init, statistic_members, main_getset)};
-static PyType_Slot stdlib_slots[] = {
-    STATISTIC_SLOTS(statistic_doc, statistic_init, statistic_members, stdlib_getset)};
-static PyType_Slot main_diff_slots[] = {
-    STATISTIC_SLOTS(diff_doc, diff_init, diff_members, main_getset)};
-static PyType_Slot stdlib_diff_slots[] = {
-    STATISTIC_SLOTS(diff_doc, diff_init, diff_members, stdlib_getset)};
+static PyType_Slot main_slots[] = {STATISTIC_SLOTS(statistic_doc, statistic_init, main_getset)};
+static PyType_Slot stdlib_slots[] = {STATISTIC_SLOTS(statistic_doc, statistic_init, stdlib_getset)};
+static PyType_Slot main_diff_slots[] = {STATISTIC_SLOTS(diff_doc, diff_init, main_diff_getset)};
+static PyType_Slot stdlib_diff_slots[] = {STATISTIC_SLOTS(diff_doc, diff_init, stdlib_diff_getset)};
 
 int
 ptm_statistic_setup(PyObject *module)

@@ -464,15 +464,11 @@ traceback_set_details(PyObject *self, PyObject *details, void *unused)
     return 0;
 }
 
-static PyMemberDef traceback_members[] = {
-    {"_total_nframe", T_OBJECT_EX, offsetof(traceback_object, total), 0, NULL},
-    {NULL, 0, 0, 0, NULL},
-};
-
 /* clang-format off */
 #define TRACEBACK_GETSET                                                                  \
     PTM_PROPERTY("total_nframe", traceback_get_total_nframe,                              \
                  "Number of frames before the traceback was cut at the limit, or None."), \
+    PTM_SLOT_PROPERTY("_total_nframe", traceback_object, total, NULL),                    \
     {"_frames", traceback_get_frames, traceback_set_frames, NULL, NULL}
 /* clang-format on */
 
@@ -517,7 +513,6 @@ PyDoc_STRVAR(stdlib_doc, "Traceback(frames, total_nframe=None)\n--\n\n"
     {Py_tp_clear, traceback_clear},         \
     {Py_tp_richcompare, traceback_compare}, \
     {Py_tp_hash, traceback_hash},           \
-    {Py_tp_setattro, ptm_set_attribute},           \
     {Py_tp_str, traceback_str},             \
     {Py_tp_repr, traceback_repr},           \
     {Py_tp_iter, PySeqIter_New},            \
@@ -526,7 +521,6 @@ PyDoc_STRVAR(stdlib_doc, "Traceback(frames, total_nframe=None)\n--\n\n"
     {Py_sq_contains, traceback_contains},   \
     {Py_mp_length, traceback_length},       \
     {Py_mp_subscript, traceback_subscript}, \
-    {Py_tp_members, traceback_members},     \
     {Py_tp_methods, traceback_methods},     \
     {Py_tp_getset, getset},                 \
     {0, NULL}
