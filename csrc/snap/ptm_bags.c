@@ -144,15 +144,38 @@ guess_step(const ptm_keys *keys, guess *g, step s)
     return found;
 }
 
+/* As long as both sides go on alike. Returns where side 1 does not. */
+static uint32_t
+go_along(filling *f, uint32_t id, guess *g, uint8_t *found)
+{
+    const ptm_snap_stack *of_0 = f->keys->snap[0]->stacks, *of_1 = f->keys->snap[1]->stacks;
+    const uint32_t *line_0 = f->keys->line_of[0], *line_1 = f->keys->line_of[1];
+    uint32_t first = id, n_0 = f->keys->snap[0]->n_stacks, n_1 = f->keys->snap[1]->n_stacks;
+    uint32_t *match = f->match, at = g->next;
+    for (; id < n_1 && at < n_0; id++, at++) {
+        bool alike = match[of_1[id].parent] == of_0[at].parent
+                     && line_1[of_1[id].frame] == line_0[of_0[at].frame]
+                     && (of_0[at].parent != 0 || of_1[id].parent == 0);
+        if (!alike) {
+            break;
+        }
+        match[id] = at;
+        found[at] = 1;
+    }
+    g->next = at;
+    g->reach = id != first ? FIRST_REACH : g->reach;
+    return id;
+}
+
 /* What guessing finds; the stacks of side 0 that were found are marked. Returns how many are
  * left. */
 static size_t
 guess_matches(filling *f, uint8_t *found)
 {
-    const ptm_snap *snap = f->keys->snap[1];
+    uint32_t n = f->keys->snap[1]->n_stacks;
     guess g = {1, 1, FIRST_REACH, PASSES * f->keys->snap[0]->n_stacks};
     size_t n_left = 0;
-    for (uint32_t id = 1; id < snap->n_stacks; id++) {
+    for (uint32_t id = go_along(f, 1, &g, found); id < n; id = go_along(f, id + 1, &g, found)) {
         step s;
         ptm_stack_id same = step_to(f, id, &s) ? guess_step(f->keys, &g, s) : 0;
         n_left += same == 0 && !has_twin(f, 1, id);
