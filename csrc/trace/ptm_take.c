@@ -13,15 +13,15 @@ typedef struct {
 } renumbering;
 
 /* What is known of a node: a stack that is the most recent frames of its path (0: none yet), and
- * whether it is the whole path; and whether what the dead left there has been taken.
+ * whether it is the whole path; and whether the dead left something there that is not taken yet.
  *
  *      31                              2    1     0
  *     +---------------------------------+-----+-----+
- *     |  stack of the snapshot          |taken|whole|
+ *     |  stack of the snapshot          |dead |whole|
  *     +---------------------------------+-----+-----+
  */
 #define WHOLE 1u
-#define DEAD_TAKEN 2u
+#define DEAD 2u
 #define STACK_OF(known) ((ptm_stack_id)((known) >> 2))
 
 /* A site on its way into the snapshot. */
@@ -152,24 +152,29 @@ note_stack(taking *t, const passenger *p, ptm_stack_id stack)
         if ((*known & WHOLE) != 0) {
             return;
         }
-        *known = stack << 2 | (*known & DEAD_TAKEN) | p->is_whole;
+        *known = stack << 2 | (*known & DEAD) | p->is_whole;
         stack = ptm_snap_build_stack_at(t->builder, stack)->parent;
     }
 }
 
-/* Whether the dead left something at this node that has not been taken; now it has. */
-static bool
-take_dead(taking *t, ptm_node_id id, ptm_snap_site *dead)
+static void
+find_dead(taking *t)
+{
+    for (ptm_node_id id = 1; id < ptm_stacks_end(); id++) {
+        const ptm_node *node = ptm_stacks_at(id);
+        if (node->frame != 0 && node->dead_blocks != 0) {
+            t->known.numbers[id] = DEAD;
+        }
+    }
+}
+
+static ptm_snap_site
+take_dead(taking *t, ptm_node_id id)
 {
     const ptm_node *node = ptm_stacks_at(id);
-    uint32_t *known = &t->known.numbers[id];
-    if (node->frame == 0 || node->dead_blocks == 0 || (*known & DEAD_TAKEN) != 0) {
-        return false;
-    }
-    *known |= DEAD_TAKEN;
-    *dead = (ptm_snap_site){
+    t->known.numbers[id] &= ~DEAD;
+    return (ptm_snap_site){
         .allocated = node->dead_blocks, .allocated_bytes = node->dead_bytes, .folded = 1};
-    return true;
 }
 
 /* What the dead left at the same stack comes right after: so it is written, folded and read at half
@@ -177,9 +182,9 @@ take_dead(taking *t, ptm_node_id id, ptm_snap_site *dead)
 static void
 put_site(taking *t, ptm_node_id node, const ptm_snap_site *site)
 {
-    ptm_snap_site dead;
     ptm_snap_build_site(t->builder, site);
-    if (take_dead(t, node, &dead)) {
+    if ((t->known.numbers[node] & DEAD) != 0) {
+        ptm_snap_site dead = take_dead(t, node);
         dead.stack = site->stack;
         ptm_snap_build_site(t->builder, &dead);
     }
@@ -229,7 +234,6 @@ take(taking *t, ptm_node_id node, ptm_snap_site *site)
     passenger *p = &t->passengers[at];
     *p = (passenger){
         .site = *site, .node = node, .nodes = room, .frames = room + t->limit, .may_join = true};
-    __builtin_prefetch(ptm_stacks_at(node));
     go_on_at(t, p, node);
     if (t->n_passengers == AT_ONCE) {
         deliver(t);
@@ -255,8 +259,8 @@ take_site(taking *t, const ptm_site *site, uint64_t share)
 static void
 take_dead_alone(taking *t, ptm_node_id id)
 {
-    ptm_snap_site dead;
-    if (take_dead(t, id, &dead)) {
+    if ((t->known.numbers[id] & DEAD) != 0) {
+        ptm_snap_site dead = take_dead(t, id);
         take(t, id, &dead);
     }
 }
@@ -333,6 +337,7 @@ ptm_take_all(uint32_t limit, ptm_snap **out)
     }
     size_t n_sites = ptm_table_count(&ptm_site_table); /* and an eighth for those recycled */
     ptm_snap_build_expect(t.builder, ptm_stacks_end(), n_sites + n_sites / 8);
+    find_dead(&t);
     for (ptm_site_id id = 1; id < ptm_site_table.used; id++) {
         if (ptm_site_at(id)->state != PTM_SITE_FREE) {
             take_site(&t, ptm_site_at(id), ptm_site_share(ptm_site_at(id)));
@@ -359,7 +364,6 @@ ptm_take_one(uint32_t limit, ptm_site_id id, ptm_snap **out)
     ptm_site one = *ptm_site_at(id);
     one.moved[PTM_LEFT] = 0;
     one.moved[PTM_CAME] = 1;
-    t.known.numbers[one.node] = DEAD_TAKEN; /* not asked for */
     take_site(&t, &one, 1);
     return end(&t, out);
 }
