@@ -8,6 +8,8 @@
 
 #include <libdeflate.h>
 
+#include "base/ptm_array.h"
+
 #define PTM_GZIP_LEAST_BYTES 18 /* a header of 10, a trailer of 8: the checksum, then the length */
 
 /* Into `out`, which has room. */
@@ -47,56 +49,41 @@ ptm_gzip_fold(const void *data, size_t len, int level)
 
 /* How many bytes the trailer claims, modulo 2^32. */
 static size_t
-claimed_bytes(const Py_buffer *data)
+claimed_bytes(const uint8_t *end)
 {
-    const uint8_t *end = (const uint8_t *)data->buf + data->len;
     return (size_t)end[-4] | (size_t)end[-3] << 8 | (size_t)end[-2] << 16 | (size_t)end[-1] << 24;
 }
 
 /* Whether all of `data` is one sound member that fills `out`. */
 static bool
-unfolds_into(struct libdeflate_decompressor *unfolder, const Py_buffer *data, PyObject *out)
+unfolds_into(const Py_buffer *data, uint8_t *out, size_t room)
 {
-    enum libdeflate_result result;
-    size_t used = 0;
-    char *to = PyBytes_AS_STRING(out);
-    size_t room = (size_t)PyBytes_GET_SIZE(out), filled = 0;
+    enum libdeflate_result result = LIBDEFLATE_BAD_DATA;
+    size_t used = 0, filled = 0;
+    struct libdeflate_decompressor *unfolder = libdeflate_alloc_decompressor();
+    if (unfolder == NULL) {
+        return false;
+    }
     Py_BEGIN_ALLOW_THREADS
-    result = libdeflate_gzip_decompress_ex(unfolder, data->buf, (size_t)data->len, to, room, &used,
+    result = libdeflate_gzip_decompress_ex(unfolder, data->buf, (size_t)data->len, out, room, &used,
                                            &filled);
     Py_END_ALLOW_THREADS
+    libdeflate_free_decompressor(unfolder);
     return result == LIBDEFLATE_SUCCESS && used == (size_t)data->len && filled == room;
 }
 
-/* What `data` unfolds to; None if it is not what its end claims. */
-static PyObject *
-unfold(const Py_buffer *data)
+uint8_t *
+ptm_gzip_unfold(const Py_buffer *data, size_t most, size_t *len)
 {
-    struct libdeflate_decompressor *unfolder = libdeflate_alloc_decompressor();
-    if (unfolder == NULL) {
-        return PyErr_NoMemory();
-    }
-    PyObject *out = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)claimed_bytes(data));
-    if (out != NULL && !unfolds_into(unfolder, data, out)) {
-        Py_SETREF(out, Py_NewRef(Py_None));
-    }
-    libdeflate_free_decompressor(unfolder);
-    return out;
-}
-
-/* _unfold(data, most) -> bytes, or None unless data is one whole gzip member that says it unfolds
- * to at most `most` bytes, and does: what else there is, and what is wrong, is for zlib to tell. */
-PyObject *
-ptm_gzip_unfold(PyObject *module, PyObject *args)
-{
-    Py_buffer data;
-    Py_ssize_t most;
-    (void)module;
-    if (!PyArg_ParseTuple(args, "y*n:_unfold", &data, &most)) {
+    const uint8_t *bytes = data->buf;
+    if (data->len < PTM_GZIP_LEAST_BYTES || bytes[0] != 0x1f || bytes[1] != 0x8b) {
         return NULL;
     }
-    bool can = data.len >= PTM_GZIP_LEAST_BYTES && (Py_ssize_t)claimed_bytes(&data) <= most;
-    PyObject *out = can ? unfold(&data) : Py_NewRef(Py_None);
-    PyBuffer_Release(&data);
+    *len = claimed_bytes(bytes + data->len);
+    uint8_t *out = *len > most ? NULL : ptm_array_new(*len, 1);
+    if (out != NULL && !unfolds_into(data, out, *len)) {
+        ptm_array_free(out);
+        out = NULL;
+    }
     return out;
 }

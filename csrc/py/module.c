@@ -446,15 +446,16 @@ static PyMethodDef main_methods[] = {
     {"_snapshot_of_profile", ptm_profile_decode, METH_O,
      PyDoc_STR("_snapshot_of_profile($module, data, /)\n--\n\n"
                "(Snapshot, JSON text or None) of a pprof profile, or ValueError.")},
+    {"_snapshot_of_folded_profile", ptm_profile_decode_folded, METH_VARARGS,
+     PyDoc_STR("_snapshot_of_folded_profile($module, data, most, /)\n--\n\n"
+               "The same of one whole gzip member that unfolds to at most so many bytes; None if "
+               "it is not one, or no profile.")},
     {"_traces_of_profile", ptm_profile_traces, METH_VARARGS,
      PyDoc_STR(
          "_traces_of_profile($module, data, at, /)\n--\n\nWhat pickled traces are made from.")},
     {"_snapshot_of_pickle", ptm_profile_decode_pickle, METH_O,
      PyDoc_STR("_snapshot_of_pickle($module, data, /)\n--\n\n"
                "The Snapshot in a pickle of the standard library's, or ValueError; runs nothing.")},
-    {"_unfold", ptm_gzip_unfold, METH_VARARGS,
-     PyDoc_STR("_unfold($module, data, most, /)\n--\n\n"
-               "What one whole gzip member unfolds to; None if it is not one, or of more bytes.")},
     {"_columns_of_snapshot", ptm_columns_of_snapshot, METH_O,
      PyDoc_STR("_columns_of_snapshot($module, snapshot, /)\n--\n\n"
                "The tables of a snapshot: a dict from names to bytes of native numbers.")},

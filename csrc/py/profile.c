@@ -4,6 +4,7 @@
  */
 #include "py/state.h"
 
+#include "base/ptm_array.h"
 #include "format/ptm_pickle.h"
 #include "format/ptm_pprof.h"
 
@@ -89,11 +90,11 @@ view_of_result(ptm_err err, ptm_snap *snap, const ptm_pprof_why *why)
 
 /* A view of the profile in `data`; `json` (borrows from data) may be NULL. */
 static ptm_view *
-view_of_profile(const Py_buffer *data, ptm_pprof_extra *extra)
+view_of_profile(const void *data, size_t len, ptm_pprof_extra *extra)
 {
     ptm_snap *snap = NULL;
     ptm_pprof_why why = {""};
-    ptm_err err = ptm_pprof_read(data->buf, (size_t)data->len, &snap, extra, &why);
+    ptm_err err = ptm_pprof_read(data, len, &snap, extra, &why);
     ptm_view *view = view_of_result(err, snap, &why);
     if (view != NULL) {
         view->time_nanos = extra->time_nanos;
@@ -101,16 +102,12 @@ view_of_profile(const Py_buffer *data, ptm_pprof_extra *extra)
     return view;
 }
 
-/* _snapshot_of_profile(data) -> (Snapshot, json: bytes or None) */
-PyObject *
-ptm_profile_decode(PyObject *module, PyObject *arg)
+/* (Snapshot, json: bytes or None) */
+static PyObject *
+decoded(PyObject *module, const void *data, size_t len)
 {
-    Py_buffer data;
     ptm_pprof_extra extra = {NULL, 0, 0};
-    if (PyObject_GetBuffer(arg, &data, PyBUF_SIMPLE) < 0) {
-        return NULL;
-    }
-    ptm_view *view = view_of_profile(&data, &extra);
+    ptm_view *view = view_of_profile(data, len, &extra);
     PyObject *snapshot =
         view == NULL ? NULL
                      : ptm_snapshot_of_view(PyModule_GetState(module), view, PTM_METRIC_LIVE);
@@ -121,12 +118,52 @@ ptm_profile_decode(PyObject *module, PyObject *arg)
                    : PyBytes_FromStringAndSize(extra.json, (Py_ssize_t)extra.json_len);
     }
     ptm_view_decref(view);
-    PyBuffer_Release(&data);
     if (json == NULL) {
         Py_XDECREF(snapshot);
         return NULL;
     }
     return Py_BuildValue("(NN)", snapshot, json);
+}
+
+/* _snapshot_of_profile(data) -> (Snapshot, json: bytes or None) */
+PyObject *
+ptm_profile_decode(PyObject *module, PyObject *arg)
+{
+    Py_buffer data;
+    if (PyObject_GetBuffer(arg, &data, PyBUF_SIMPLE) < 0) {
+        return NULL;
+    }
+    PyObject *pair = decoded(module, data.buf, (size_t)data.len);
+    PyBuffer_Release(&data);
+    return pair;
+}
+
+/* None instead of what is wrong with it. */
+static PyObject *
+decoded_if_sound(PyObject *module, const uint8_t *data, size_t len)
+{
+    PyObject *pair = data == NULL ? NULL : decoded(module, data, len);
+    if (pair == NULL && PyErr_ExceptionMatches(PyExc_ValueError)) {
+        PyErr_Clear();
+    }
+    return pair != NULL || PyErr_Occurred() ? pair : Py_NewRef(Py_None);
+}
+
+/* _snapshot_of_folded_profile(data, most) -> (Snapshot, json: bytes or None), or None */
+PyObject *
+ptm_profile_decode_folded(PyObject *module, PyObject *args)
+{
+    Py_buffer data;
+    Py_ssize_t most;
+    size_t len = 0;
+    if (!PyArg_ParseTuple(args, "y*n:_snapshot_of_folded_profile", &data, &most)) {
+        return NULL;
+    }
+    uint8_t *unfolded = most < 0 ? NULL : ptm_gzip_unfold(&data, (size_t)most, &len);
+    PyObject *pair = decoded_if_sound(module, unfolded, len);
+    ptm_array_free(unfolded);
+    PyBuffer_Release(&data);
+    return pair;
 }
 
 /* _snapshot_of_pickle(data) -> Snapshot */
@@ -160,8 +197,9 @@ ptm_profile_traces(PyObject *module, PyObject *args)
     if (!PyArg_ParseTuple(args, "y*O:_traces_of_profile", &data, &at)) {
         return NULL;
     }
-    ptm_view *view =
-        ptm_metric_from_object(at, true, &metric) < 0 ? NULL : view_of_profile(&data, &extra);
+    ptm_view *view = ptm_metric_from_object(at, true, &metric) < 0
+                         ? NULL
+                         : view_of_profile(data.buf, (size_t)data.len, &extra);
     PyObject *traces =
         view == NULL ? NULL : ptm_traces_of_view(PyModule_GetState(module), view, metric);
     ptm_view_decref(view);

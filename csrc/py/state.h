@@ -325,12 +325,15 @@ PyObject *ptm_profile_encode(ptm_view *view, const char *json, Py_ssize_t json_l
 PyObject *ptm_profile_encode_snapshot(PyObject *module, PyObject *args);
 PyObject *ptm_profile_fold_snapshot(PyObject *module, PyObject *args);
 PyObject *ptm_profile_decode(PyObject *module, PyObject *data);
+PyObject *ptm_profile_decode_folded(PyObject *module, PyObject *args);
 PyObject *ptm_profile_traces(PyObject *module, PyObject *args);
 PyObject *ptm_profile_decode_pickle(PyObject *module, PyObject *data);
 
 /* -- gzip.c -- */
 PyObject *ptm_gzip_fold(const void *data, size_t len, int level); /* bytes: one member */
-PyObject *ptm_gzip_unfold(PyObject *module, PyObject *args);
+/* A ptm_array. NULL unless data is one whole gzip member that says it unfolds to at most `most`
+ * bytes, and does: what else there is, and what is wrong, is for zlib to tell. */
+uint8_t *ptm_gzip_unfold(const Py_buffer *data, size_t most, size_t *len);
 
 /* -- columns.c: a snapshot's tables as bytes -- */
 PyObject *ptm_columns_of_snapshot(PyObject *module, PyObject *snapshot);

@@ -207,9 +207,6 @@ def _unfolded(data: bytes) -> bytes:
         raise ValueError("it is empty")
     if data[:2] != b"\x1f\x8b":
         return data
-    whole = _core._unfold(data, _unfolded_limit(len(data)))
-    if whole is not None:
-        return whole
     try:
         return _unfold_members(data)
     except zlib.error as error:
@@ -297,9 +294,16 @@ def _read(source: Any) -> tuple[bytes, str]:
 
 
 def load(cls: Any, filename: Any) -> Any:
-    """Reads a path, or anything with read(): a profile or a pickle, gzipped or not."""
+    """Reads a path, or anything with read(): a profile or a pickle, gzipped or not.
+
+    A gzipped profile without a fault is read at once; all else, and what is wrong
+    with it, the long way.
+    """
     data, name = _read(filename)
     try:
+        sound = _core._snapshot_of_folded_profile(data, _unfolded_limit(len(data)))
+        if sound is not None:
+            return _as_class(cls, _apply_extra(*sound))
         data = _unfolded(data)
         if _is_pickle(data):
             return _as_class(cls, _core._snapshot_of_pickle(data))
