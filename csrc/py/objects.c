@@ -136,30 +136,6 @@ ptm_slot_set(PyObject *self, PyObject **slot, PyObject *value)
     Py_XDECREF(old);
 }
 
-static PyObject **
-slot_of(PyObject *self, const ptm_slot_name *slot)
-{
-    return (PyObject **)(void *)((char *)self + slot->offset);
-}
-
-PyObject *
-ptm_slot_property_get(PyObject *self, void *slot)
-{
-    PyObject *value = ptm_slot_get(self, slot_of(self, slot));
-    return value != NULL ? value : ptm_no_attribute(self, ((const ptm_slot_name *)slot)->name);
-}
-
-int
-ptm_slot_property_set(PyObject *self, PyObject *value, void *slot)
-{
-    if (value == NULL && PTM_LOAD(slot_of(self, slot)) == NULL) {
-        PyErr_SetString(PyExc_AttributeError, ((const ptm_slot_name *)slot)->name);
-        return -1;
-    }
-    ptm_slot_set(self, slot_of(self, slot), Py_XNewRef(value));
-    return 0;
-}
-
 PyObject *
 ptm_dict_get(PyObject *dict, const char *name)
 {

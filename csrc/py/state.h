@@ -154,20 +154,6 @@ PyObject *ptm_no_attribute(PyObject *self, const char *name);
 /* The setter of a property that has none; `name` is the getset's closure. */
 int ptm_no_setter(PyObject *self, PyObject *value, void *name);
 #define PTM_PROPERTY(name, get, doc) {name, get, ptm_no_setter, PyDoc_STR(doc), name}
-/* A slot as an attribute, with Python's words for __slots__; it may be set and deleted. */
-typedef struct {
-    const char *name;
-    size_t offset;
-} ptm_slot_name;
-PyObject *ptm_slot_property_get(PyObject *self, void *slot);
-int ptm_slot_property_set(PyObject *self, PyObject *value, void *slot);
-#define PTM_SLOT_PROPERTY(name, type, field, doc)                                               \
-    {                                                                                           \
-        name, ptm_slot_property_get, ptm_slot_property_set, doc, (void *)&(const ptm_slot_name) \
-        {                                                                                       \
-            name, offsetof(type, field)                                                         \
-        }                                                                                       \
-    }
 
 /* -- errors.c -- */
 PyObject *ptm_raise(ptm_err err); /* sets the exception for `err`; always NULL */

@@ -8,11 +8,15 @@
 /* What its traceback and its group are: both of the view; or somebody has set the first, or both. */
 typedef enum { FROM_VIEW, TRACEBACK_GIVEN, MADE_BY_HAND } origin;
 
+/* The last two: StatisticDiff only. */
+typedef enum { SIZE, COUNT, SIZE_DIFF, COUNT_DIFF, N_NUMBERS } number;
+
 typedef struct {
     PyObject_HEAD
-    PyObject *traceback;              /* unless it is the group; NULL: there is none */
-    PyObject *size, *count;           /* NULL until __init__ */
-    PyObject *size_diff, *count_diff; /* StatisticDiff only */
+    PyObject *traceback;        /* unless it is the group; NULL: there is none */
+    PyObject *given[N_NUMBERS]; /* what somebody has set; NULL: nothing */
+    int64_t counted[N_NUMBERS]; /* what holds instead, if it says so: */
+    bool is_counted[N_NUMBERS]; /* atomic */
     PyObject *group; /* a traceback that knows its group; NULL: nobody has looked, or by hand */
     ptm_view *view;  /* of the group; NULL: made by hand from the beginning */
     ptm_tb_kind kind;
@@ -26,43 +30,86 @@ as_statistic(PyObject *self)
     return (statistic_object *)self;
 }
 
-static PyObject *
+static statistic_object *
 statistic_alloc(PyTypeObject *type, ptm_view *view, ptm_tb_kind kind, const ptm_group_row *row)
 {
     PyObject *self = ptm_new_untracked(type);
     if (self == NULL) {
         return NULL;
     }
-    as_statistic(self)->view = ptm_view_incref(view);
-    as_statistic(self)->kind = kind;
-    as_statistic(self)->id = row->key;
-    as_statistic(self)->size = PyLong_FromLongLong(row->size);
-    as_statistic(self)->count = PyLong_FromLongLong(row->count);
-    if (as_statistic(self)->size == NULL || as_statistic(self)->count == NULL) {
-        Py_CLEAR(self);
-    }
-    return self;
+    statistic_object *stat = as_statistic(self);
+    stat->view = ptm_view_incref(view);
+    stat->kind = kind;
+    stat->id = row->key;
+    stat->counted[SIZE] = row->size;
+    stat->counted[COUNT] = row->count;
+    stat->is_counted[SIZE] = stat->is_counted[COUNT] = true;
+    return stat;
 }
 
 PyObject *
 ptm_statistic_new(ptm_face *face, ptm_view *view, ptm_tb_kind kind, const ptm_group_row *row)
 {
-    return statistic_alloc(face->statistic, view, kind, row);
+    return (PyObject *)statistic_alloc(face->statistic, view, kind, row);
 }
 
 PyObject *
 ptm_statistic_diff_new(ptm_face *face, ptm_view *view, ptm_tb_kind kind, const ptm_group_row *row)
 {
-    PyObject *self = statistic_alloc(face->statistic_diff, view, kind, row);
-    if (self == NULL) {
-        return NULL;
+    statistic_object *stat = statistic_alloc(face->statistic_diff, view, kind, row);
+    if (stat != NULL) {
+        stat->counted[SIZE_DIFF] = row->size_diff;
+        stat->counted[COUNT_DIFF] = row->count_diff;
+        stat->is_counted[SIZE_DIFF] = stat->is_counted[COUNT_DIFF] = true;
     }
-    as_statistic(self)->size_diff = PyLong_FromLongLong(row->size_diff);
-    as_statistic(self)->count_diff = PyLong_FromLongLong(row->count_diff);
-    if (as_statistic(self)->size_diff == NULL || as_statistic(self)->count_diff == NULL) {
-        Py_CLEAR(self);
+    return (PyObject *)stat;
+}
+
+/* -- numbers -- */
+
+static const char *const number_names[] = {"size", "count", "size_diff", "count_diff"};
+
+/* A new reference; NULL, perhaps without an exception: there is none. */
+static PyObject *
+number_of(PyObject *self, number which)
+{
+    statistic_object *stat = as_statistic(self);
+    if (PTM_LOAD_ACQUIRE(&stat->is_counted[which])) {
+        return PyLong_FromLongLong(stat->counted[which]);
     }
-    return self;
+    return ptm_slot_get(self, &stat->given[which]);
+}
+
+/* Takes over `value`; NULL: there is none any more. */
+static void
+set_number(PyObject *self, number which, PyObject *value)
+{
+    statistic_object *stat = as_statistic(self);
+    ptm_slot_set(self, &stat->given[which], value);
+    PTM_STORE_RELEASE(&stat->is_counted[which], false);
+}
+
+static PyObject *
+statistic_get_number(PyObject *self, void *which)
+{
+    PyObject *value = number_of(self, (number)(intptr_t)which);
+    return value != NULL || PyErr_Occurred()
+               ? value
+               : ptm_no_attribute(self, number_names[(intptr_t)which]);
+}
+
+static int
+statistic_set_number(PyObject *self, PyObject *value, void *closure)
+{
+    statistic_object *stat = as_statistic(self);
+    number which = (number)(intptr_t)closure;
+    bool there = PTM_LOAD(&stat->is_counted[which]) || PTM_LOAD(&stat->given[which]) != NULL;
+    if (value == NULL && !there) {
+        PyErr_SetString(PyExc_AttributeError, number_names[which]);
+        return -1;
+    }
+    set_number(self, which, Py_XNewRef(value));
+    return 0;
 }
 
 /* -- traceback and group: there are many of them, and made only when somebody looks -- */
@@ -136,11 +183,10 @@ statistic_set_traceback(PyObject *self, PyObject *traceback, void *unused)
 static void
 set_values(PyObject *self, PyObject *traceback, PyObject *size, PyObject *count)
 {
-    statistic_object *stat = as_statistic(self);
     set_traceback(self, traceback, MADE_BY_HAND);
-    ptm_slot_set(self, &stat->size, Py_NewRef(size));
-    ptm_slot_set(self, &stat->count, Py_NewRef(count));
-    ptm_slot_set(self, &stat->group, NULL);
+    set_number(self, SIZE, Py_NewRef(size));
+    set_number(self, COUNT, Py_NewRef(count));
+    ptm_slot_set(self, &as_statistic(self)->group, NULL);
 }
 
 static int
@@ -166,8 +212,8 @@ diff_init(PyObject *self, PyObject *args, PyObject *kwargs)
         return -1;
     }
     set_values(self, traceback, size, count);
-    ptm_slot_set(self, &as_statistic(self)->size_diff, Py_NewRef(size_diff));
-    ptm_slot_set(self, &as_statistic(self)->count_diff, Py_NewRef(count_diff));
+    set_number(self, SIZE_DIFF, Py_NewRef(size_diff));
+    set_number(self, COUNT_DIFF, Py_NewRef(count_diff));
     return 0;
 }
 
@@ -176,10 +222,9 @@ statistic_traverse(PyObject *self, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(self));
     Py_VISIT(as_statistic(self)->traceback);
-    Py_VISIT(as_statistic(self)->size);
-    Py_VISIT(as_statistic(self)->count);
-    Py_VISIT(as_statistic(self)->size_diff);
-    Py_VISIT(as_statistic(self)->count_diff);
+    for (int i = 0; i < N_NUMBERS; i++) {
+        Py_VISIT(as_statistic(self)->given[i]);
+    }
     Py_VISIT(as_statistic(self)->group);
     return 0;
 }
@@ -188,10 +233,9 @@ static int
 statistic_clear(PyObject *self)
 {
     Py_CLEAR(as_statistic(self)->traceback);
-    Py_CLEAR(as_statistic(self)->size);
-    Py_CLEAR(as_statistic(self)->count);
-    Py_CLEAR(as_statistic(self)->size_diff);
-    Py_CLEAR(as_statistic(self)->count_diff);
+    for (int i = 0; i < N_NUMBERS; i++) {
+        Py_CLEAR(as_statistic(self)->given[i]);
+    }
     Py_CLEAR(as_statistic(self)->group);
     return 0;
 }
@@ -215,13 +259,13 @@ is_diff(ptm_face *face, PyObject *self)
     return PyObject_TypeCheck(self, face->statistic_diff);
 }
 
-/* A new tuple of the traceback and of the values in `slots`. */
+/* A new tuple of the traceback and of n numbers. */
 static PyObject *
-values_in(ptm_face *face, PyObject *self, PyObject **const *slots, Py_ssize_t n)
+values_in(ptm_face *face, PyObject *self, const number *numbers, Py_ssize_t n)
 {
     PyObject *values = PyTuple_New(n + 1);
     for (Py_ssize_t i = 0; values != NULL && i <= n; i++) {
-        PyObject *value = i == 0 ? traceback_of(face, self) : ptm_slot_get(self, slots[i - 1]);
+        PyObject *value = i == 0 ? traceback_of(face, self) : number_of(self, numbers[i - 1]);
         if (value == NULL) {
             Py_CLEAR(values);
             if (!PyErr_Occurred()) {
@@ -240,13 +284,9 @@ values_in(ptm_face *face, PyObject *self, PyObject **const *slots, Py_ssize_t n)
 static PyObject *
 values_of(ptm_face *face, PyObject *self)
 {
-    statistic_object *stat = as_statistic(self);
-    if (is_diff(face, self)) {
-        return values_in(
-            face, self,
-            (PyObject * *[]){&stat->size, &stat->size_diff, &stat->count, &stat->count_diff}, 4);
-    }
-    return values_in(face, self, (PyObject * *[]){&stat->size, &stat->count}, 2);
+    static const number all[] = {SIZE, COUNT}, all_of_diff[] = {SIZE, SIZE_DIFF, COUNT, COUNT_DIFF};
+    return is_diff(face, self) ? values_in(face, self, all_of_diff, PTM_ARRAY_LEN(all_of_diff))
+                               : values_in(face, self, all, PTM_ARRAY_LEN(all));
 }
 
 /* The values by name, borrowed from their tuple. */
@@ -415,21 +455,19 @@ statistic_get_key(PyObject *self, void *unused)
 }
 
 /* clang-format off */
+#define NUMBER(name, which, doc)                                                      \
+    {name, statistic_get_number, statistic_set_number, PyDoc_STR(doc), (void *)(intptr_t)which}
 #define STATISTIC_GETSET                                                              \
     {"traceback", statistic_get_traceback, statistic_set_traceback,                   \
      PyDoc_STR("Traceback where the memory block was allocated."), NULL},             \
-    PTM_SLOT_PROPERTY("size", statistic_object, size,                                 \
-                      "Total size of memory blocks in bytes (int)."),                 \
-    PTM_SLOT_PROPERTY("count", statistic_object, count,                               \
-                      "Number of memory blocks (int).")
+    NUMBER("size", SIZE, "Total size of memory blocks in bytes (int)."),              \
+    NUMBER("count", COUNT, "Number of memory blocks (int).")
 #define DIFF_GETSET                                                                   \
     STATISTIC_GETSET,                                                                 \
-    PTM_SLOT_PROPERTY("size_diff", statistic_object, size_diff,                       \
-                      "Difference of total size of memory blocks in bytes between "   \
-                      "the snapshots (int)."),                                        \
-    PTM_SLOT_PROPERTY("count_diff", statistic_object, count_diff,                     \
-                      "Difference of number of memory blocks between the snapshots "  \
-                      "(int).")
+    NUMBER("size_diff", SIZE_DIFF,                                                    \
+           "Difference of total size of memory blocks in bytes between the snapshots (int)."), \
+    NUMBER("count_diff", COUNT_DIFF,                                                  \
+           "Difference of number of memory blocks between the snapshots (int).")
 #define KEY_GETSET                                                                    \
     PTM_PROPERTY("key", statistic_get_key,                                            \
                  "The group, by group_by: 'filename' a str, 'lineno' (filename, lineno),\n" \

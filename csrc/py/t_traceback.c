@@ -464,11 +464,24 @@ traceback_set_details(PyObject *self, PyObject *details, void *unused)
     return 0;
 }
 
+static int
+traceback_set_total(PyObject *self, PyObject *total, void *unused)
+{
+    (void)unused;
+    PyObject **slot = &as_traceback(self)->total;
+    if (total == NULL && PTM_LOAD(slot) == NULL) {
+        PyErr_SetString(PyExc_AttributeError, "_total_nframe");
+        return -1;
+    }
+    ptm_slot_set(self, slot, Py_XNewRef(total));
+    return 0;
+}
+
 /* clang-format off */
 #define TRACEBACK_GETSET                                                                  \
     PTM_PROPERTY("total_nframe", traceback_get_total_nframe,                              \
                  "Number of frames before the traceback was cut at the limit, or None."), \
-    PTM_SLOT_PROPERTY("_total_nframe", traceback_object, total, NULL),                    \
+    {"_total_nframe", traceback_get_total_nframe, traceback_set_total, NULL, NULL},       \
     {"_frames", traceback_get_frames, traceback_set_frames, NULL, NULL}
 /* clang-format on */
 

@@ -63,6 +63,24 @@ def test_text_of_differences(snapshot_of):
         assert str(difference) == f"{text}: size=2 B (+2 B), count=2 (+2), average=1 B"
 
 
+@pytest.mark.parametrize(
+    "name", ["traceback", "size", "count", "size_diff", "count_diff"]
+)
+def test_an_attribute_of_an_answer_is_set_and_deleted(snapshot_of, name):
+    snapshot = snapshot_of([SITE])
+    diff, other = (snapshot.compare_to(snapshot, "lineno")[0] for _ in range(2))
+    value = getattr(diff, name)
+    for given in (diff, 7, value):
+        setattr(diff, name, given)
+        assert getattr(diff, name) is given
+    assert diff == other
+    delattr(diff, name)
+    for use in (getattr, delattr):
+        with pytest.raises(AttributeError, match=name):
+            use(diff, name)
+    assert getattr(other, name) == value and diff.key == other.key
+
+
 class Holder:
     """Something that may refer back."""
 
