@@ -5,7 +5,7 @@
  */
 #include "py/state.h"
 
-/* What its traceback and its group are: both of the view; or somebody has set the first, or both. */
+/* What its traceback and its group are: both of the view; or somebody set the first, or both. */
 typedef enum { FROM_VIEW, TRACEBACK_GIVEN, MADE_BY_HAND } origin;
 
 /* The last two: StatisticDiff only. */
@@ -454,6 +454,11 @@ statistic_get_key(PyObject *self, void *unused)
     return key;
 }
 
+PyDoc_STRVAR(key_doc,
+             "The group, by group_by: 'filename' a str, 'lineno' (filename, lineno),\n"
+             "'traceback' the Traceback, 'function' (filename, name or None), 'module' a str\n"
+             "or None, 'size' an int or None, 'domain' an int. Made by hand: the traceback.");
+
 /* clang-format off */
 #define NUMBER(name, which, doc)                                                      \
     {name, statistic_get_number, statistic_set_number, PyDoc_STR(doc), (void *)(intptr_t)which}
@@ -468,11 +473,7 @@ statistic_get_key(PyObject *self, void *unused)
            "Difference of total size of memory blocks in bytes between the snapshots (int)."), \
     NUMBER("count_diff", COUNT_DIFF,                                                  \
            "Difference of number of memory blocks between the snapshots (int).")
-#define KEY_GETSET                                                                    \
-    PTM_PROPERTY("key", statistic_get_key,                                            \
-                 "The group, by group_by: 'filename' a str, 'lineno' (filename, lineno),\n" \
-                 "'traceback' the Traceback, 'function' (filename, name or None), 'module' a str\n" \
-                 "or None, 'size' an int or None, 'domain' an int. Made by hand: the traceback.")
+#define KEY_GETSET PTM_PROPERTY("key", statistic_get_key, key_doc)
 #define END_GETSET {NULL, NULL, NULL, NULL, NULL}
 /* clang-format on */
 
