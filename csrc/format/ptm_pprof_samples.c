@@ -161,7 +161,7 @@ static void
 read_plain_frames(ptm_pprof_in *in, ptm_pprof_sample *s, ptm_wire *packed, batch *b)
 {
     size_t most = (size_t)(packed->end - packed->at);
-    if (most <= in->frames_left && !s->is_full && most <= PTM_NFRAME_MAX - s->n_frames
+    if (most != 0 && most <= in->frames_left && !s->is_full && most <= PTM_NFRAME_MAX - s->n_frames
         && ptm_buf_reserve(&b->frames, most * sizeof(ptm_frame_id))) {
         ptm_frame_id *to = (ptm_frame_id *)(void *)(b->frames.data + b->frames.len);
         uint32_t n = plain_frames(in, packed, &b->lines, to);
