@@ -201,7 +201,7 @@ put_sample_types(writing *w)
 /* Room at the start, so that not all is copied again and again: what is not used is not touched. */
 #define SAMPLE_BYTES 96
 
-/* Values and labels of a sample: six numbers and four times three, and what is around them. */
+/* Values and labels of a sample: six numbers and four times two, and what is around them. */
 #define REST_BYTES 256
 
 /* A count that is no int64 cannot be said in a profile; there is no such program. */
@@ -222,13 +222,12 @@ values_at(uint8_t *at, const ptm_snap_site *site)
 }
 
 static uint8_t *
-label_at(uint8_t *at, uint32_t key, int64_t num, uint32_t unit)
+label_at(uint8_t *at, uint32_t key, int64_t num)
 {
     *at++ = SAMPLE_LABEL << 3 | WIRE_BYTES;
     uint8_t *len = at++;
     at = number_at(at, LABEL_KEY, key);
     at = number_at(at, LABEL_NUM, (uint64_t)num);
-    at = number_at(at, LABEL_NUM_UNIT, unit);
     *len = (uint8_t)(at - len - 1);
     return at;
 }
@@ -236,15 +235,15 @@ label_at(uint8_t *at, uint32_t key, int64_t num, uint32_t unit)
 static uint8_t *
 labels_at(uint8_t *at, const ptm_snap_site *site, uint32_t nframe)
 {
-    at = label_at(at, TEXT_BYTES, (int64_t)site->size, 0);
+    at = label_at(at, TEXT_BYTES, (int64_t)site->size);
     if (site->depth != nframe) {
         int64_t depth = site->depth == 0 ? PTM_PPROF_DEPTH_UNKNOWN : (int64_t)site->depth;
-        at = label_at(at, TEXT_DEPTH, depth, 0);
+        at = label_at(at, TEXT_DEPTH, depth);
     }
     if (site->domain != 0) {
-        at = label_at(at, TEXT_DOMAIN, site->domain, 0);
+        at = label_at(at, TEXT_DOMAIN, site->domain);
     }
-    return site->folded != 0 ? label_at(at, TEXT_FOLDED, site->folded, 0) : at;
+    return site->folded != 0 ? label_at(at, TEXT_FOLDED, site->folded) : at;
 }
 
 static written_stack *

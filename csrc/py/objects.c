@@ -116,6 +116,16 @@ ptm_new_untracked(PyTypeObject *type)
     return self;
 }
 
+int
+ptm_may_set(bool is_there, PyObject *value, const char *name)
+{
+    if (value == NULL && !is_there) {
+        PyErr_SetString(PyExc_AttributeError, name);
+        return -1;
+    }
+    return 0;
+}
+
 static void
 track(PyObject *self)
 {

@@ -41,40 +41,39 @@ encode_folded(ptm_view *view, const char *json, Py_ssize_t json_len, int level)
     return pair;
 }
 
-/* _profile_of_snapshot(snapshot, json: bytes) -> bytes */
-PyObject *
-ptm_profile_encode_snapshot(PyObject *module, PyObject *args)
+#define NOT_FOLDED (-1)
+
+/* What the arguments say: a snapshot, JSON, and if `format` has it, a level. */
+static PyObject *
+encode_arguments(PyObject *module, PyObject *args, const char *format)
 {
     PyObject *snapshot;
     const char *json;
     Py_ssize_t json_len;
+    int level = NOT_FOLDED;
     ptm_source source;
-    if (!PyArg_ParseTuple(args, "Oy#:_profile_of_snapshot", &snapshot, &json, &json_len)
+    if (!PyArg_ParseTuple(args, format, &snapshot, &json, &json_len, &level)
         || ptm_source_init(&source, PyModule_GetState(module), snapshot) < 0) {
         return NULL;
     }
-    PyObject *bytes = ptm_profile_encode(source.view, json, json_len);
+    PyObject *profile = level == NOT_FOLDED ? ptm_profile_encode(source.view, json, json_len)
+                                            : encode_folded(source.view, json, json_len, level);
     ptm_source_fini(&source);
-    return bytes;
+    return profile;
+}
+
+/* _profile_of_snapshot(snapshot, json: bytes) -> bytes */
+PyObject *
+ptm_profile_encode_snapshot(PyObject *module, PyObject *args)
+{
+    return encode_arguments(module, args, "Oy#:_profile_of_snapshot");
 }
 
 /* _folded_profile_of_snapshot(snapshot, json: bytes, level: int) -> (bytes, int) */
 PyObject *
 ptm_profile_fold_snapshot(PyObject *module, PyObject *args)
 {
-    PyObject *snapshot;
-    const char *json;
-    Py_ssize_t json_len;
-    int level;
-    ptm_source source;
-    if (!PyArg_ParseTuple(args, "Oy#i:_folded_profile_of_snapshot", &snapshot, &json, &json_len,
-                          &level)
-        || ptm_source_init(&source, PyModule_GetState(module), snapshot) < 0) {
-        return NULL;
-    }
-    PyObject *folded = encode_folded(source.view, json, json_len, level);
-    ptm_source_fini(&source);
-    return folded;
+    return encode_arguments(module, args, "Oy#i:_folded_profile_of_snapshot");
 }
 
 /* Takes over `snap`. */

@@ -137,6 +137,8 @@ PyObject *ptm_fill_slot(PyObject **slot, PyObject *fresh);
  * which may be NULL. */
 PyObject *ptm_slot_get(PyObject *self, PyObject **slot);
 void ptm_slot_set(PyObject *self, PyObject **slot, PyObject *value);
+/* Before a setter does: what is not there cannot be deleted, in Python's words for __slots__. */
+int ptm_may_set(bool is_there, PyObject *value, const char *name);
 /* Of what comes in hundreds of thousands and refers to nothing that could refer back: the collector
  * need not look at it, until somebody sets a slot. */
 PyObject *ptm_new_untracked(PyTypeObject *type);

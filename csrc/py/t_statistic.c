@@ -104,8 +104,7 @@ statistic_set_number(PyObject *self, PyObject *value, void *closure)
     statistic_object *stat = as_statistic(self);
     number which = (number)(intptr_t)closure;
     bool there = PTM_LOAD(&stat->is_counted[which]) || PTM_LOAD(&stat->given[which]) != NULL;
-    if (value == NULL && !there) {
-        PyErr_SetString(PyExc_AttributeError, number_names[which]);
+    if (ptm_may_set(there, value, number_names[which]) < 0) {
         return -1;
     }
     set_number(self, which, Py_XNewRef(value));
@@ -172,8 +171,7 @@ statistic_set_traceback(PyObject *self, PyObject *traceback, void *unused)
     (void)unused;
     statistic_object *stat = as_statistic(self);
     bool there = PTM_LOAD(&stat->traceback) != NULL || is_of_view(stat);
-    if (traceback == NULL && !there) {
-        PyErr_SetString(PyExc_AttributeError, "traceback");
+    if (ptm_may_set(there, traceback, "traceback") < 0) {
         return -1;
     }
     set_traceback(self, traceback, TRACEBACK_GIVEN);

@@ -469,8 +469,7 @@ traceback_set_total(PyObject *self, PyObject *total, void *unused)
 {
     (void)unused;
     PyObject **slot = &as_traceback(self)->total;
-    if (total == NULL && PTM_LOAD(slot) == NULL) {
-        PyErr_SetString(PyExc_AttributeError, "_total_nframe");
+    if (ptm_may_set(PTM_LOAD(slot) != NULL, total, "_total_nframe") < 0) {
         return -1;
     }
     ptm_slot_set(self, slot, Py_XNewRef(total));

@@ -129,17 +129,13 @@ look_ahead(const ptm_keys *keys, guess *g, step s)
     return at < end ? at : 0;
 }
 
-/* Where the step leads on side 0, or 0. */
+/* Where the step leads on side 0 if not to the next one, or 0. */
 static ptm_stack_id
 guess_step(const ptm_keys *keys, guess *g, step s)
 {
-    ptm_stack_id found = g->next, before = g->other;
-    if (!leads_to(keys, s, found)) {
-        before = g->next;
-        found = leads_to(keys, s, g->other) ? g->other : look_ahead(keys, g, s);
-    }
+    ptm_stack_id found = leads_to(keys, s, g->other) ? g->other : look_ahead(keys, g, s);
     if (found != 0) {
-        *g = (guess){found + 1, before, FIRST_REACH, g->left};
+        *g = (guess){found + 1, g->next, FIRST_REACH, g->left};
     }
     return found;
 }

@@ -187,15 +187,10 @@ push_rest(ptm_tree *tree, ptm_snap_path *path, uint32_t step)
     if (!reserve(tree, path->n - step)) {
         return false;
     }
-    ptm_stack_id id = path->stack, last = id + (path->n - step);
-    uint32_t nframe = stack_at(tree, id)->nframe;
-    for (; id != last; id++, step++) {
-        stack_at(tree, id)->callees = CALLEES_NEXT;
-        *stack_at(tree, id + 1) =
-            (ptm_snap_stack){id, CALLEES_NONE, frame_at(path, step), ++nframe};
+    for (; step < path->n; step++) {
+        stack_at(tree, path->stack)->callees = CALLEES_NEXT;
+        path->stack = append(tree, path->stack, frame_at(path, step));
     }
-    tree->stacks.len = last + (size_t)1;
-    path->stack = last;
     return true;
 }
 

@@ -18,7 +18,7 @@ static uint32_t n_marks; /* nodes beyond these cannot be marked */
 static ptm_node *
 node_at(ptm_node_id id)
 {
-    return ptm_table_at(ptm_stack_chunks, id, sizeof(ptm_node), PTM_STACK_CHUNK_BITS);
+    return (ptm_node *)ptm_stacks_at(id);
 }
 
 static uint32_t
