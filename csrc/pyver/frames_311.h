@@ -147,13 +147,19 @@ ptm_code_is_shim(const PyCodeObject *code)
     return false;
 }
 
-/* 3.11 counts C calls in the same number: no use for the depth of a Python stack. */
-static PTM_ALWAYS_INLINE bool
-ptm_depth_counted(const PyThreadState *tstate, int *depth)
+/* Calls of C functions are counted in the same number. With the place of the eval loop it tells
+ * stacks apart, but not how deep they are. */
+#define PTM_COUNTS_C_CALLS
+static PTM_ALWAYS_INLINE int
+ptm_depth_counted(const PyThreadState *tstate)
 {
-    (void)tstate;
-    (void)depth;
-    return false;
+    return tstate->recursion_limit - tstate->recursion_remaining;
+}
+
+static PTM_ALWAYS_INLINE uintptr_t
+ptm_eval_place(const PyThreadState *tstate)
+{
+    return (uintptr_t)tstate->cframe;
 }
 
 /* Where an object's block starts: before the object lie a GC head and the words of a managed dict
@@ -164,14 +170,6 @@ ptm_object_block(const PyObject *object)
     unsigned long flags = Py_TYPE(object)->tp_flags;
     size_t words = (flags & Py_TPFLAGS_HAVE_GC ? 2 : 0) + (flags & Py_TPFLAGS_MANAGED_DICT ? 2 : 0);
     return (const char *)object - words * sizeof(void *);
-}
-
-/* Nobody tells when they come to life. */
-static inline size_t
-ptm_object_bytes(const PyObject *object)
-{
-    (void)object;
-    return 0;
 }
 
 #endif

@@ -142,11 +142,10 @@ ptm_code_is_shim(const PyCodeObject *code)
 }
 
 /* Counts what is pushed by the eval loop: frames of functions, complete or not. */
-static PTM_ALWAYS_INLINE bool
-ptm_depth_counted(const PyThreadState *tstate, int *depth)
+static PTM_ALWAYS_INLINE int
+ptm_depth_counted(const PyThreadState *tstate)
 {
-    *depth = tstate->py_recursion_limit - tstate->py_recursion_remaining;
-    return true;
+    return tstate->py_recursion_limit - tstate->py_recursion_remaining;
 }
 
 /* Where an object's block starts: before the object lie a GC head and the words of a managed dict
@@ -158,14 +157,6 @@ ptm_object_block(const PyObject *object)
     size_t words = (flags & Py_TPFLAGS_HAVE_GC ? 2 : 0)
                    + (flags & (Py_TPFLAGS_MANAGED_WEAKREF | Py_TPFLAGS_MANAGED_DICT) ? 2 : 0);
     return (const char *)object - words * sizeof(void *);
-}
-
-/* Nobody tells when they come to life. */
-static inline size_t
-ptm_object_bytes(const PyObject *object)
-{
-    (void)object;
-    return 0;
 }
 
 #endif

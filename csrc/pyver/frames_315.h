@@ -203,11 +203,10 @@ ptm_code_is_shim(const PyCodeObject *code)
 
 /* Counts what is pushed by the eval loop: frames of functions, complete or not, and `__init__`
  * shims. */
-static PTM_ALWAYS_INLINE bool
-ptm_depth_counted(const PyThreadState *tstate, int *depth)
+static PTM_ALWAYS_INLINE int
+ptm_depth_counted(const PyThreadState *tstate)
 {
-    *depth = tstate->py_recursion_limit - tstate->py_recursion_remaining;
-    return true;
+    return tstate->py_recursion_limit - tstate->py_recursion_remaining;
 }
 
 /* Where an object's block starts: before the object lie a GC head and the words of a managed dict
@@ -221,22 +220,10 @@ ptm_object_block(const PyObject *object)
     return (const char *)object - words * sizeof(void *);
 }
 
-/* What the block of an object was requested with, for the types of which free lists keep many
- * objects: a GC head, and the object; 0: not known. It is asked for before the old site of the
- * block is at hand. */
-static PTM_ALWAYS_INLINE size_t
-ptm_object_bytes(const PyObject *object)
-{
-    const PyTypeObject *type = Py_TYPE(object);
-    const size_t word = sizeof(void *), head = 2 * word;
-    if (type == &PyTuple_Type) {
-        return head + sizeof(PyTupleObject) - word + (size_t)Py_SIZE(object) * word;
-    }
-    return type == &PyDict_Type    ? head + sizeof(PyDictObject)
-           : type == &PyList_Type  ? head + sizeof(PyListObject)
-           : type == &PySlice_Type ? head + sizeof(PySliceObject)
-           : type == &PyFloat_Type ? sizeof(PyFloatObject)
-                                   : 0;
-}
+/* Types of which free lists keep many objects, each type's all of one size, or counted by ob_size
+ * (an int's are not: 28 or 32 bytes). */
+#define PTM_FREE_LISTED                                                                       \
+    &PyTuple_Type, &PyDict_Type, &PyList_Type, &PySlice_Type, &PyFloat_Type, &PyMethod_Type,  \
+        &PyCFunction_Type, &PyTupleIter_Type, &PyListIter_Type, &PyRange_Type, &PyRangeIter_Type
 
 #endif

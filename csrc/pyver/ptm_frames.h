@@ -34,12 +34,14 @@
  *                                        it
  *   ptm_code_bytes(code)                 the size of its block, roughly
  *   ptm_code_is_shim(code)               no instruction of it is ever complete
- *   ptm_depth_counted(tstate, &depth)    pushed frames by the interpreter's own counter, entries
- *                                        left out; false: this version has no such counter
+ *   ptm_depth_counted(tstate)            pushed frames by the interpreter's own counter, entries
+ *                                        left out; with PTM_COUNTS_C_CALLS calls of C functions
+ *                                        are in the same number
+ *   ptm_eval_place(tstate)               with PTM_COUNTS_C_CALLS: where on the C stack the eval
+ *                                        loop under way began
  *   ptm_object_block(object)             where the block of an object starts
- *   ptm_object_bytes(object)             what the block of an object was requested with, for types
- *                                        whose objects wait in free lists and are told when they
- *                                        come to life; 0: not known
+ *   PTM_FREE_LISTED                      types whose objects wait in free lists (ptm_listed); not
+ *                                        where nobody is told when they come to life
  *
  * Threads   a thread's frames may be read by that thread only, attached or not
  * Failure   none; the layout is checked once, at import (ptm_selftest)

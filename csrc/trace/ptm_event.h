@@ -8,6 +8,7 @@
 #ifndef PTM_EVENT_H
 #define PTM_EVENT_H
 
+#include "pyver/ptm_listed.h"
 #include "trace/ptm_blocks.h"
 #include "trace/ptm_find.h"
 #include "trace/ptm_journal.h"
@@ -149,7 +150,7 @@ ptm_event_object(ptm_lane *lane, const PyThreadState *tstate, const PyObject *ob
     }
     uint32_t entry = PTM_LOAD_ACQUIRE(slot);
     ptm_site_id id =
-        ptm_event_reattribute(lane, tstate, entry & PTM_ENTRY_SITE, ptm_object_bytes(object));
+        ptm_event_reattribute(lane, tstate, entry & PTM_ENTRY_SITE, ptm_listed_bytes(object, block));
     if (PTM_LIKELY(id != 0)) {
         PTM_STORE_RELEASE(slot, (entry & PTM_ENTRY_MARKS) | id);
     }

@@ -80,7 +80,7 @@ site_of(const ptm_search *s, const ptm_walked *walked, ptm_site_id old)
 {
     uint32_t limit = ptm_recording.limit;
     uint32_t cut = s->window.depth > limit ? s->window.depth : limit + 1;
-    uint32_t depth = walked->n_whole != 0 ? walked->n_whole : cut;
+    uint32_t depth = walked->depth != 0 ? walked->depth : cut;
     ptm_site like = {.hash = s->key,
                      .size = s->size,
                      .domain = s->domain,

@@ -15,6 +15,7 @@
 #ifndef PTM_QUICK_H
 #define PTM_QUICK_H
 
+#include "pyver/ptm_listed.h"
 #include "pyver/ptm_newref.h"
 #include "trace/ptm_blocks.h"
 #include "trace/ptm_find.h"
@@ -164,9 +165,11 @@ ptm_quick_object_in(ptm_lane *lane, const PyThreadState *tstate, uint32_t *slot,
     if (PTM_UNLIKELY(entry == 0)) {
         return true; /* not traced */
     }
-    ptm_site_id id = ptm_quick_site(lane, tstate, bytes);
-    if (PTM_UNLIKELY(bytes == 0) || PTM_UNLIKELY(id == 0) || PTM_UNLIKELY(entry & PTM_ENTRY_MARKS)
-        || PTM_UNLIKELY(ptm_journal_is_full(lane))) {
+    if (PTM_UNLIKELY(entry & PTM_ENTRY_MARKS) || PTM_UNLIKELY(ptm_journal_is_full(lane))) {
+        return false;
+    }
+    ptm_site_id id = ptm_quick_site(lane, tstate, bytes != 0 ? bytes : ptm_site_at(entry)->size);
+    if (PTM_UNLIKELY(id == 0)) {
         return false;
     }
     PTM_STORE_RELEASE(slot, id);
@@ -178,16 +181,17 @@ ptm_quick_object_in(ptm_lane *lane, const PyThreadState *tstate, uint32_t *slot,
 static PTM_ALWAYS_INLINE bool
 ptm_quick_object(const PyObject *object)
 {
+    const void *block = ptm_object_block(object);
     const PyThreadState *tstate;
     uint32_t *slot;
     ptm_lane *lane;
     if (PTM_UNLIKELY(PTM_LOAD(&ptm_recording.limit) != 1)
         || PTM_UNLIKELY((tstate = ptm_quick_tstate()) == NULL)
-        || PTM_UNLIKELY((slot = ptm_blocks_expect(ptm_object_block(object))) == NULL)
+        || PTM_UNLIKELY((slot = ptm_blocks_expect(block)) == NULL)
         || PTM_UNLIKELY((lane = ptm_quick_enter()) == NULL)) {
         return false;
     }
-    bool done = ptm_quick_object_in(lane, tstate, slot, ptm_object_bytes(object));
+    bool done = ptm_quick_object_in(lane, tstate, slot, ptm_listed_bytes(object, block));
     ptm_lanes_leave(lane);
     return done;
 }

@@ -2,6 +2,7 @@
 #include "trace/ptm_tracer.h"
 
 #include "os/ptm_os.h"
+#include "pyver/ptm_listed.h"
 #include "pyver/ptm_newref.h"
 #include "pyver/ptm_selftest.h"
 #include "pyver/ptm_turn.h"
@@ -142,6 +143,7 @@ turn_on(uint32_t nframe)
 {
     see_other_interpreters();
     ptm_hooks_install();
+    ptm_listed_fill();
     ptm_newref_install(ptm_record_object);
     ptm_track_install();
     lock_all();

@@ -51,7 +51,7 @@ static memory memories[N_MEMORIES]; /* guarded: intern lock */
 typedef struct {
     seen_frame *frames;
     uint32_t n;
-    bool whole; /* the stack does not go on below */
+    const ptm_pyframe *below; /* the next one that counts; NULL: that is the whole stack */
 } window;
 
 static bool
@@ -102,7 +102,7 @@ fill_from(window *w, const ptm_pyframe *frame, uint32_t limit, ptm_walk_manner m
             return false;
         }
     }
-    *w = (window){at, (uint32_t)(room_end() - at), next_counted(frame, manner) == NULL};
+    *w = (window){at, (uint32_t)(room_end() - at), next_counted(frame, manner)};
     return true;
 }
 
@@ -207,7 +207,7 @@ is_at(const memory *m, uint32_t at, const seen_frame *seen)
 static uint32_t
 find_oldest(const memory *m, const window *w)
 {
-    if (w->whole) {
+    if (w->below == NULL) {
         return is_at(m, 0, w->frames) ? 0 : m->n_levels;
     }
     for (uint32_t d = 0, most = w->n + 16; d < most; d++) {
@@ -361,6 +361,24 @@ walk_unknown(ptm_walked *walked)
     return walked->node != 0;
 }
 
+/* 0: the counter tells. Where it does not, all of the stack is walked: a new site can pay for it. */
+static uint32_t
+depth_of(const window *w)
+{
+    uint32_t depth = w->n > 0 ? w->n : 1;
+    if (w->below == NULL) {
+        return depth;
+    }
+#ifdef PTM_COUNTS_C_CALLS
+    for (const ptm_pyframe *frame = w->below; frame != NULL; frame = ptm_frame_previous(frame)) {
+        depth += !ptm_frame_is_incomplete(frame);
+    }
+    return depth;
+#else
+    return 0;
+#endif
+}
+
 bool
 ptm_walk_exact(const PyThreadState *tstate, uint32_t limit, ptm_walk_manner manner,
                ptm_walked *walked)
@@ -373,7 +391,7 @@ ptm_walk_exact(const PyThreadState *tstate, uint32_t limit, ptm_walk_manner mann
     if (!has_room() || !fill_window(&w, tstate, limit, manner)) {
         return false;
     }
-    walked->n_whole = !w.whole ? 0 : w.n == 0 ? 1 : w.n;
+    walked->depth = depth_of(&w);
     if (w.n == 0) {
         return walk_unknown(walked);
     }

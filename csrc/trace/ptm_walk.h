@@ -46,7 +46,7 @@ typedef struct {
     ptm_node_id node; /* of the stack less its tail */
     ptm_tail tail;
     uint32_t n_tail;
-    uint32_t n_whole; /* frames of a stack that fits into the window; 0: it was cut */
+    uint32_t depth; /* complete frames of the stack; 0: it was cut, and the counter tells */
     /* the manner was wrong, for this once or always for these marks; no node then */
     enum { PTM_WALK_RIGHT, PTM_WALK_LEARNT, PTM_WALK_WRONG } verdict;
 } ptm_walked;
@@ -58,21 +58,16 @@ ptm_walk_is_shim(const ptm_pyframe *frame, const PyCodeObject *shim)
     return ptm_frame_is_entry(frame) || ptm_frame_code(frame) == shim;
 }
 
-/* The depth of a stack that may go on below `oldest`, the last of `seen` complete frames; above it
- * are `shims` counted incomplete ones. */
-static PTM_ALWAYS_INLINE uint32_t
-ptm_walk_depth(const PyThreadState *tstate, const ptm_pyframe *oldest, uint32_t seen,
-               uint32_t shims)
+/* The window of a stack that may go on below the last of `seen` complete frames; above it are
+ * `shims` counted incomplete ones. */
+static PTM_ALWAYS_INLINE ptm_window
+ptm_walk_cut(const PyThreadState *tstate, uint64_t hash, uint32_t seen, uint32_t shims)
 {
-    int counted;
-    if (ptm_depth_counted(tstate, &counted)) {
-        int depth = counted - (int)shims;
-        return depth > (int)seen ? (uint32_t)depth : seen;
-    }
-    while ((oldest = ptm_frame_previous(oldest)) != NULL) {
-        seen++;
-    }
-    return seen;
+    int depth = ptm_depth_counted(tstate) - (int)shims;
+#ifdef PTM_COUNTS_C_CALLS
+    hash = ptm_hash_step(hash, ptm_eval_place(tstate));
+#endif
+    return (ptm_window){hash, depth > (int)seen ? (uint32_t)depth : seen};
 }
 
 static PTM_ALWAYS_INLINE bool
@@ -105,8 +100,7 @@ ptm_walk_hash(const PyThreadState *tstate, uint32_t limit, ptm_walk_manner manne
             break;
         }
     }
-    uint32_t seen = limit - left;
-    return (ptm_window){hash, left != 0 ? seen : ptm_walk_depth(tstate, frame, seen, shims)};
+    return left != 0 ? (ptm_window){hash, limit - left} : ptm_walk_cut(tstate, hash, limit, shims);
 }
 
 /* What a site is found by: sizes below 2^40, depths above. The depth of a whole stack says nothing

@@ -113,18 +113,26 @@ def listing(theirs: Counter[Any], ours: Counter[Any]) -> str:
 
 
 def check_depths(theirs: Traces, ours: Traces, limit: int) -> None:
-    """total_nframe: exact where the stack fits; beyond, too high by shims at most."""
+    """total_nframe: exact where the stack fits; beyond, too high by shims at most.
+
+    3.11 counts C calls in the same number: a few may have another stack's depth there.
+    """
     totals: tuple[Any, Any] = defaultdict(list), defaultdict(list)
     for table, traces in zip(totals, (theirs, ours), strict=True):
         for _, size, frames, total in traces:
             table[frames, size].append(total)
+    off = []
     for key, expected in totals[0].items():
         if key[1] in REUSED:
             continue  # maybe not the same blocks
         for want, got in zip(sorted(expected), sorted(totals[1][key]), strict=True):
             # Each hidden shim stands under a hidden frame, or under the last one shown.
             most = want if want <= limit else want + (want - limit) + 1
-            assert want <= got <= most, (key, want, got)
+            if not want <= got <= most:
+                assert want > limit, (key, want, got)
+                off.append((key, want, got))
+    few = len(theirs) // 200 if sys.version_info < (3, 12) else 0
+    assert len(off) <= few, off
 
 
 @pytest.mark.parametrize("limit", LIMITS)
