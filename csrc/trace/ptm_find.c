@@ -56,7 +56,9 @@ tidy(ptm_lane *lane)
 static void
 make_recent(const ptm_search *s, ptm_site_id id)
 {
-    *ptm_sites_recent(s->lane, s->key) = (ptm_recent){s->key, id, PTM_LOAD(&ptm_code_age)};
+    if (id < PTM_RECENT_SITES) {
+        *ptm_sites_recent(s->lane, s->key) = ptm_recent_site(id, s->key);
+    }
 }
 
 /* The site that a key found before some code object died: it is right if the same window still
@@ -129,8 +131,7 @@ ptm_find_older(const ptm_search *s)
 {
     ptm_walked walked = {.verdict = PTM_WALK_RIGHT};
     uint32_t age = PTM_LOAD(&ptm_code_age);
-    const ptm_recent *recent = ptm_sites_recent(s->lane, s->key);
-    if (recent->hash == s->key && recent->code_age == age) {
+    if (ptm_recent_site(*ptm_sites_recent(s->lane, s->key), s->key) < PTM_RECENT_SITES) {
         return find_otherwise(s);
     }
     ptm_site_id id = ptm_sites_find(s->lane, s->key);

@@ -56,9 +56,8 @@ ptm_find_key(ptm_window window, size_t size, ptm_domain_id domain)
 static PTM_ALWAYS_INLINE ptm_site_id
 ptm_find_recent(ptm_lane *lane, uint64_t key)
 {
-    const ptm_recent *recent = ptm_sites_recent(lane, key);
-    bool known = recent->hash == key && recent->code_age == PTM_LOAD(&ptm_code_age);
-    return PTM_LIKELY(known) ? recent->site : 0;
+    uint64_t site = ptm_recent_site(*ptm_sites_recent(lane, key), key);
+    return PTM_LIKELY(site < PTM_RECENT_SITES) ? (ptm_site_id)site : 0;
 }
 
 static PTM_ALWAYS_INLINE ptm_site_id

@@ -137,8 +137,8 @@ static void
 forget_recent(ptm_lane *lane, ptm_site_id id, uint64_t hash)
 {
     ptm_recent *recent = ptm_sites_recent(lane, hash);
-    if (recent->site == id) {
-        *recent = (ptm_recent){0};
+    if (*recent % PTM_RECENT_SITES == id) {
+        *recent = 0;
     }
 }
 

@@ -70,7 +70,14 @@ ptm_site_id ptm_sites_find(const ptm_lane *lane, uint64_t hash);
 static PTM_ALWAYS_INLINE ptm_recent *
 ptm_sites_recent(ptm_lane *lane, uint64_t hash)
 {
-    return &lane->recent[hash >> 32 & (PTM_N_RECENT - 1)];
+    return &lane->recent[hash >> (64 - PTM_N_RECENT_BITS)];
+}
+
+/* The site that the entry has for this hash, less than PTM_RECENT_SITES; else it has none. */
+static PTM_ALWAYS_INLINE uint64_t
+ptm_recent_site(ptm_recent recent, uint64_t hash)
+{
+    return recent ^ (hash ^ PTM_LOAD(&ptm_code_age)) << 24;
 }
 
 /* Under the intern lock. A new site with empty books; 0: no memory. A tail needs room among the
