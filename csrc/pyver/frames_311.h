@@ -71,12 +71,40 @@ ptm_tstate_in_lane(const PyThreadState *tstate, const PyInterpreterState *main_i
     return tstate != NULL;
 }
 
-/* The calling thread's state if it holds the main interpreter's GIL. */
+PyAPI_DATA(struct pyruntimestate) _PyRuntime;
+
+#define PTM_HAS_GIL_HOLDER
+#define PTM_RUNTIME_WORDS 128 /* of _PyRuntime, among which that word is */
+
+/* The word that ptm_tstate_attached() reads (ptm_selftest finds it). */
+PTM_EXTERN PyThreadState *const *ptm_gil_holder;
+
+/* Called with the GIL. Of the words that name the caller it is the one that names nobody while the
+ * state is swapped out. NULL: not found. */
+static inline PyThreadState *const *
+ptm_find_gil_holder(void)
+{
+    PyThreadState *const *words = (PyThreadState *const *)(const void *)&_PyRuntime;
+    PyThreadState *tstate = PyThreadState_Get();
+    for (size_t i = 0; i < PTM_RUNTIME_WORDS; i++) {
+        if (PTM_LOAD(&words[i]) == tstate) {
+            (void)PyThreadState_Swap(NULL);
+            bool found = PTM_LOAD(&words[i]) == NULL;
+            (void)PyThreadState_Swap(tstate);
+            if (found) {
+                return &words[i];
+            }
+        }
+    }
+    return NULL;
+}
+
+/* The calling thread's state if it holds the GIL; NULL: ask ptm_tstate_attached(). */
 static PTM_ALWAYS_INLINE PyThreadState *
 ptm_tstate_main(const PyInterpreterState *main_interp)
 {
-    PyThreadState *tstate = ptm_tstate_attached();
-    return ptm_tstate_in_lane(tstate, main_interp) ? tstate : NULL;
+    (void)main_interp;
+    return PTM_LOAD(ptm_gil_holder);
 }
 
 static PTM_ALWAYS_INLINE const ptm_pyframe *

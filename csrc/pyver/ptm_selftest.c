@@ -10,16 +10,12 @@
 static PyThreadState *const nobody = NULL;
 PyThreadState *const *ptm_gil_holder = &nobody;
 
-/* Called with the GIL: then the word must name us. If it does not, hooks go the long way. */
+/* Called with the GIL. If the word is not found, hooks go the long way. */
 static void
 find_gil_holder(void)
 {
-    const char *interp = (const char *)PyInterpreterState_Main();
-    PyThreadState *const *holder =
-        (PyThreadState *const *)(const void *)(interp + ptm_published()->interpreter.gil_holder);
-    if (*holder == PyThreadState_Get() && PyThreadState_Get()->thread_id == ptm_os_thread()) {
-        ptm_gil_holder = holder;
-    }
+    PyThreadState *const *holder = ptm_find_gil_holder();
+    ptm_gil_holder = holder != NULL ? holder : &nobody;
 }
 
 #else

@@ -31,6 +31,12 @@ SAME(ptm_pyframe, owner, _PyInterpreterFrame, owner);
 _Static_assert((int)PTM_OWNED_BY_GENERATOR == (int)FRAME_OWNED_BY_GENERATOR, "owners");
 _Static_assert(PTM_UNIT_BYTES == sizeof(_Py_CODEUNIT), "a code unit");
 
+#if PY_VERSION_HEX < 0x030C0000
+_Static_assert(offsetof(_PyRuntimeState, gilstate.tstate_current)
+                   < PTM_RUNTIME_WORDS * sizeof(void *),
+               "the word that says who holds the GIL lies further behind");
+#endif
+
 #if PY_VERSION_HEX < 0x030D0000
 SAME(ptm_pyframe, code, _PyInterpreterFrame, f_code);
 SAME(ptm_pyframe, prev_instr, _PyInterpreterFrame, prev_instr);
