@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: MIT
+"""Objects whose memory waited in a free list: from 3.13 on they are shown where they came
+to life again, and with the size that their block was requested with."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from typing import Any
+
+import pytest
+
+import pytracemalloc
+
+pytestmark = pytest.mark.skipif(
+    sys.version_info < (3, 13), reason="nobody is told of objects from free lists"
+)
+
+MOST_KEPT = 2000  # by any free list: some of the first objects lie in blocks of before
+MANY = MOST_KEPT + 1000
+FEW = 5
+
+KINDS = {
+    "tuple of one": "(n,)",
+    "tuple of three": "(n, NUMBERS, n)",
+    "list": "[]",
+    "dict": "{}",
+    "float": "n / 7",
+    "slice": "slice(n, NUMBERS)",
+    "method": "HAS_METHOD.method",
+    "function of C": "NUMBERS.append",
+    "iterator of a tuple": "iter(SOME)",
+    "iterator of a list": "iter(NUMBERS)",
+    "range": "range(3, 4)",
+    "iterator of a range": "iter(RANGE)",
+    "complex": "complex(n, 1)",
+    "large int": "n * 1000",
+}
+
+
+class HasMethod:
+    def method(self) -> None:
+        pass
+
+
+NAMES = {
+    "NUMBERS": [3, 4, 5, 6],
+    "SOME": (3, 4, 5),
+    "RANGE": range(100),
+    "HAS_METHOD": HasMethod(),
+}
+
+
+def sizes_made_in(file: str, expression: str, how_many: int) -> Counter[int]:
+    """How many blocks of which size are alive when so many objects are made there."""
+    names: dict[str, Any] = dict(NAMES)
+    exec(compile(f"def make(n): return {expression}", file, "exec"), names)
+    make = names["make"]
+    kept: list[Any] = [None] * how_many
+    for n in range(how_many):
+        kept[n] = make(n + 1000)
+    traces = pytracemalloc.take_snapshot().traces
+    assert None not in kept
+    return Counter(t.size for t in traces if t.traceback[0].filename == file)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_reused_object_has_its_place_and_size(kind: str) -> None:
+    pytracemalloc.start(1)
+    fresh = sizes_made_in("<fresh>", KINDS[kind], MANY)
+    few = sizes_made_in("<few>", KINDS[kind], FEW)  # of what the others left behind
+    pytracemalloc.stop()
+    assert sum(fresh.values()) >= MANY - MOST_KEPT
+    usual = {size for size, count in fresh.items() if count >= MANY - MOST_KEPT}
+    assert len(usual) == 1
+    # The loop has an iterator of its own, and may have left it behind.
+    assert FEW - 1 <= few[usual.pop()] <= FEW, (few, fresh)
+    assert few.keys() <= fresh.keys()
