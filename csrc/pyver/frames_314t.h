@@ -213,8 +213,8 @@ ptm_object_block(const PyObject *object)
 
 /* Types of which free lists keep many objects, each type's all of one size, or counted by ob_size
  * (an int's are not: 28 or 32 bytes). */
-#define PTM_FREE_LISTED                                                                       \
-    &PyTuple_Type, &PyDict_Type, &PyList_Type, &PySlice_Type, &PyFloat_Type, &PyMethod_Type,  \
+#define PTM_FREE_LISTED                                                                      \
+    &PyTuple_Type, &PyDict_Type, &PyList_Type, &PySlice_Type, &PyFloat_Type, &PyMethod_Type, \
         &PyCFunction_Type, &PyTupleIter_Type, &PyListIter_Type, &PyRange_Type, &PyRangeIter_Type
 
 #endif

@@ -149,8 +149,8 @@ ptm_event_object(ptm_lane *lane, const PyThreadState *tstate, const PyObject *ob
         return;
     }
     uint32_t entry = PTM_LOAD_ACQUIRE(slot);
-    ptm_site_id id =
-        ptm_event_reattribute(lane, tstate, entry & PTM_ENTRY_SITE, ptm_listed_bytes(object, block));
+    ptm_site_id id = ptm_event_reattribute(lane, tstate, entry & PTM_ENTRY_SITE,
+                                           ptm_listed_bytes(object, block));
     if (PTM_LIKELY(id != 0)) {
         PTM_STORE_RELEASE(slot, (entry & PTM_ENTRY_MARKS) | id);
     }

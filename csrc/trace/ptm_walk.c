@@ -361,7 +361,8 @@ walk_unknown(ptm_walked *walked)
     return walked->node != 0;
 }
 
-/* 0: the counter tells. Where it does not, all of the stack is walked: a new site can pay for it. */
+/* 0: the counter tells. Where it does not, all of the stack is walked; a new site can pay for
+ * that. */
 static uint32_t
 depth_of(const window *w)
 {

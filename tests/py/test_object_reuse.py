@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Objects whose memory waited in a free list: from 3.13 on they are shown where they came
-to life again, and with the size that their block was requested with."""
+"""Objects whose memory waited in a free list: from 3.13 on they are shown where they
+came to life again, and with the size that their block was requested with."""
 
 from __future__ import annotations
 
