@@ -16,9 +16,9 @@ pytestmark = pytest.mark.skipif(
     sys.version_info < (3, 13), reason="nobody is told of objects from free lists"
 )
 
-MOST_KEPT = 2000  # by any free list: some of the first objects lie in blocks of before
-MANY = MOST_KEPT + 1000
-FEW = 5
+MOST_KEPT = 2000  # by any free list: so many of the first may lie in blocks of before
+MANY = 2 * MOST_KEPT + 1000  # the last ones go first, and fill the free list
+FEW = 20
 
 KINDS = {
     "tuple of one": "(n,)",
@@ -73,6 +73,6 @@ def test_a_reused_object_has_its_place_and_size(kind: str) -> None:
     assert sum(fresh.values()) >= MANY - MOST_KEPT
     usual = {size for size, count in fresh.items() if count >= MANY - MOST_KEPT}
     assert len(usual) == 1
-    # The loop has an iterator of its own, and may have left it behind.
-    assert FEW - 1 <= few[usual.pop()] <= FEW, (few, fresh)
+    # The rest of the process makes and leaves such objects, too.
+    assert FEW / 2 <= few[usual.pop()] <= FEW, (few, fresh)
     assert few.keys() <= fresh.keys()
