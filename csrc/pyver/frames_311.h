@@ -79,26 +79,6 @@ PyAPI_DATA(struct pyruntimestate) _PyRuntime;
 /* The word that ptm_tstate_attached() reads (ptm_selftest finds it). */
 PTM_EXTERN PyThreadState *const *ptm_gil_holder;
 
-/* Called with the GIL. Of the words that name the caller it is the one that names nobody while the
- * state is swapped out. NULL: not found. */
-static inline PyThreadState *const *
-ptm_find_gil_holder(void)
-{
-    PyThreadState *const *words = (PyThreadState *const *)(const void *)&_PyRuntime;
-    PyThreadState *tstate = PyThreadState_Get();
-    for (size_t i = 0; i < PTM_RUNTIME_WORDS; i++) {
-        if (PTM_LOAD(&words[i]) == tstate) {
-            (void)PyThreadState_Swap(NULL);
-            bool found = PTM_LOAD(&words[i]) == NULL;
-            (void)PyThreadState_Swap(tstate);
-            if (found) {
-                return &words[i];
-            }
-        }
-    }
-    return NULL;
-}
-
 /* The calling thread's state if it holds the GIL; NULL: ask ptm_tstate_attached(). */
 static PTM_ALWAYS_INLINE PyThreadState *
 ptm_tstate_main(const PyInterpreterState *main_interp)

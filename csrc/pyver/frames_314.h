@@ -91,17 +91,6 @@ PTM_EXTERN PyThreadState *const *ptm_gil_holder;
 
 #define PTM_THREAD_ATTACHED 1
 
-/* Called with the main interpreter's GIL: then it must name the caller. NULL: it does not. */
-static inline PyThreadState *const *
-ptm_find_gil_holder(void)
-{
-    const char *interp = (const char *)PyInterpreterState_Main();
-    PyThreadState *const *holder =
-        (PyThreadState *const *)(const void *)(interp + ptm_published()->interpreter.gil_holder);
-    PyThreadState *tstate = PyThreadState_Get();
-    return *holder == tstate && tstate->thread_id == ptm_os_thread() ? holder : NULL;
-}
-
 /* The calling thread's state if it holds the main interpreter's GIL; NULL: ask
  * ptm_tstate_attached(). Where libpython is a shared library this saves two calls and a look-up of
  * thread-local storage: 5 % of an event-heavy program. */

@@ -10,12 +10,50 @@
 static PyThreadState *const nobody = NULL;
 PyThreadState *const *ptm_gil_holder = &nobody;
 
+#endif
+
+#if defined(PTM_RUNTIME_WORDS)
+
+/* Of the words that name the caller it is the one that names nobody while the state is swapped
+ * out. */
+static bool
+is_gil_holder(PyThreadState *const *word, PyThreadState *tstate)
+{
+    if (PTM_LOAD(word) != tstate) {
+        return false;
+    }
+    (void)PyThreadState_Swap(NULL);
+    bool is_holder = PTM_LOAD(word) == NULL;
+    (void)PyThreadState_Swap(tstate);
+    return is_holder;
+}
+
 /* Called with the GIL. If the word is not found, hooks go the long way. */
 static void
 find_gil_holder(void)
 {
-    PyThreadState *const *holder = ptm_find_gil_holder();
-    ptm_gil_holder = holder != NULL ? holder : &nobody;
+    PyThreadState *const *words = (PyThreadState *const *)(const void *)&_PyRuntime;
+    PyThreadState *tstate = PyThreadState_Get();
+    for (size_t i = 0; i < PTM_RUNTIME_WORDS; i++) {
+        if (is_gil_holder(&words[i], tstate)) {
+            ptm_gil_holder = &words[i];
+            return;
+        }
+    }
+}
+
+#elif defined(PTM_HAS_GIL_HOLDER)
+
+/* Called with the GIL: then the word must name us. If it does not, hooks go the long way. */
+static void
+find_gil_holder(void)
+{
+    const char *interp = (const char *)PyInterpreterState_Main();
+    PyThreadState *const *holder =
+        (PyThreadState *const *)(const void *)(interp + ptm_published()->interpreter.gil_holder);
+    if (*holder == PyThreadState_Get() && PyThreadState_Get()->thread_id == ptm_os_thread()) {
+        ptm_gil_holder = holder;
+    }
 }
 
 #else

@@ -10,8 +10,8 @@
  *           is not complete (a cell or a generator is being made for a call that begins, a
  *           finalizer runs), the window reaches further down than it was hashed, and another hash
  *           is taken: one that leaves out the most recent frame, or if that is not it, one that
- *           asks each frame. Where the window ends before the stack does, the depth
- *           is part of the key, too.
+ *           asks each frame. Where the window ends before the stack does, what the interpreter
+ *           counts is part of the key, too.
  * Threads   a thread walks its own stack
  * Failure   none
  * Cost      three loads and a multiplication a frame
