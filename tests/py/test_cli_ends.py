@@ -65,10 +65,6 @@ BLOCKED = {
         "t = threading.Thread(target=time.sleep, args=(100,)); t.start()\n"
         "t.join()"
     ),
-    "shutdown": (
-        "import threading, time\n"
-        "threading.Thread(target=time.sleep, args=(100,)).start()"
-    ),
     "deep": (
         "import time\ndef f(n): f(n - 1) if n else time.sleep(100)\n"
         "import sys; f(sys.getrecursionlimit() - 10)"
@@ -77,15 +73,34 @@ BLOCKED = {
 }
 
 
-@pytest.mark.parametrize("where", BLOCKED)
-def test_sigterm(children, where):
-    kept = "kept = bytearray(3_000_000)"
-    program = f"{kept}\nprint('ready', flush=True)\n{BLOCKED[where]}\nprint('on')\n"
+KEPT = "kept = bytearray(3_000_000)"
+
+
+def ends_by_sigterm(children, program):
     done = interrupt(children, program, signal.SIGTERM)
     assert done.returncode == -signal.SIGTERM
     assert done.stderr.startswith(f"\n{HEAD}")
-    assert "kept = bytearray(3_000_000)" in done.stderr
+    assert KEPT in done.stderr
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize("where", BLOCKED)
+def test_sigterm(children, where):
+    ready = f"{KEPT}\nprint('ready', flush=True)\n"
+    ends_by_sigterm(children, f"{ready}{BLOCKED[where]}\nprint('on')\n")
+
+
+def test_sigterm_while_the_last_threads_are_waited_for(children):
+    """The program has ended, and the interpreter waits for what it started."""
+    ends_by_sigterm(
+        children,
+        f"import threading, time\n{KEPT}\n"
+        "def last():\n"
+        "    threading.main_thread().join()\n"
+        "    print('ready', flush=True)\n"
+        "    time.sleep(100)\n"
+        "threading.Thread(target=last).start()\n",
+    )
 
 
 def test_sigterm_in_the_middle_of_an_import(children):
