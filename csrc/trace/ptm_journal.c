@@ -19,13 +19,15 @@ touch(const ptm_peak *peak, ptm_site *site)
 
 /* One formula for both kinds, since which of them comes next cannot be foretold: `left` is 0, or -1
  * if the block left. What comes after all had left, or leaves before it came, since the two were
- * written in different lanes, moves no total: as if the block had never been. */
+ * written in different lanes, moves no total: as if the block had never been. Where there are no
+ * threads' lanes it cannot (`ordered`). */
 static PTM_ALWAYS_INLINE void
-apply(ptm_peak *peak, uint32_t event, ptm_site *site)
+apply(ptm_peak *peak, uint32_t event, ptm_site *site, bool ordered)
 {
     int64_t left = (int64_t)(int32_t)event >> 63;
-    if (PTM_LIKELY(ptm_site_live(site) + left >= 0)) {
-        ptm_peak_move(peak, (site->size ^ (uint64_t)left) - (uint64_t)left, (uint64_t)(left | 1));
+    if (ordered || PTM_LIKELY(ptm_site_live(site) + left >= 0)) {
+        ptm_peak_move(peak, (site->size ^ (uint64_t)left) - (uint64_t)left,
+                      (uint64_t)(2 * left + 1));
         touch(peak, site);
     }
     site->moved[PTM_CAME + left]++;
@@ -33,15 +35,17 @@ apply(ptm_peak *peak, uint32_t event, ptm_site *site)
 
 /* The peak is a local copy meanwhile: the compiler keeps it in registers. */
 static PTM_ALWAYS_INLINE void
-apply_some(ptm_peak *peak, const uint32_t *events, uint32_t n)
+apply_some(ptm_peak *peak, const uint32_t *events, uint32_t n, bool ordered)
 {
     ptm_site *sites[AT_ONCE];
+#pragma GCC unroll 4
     for (uint32_t i = 0; i < n; i++) {
         sites[i] = ptm_site_at(events[i] & ~PTM_EVENT_LEFT);
         __builtin_prefetch(sites[i], 1);
     }
+#pragma GCC unroll 4
     for (uint32_t i = 0; i < n; i++) {
-        apply(peak, events[i], sites[i]);
+        apply(peak, events[i], sites[i], ordered);
     }
 }
 
@@ -54,17 +58,28 @@ some_of(uint32_t at, uint32_t end)
     return n < row ? n : row;
 }
 
-static void
-drain(ptm_journal *journal)
+static PTM_ALWAYS_INLINE void
+drain_all(ptm_journal *journal, bool ordered)
 {
     uint32_t end = PTM_LOAD_ACQUIRE(&journal->written);
     ptm_peak peak = ptm_the_peak;
     for (uint32_t at = journal->applied, n; at != end; at += n) {
         n = some_of(at, end);
-        apply_some(&peak, &journal->events[at % PTM_JOURNAL_EVENTS], n);
+        apply_some(&peak, &journal->events[at % PTM_JOURNAL_EVENTS], n, ordered);
     }
     ptm_the_peak = peak;
     PTM_STORE_RELEASE(&journal->applied, end);
+}
+
+static void
+drain(ptm_journal *journal)
+{
+    if (ptm_lanes_at(PTM_N_FIXED_LANES) == NULL) {
+        drain_all(journal, true);
+    }
+    else {
+        drain_all(journal, false);
+    }
 }
 
 void
@@ -88,7 +103,7 @@ void
 ptm_journal_book(uint32_t event)
 {
     drain(&PTM_LANE_MAIN->journal);
-    apply(&ptm_the_peak, event, ptm_site_at(event & ~PTM_EVENT_LEFT));
+    apply(&ptm_the_peak, event, ptm_site_at(event & ~PTM_EVENT_LEFT), false);
 }
 
 void

@@ -21,21 +21,31 @@
 
 typedef struct {
     uint64_t bytes, blocks;           /* alive */
-    uint64_t best_bytes, best_blocks; /* alive at the peak; blocks: unless at_max */
+    uint64_t best_bytes, best_blocks; /* alive at the peak; blocks: unless it is now */
+    /* beyond them something is to be done: best_bytes, or AT_MAX if the last event made a new
+     * maximum */
+    int64_t quiet_bytes;
     /* starts at 1, so a site that was never touched (0) is never of this epoch */
     uint32_t epoch;
-    bool at_max; /* the last event made a new maximum */
 } ptm_peak;
+
+#define PTM_PEAK_AT_MAX (-1)
 
 PTM_EXTERN ptm_peak ptm_the_peak; /* guarded: books lock */
 
-/* The falling edge. Call before anything is changed. */
+/* A new maximum, or the falling edge. Before anything is changed. */
 static PTM_ALWAYS_INLINE void
-ptm_peak_fall(ptm_peak *peak)
+ptm_peak_turn(ptm_peak *peak, uint64_t now)
 {
-    peak->best_blocks = peak->blocks;
-    peak->at_max = false;
-    peak->epoch++;
+    if (now > peak->best_bytes) {
+        peak->best_bytes = now;
+        peak->quiet_bytes = PTM_PEAK_AT_MAX;
+    }
+    else {
+        peak->best_blocks = peak->blocks;
+        peak->quiet_bytes = (int64_t)peak->best_bytes;
+        peak->epoch++;
+    }
 }
 
 /* A block comes (its bytes, 1) or goes (both negative, modulo 2^64). Call before any share is
@@ -44,28 +54,30 @@ static PTM_ALWAYS_INLINE void
 ptm_peak_move(ptm_peak *peak, uint64_t bytes, uint64_t blocks)
 {
     uint64_t now = peak->bytes + bytes;
-    if (now > peak->best_bytes) {
-        peak->best_bytes = now;
-        peak->at_max = true;
-    }
-    else if (PTM_UNLIKELY(peak->at_max)) {
-        ptm_peak_fall(peak);
+    if (PTM_UNLIKELY((int64_t)now > peak->quiet_bytes)) {
+        ptm_peak_turn(peak, now);
     }
     peak->bytes = now;
     peak->blocks += blocks;
 }
 
+static inline bool
+ptm_peak_is_now(void)
+{
+    return ptm_the_peak.quiet_bytes == PTM_PEAK_AT_MAX;
+}
+
 static inline uint64_t
 ptm_peak_blocks(void)
 {
-    return ptm_the_peak.at_max ? ptm_the_peak.blocks : ptm_the_peak.best_blocks;
+    return ptm_peak_is_now() ? ptm_the_peak.blocks : ptm_the_peak.best_blocks;
 }
 
 static inline void
 ptm_peak_restart(void)
 {
     ptm_the_peak.best_bytes = ptm_the_peak.bytes;
-    ptm_the_peak.at_max = true;
+    ptm_the_peak.quiet_bytes = PTM_PEAK_AT_MAX;
 }
 
 #endif

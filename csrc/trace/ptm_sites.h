@@ -117,7 +117,7 @@ ptm_site_live(const ptm_site *site)
 static inline uint64_t
 ptm_site_share(const ptm_site *site)
 {
-    bool saved = !ptm_the_peak.at_max && site->epoch == ptm_the_peak.epoch;
+    bool saved = !ptm_peak_is_now() && site->epoch == ptm_the_peak.epoch;
     return saved ? site->at_peak : (uint64_t)ptm_site_live(site);
 }
 
