@@ -113,6 +113,38 @@ ptm_os_same_library(uintptr_t a, uintptr_t b)
 }
 
 typedef struct {
+    uintptr_t address;
+    uintptr_t *place;
+} placing;
+
+static int
+find_place(struct dl_phdr_info *info, size_t size, void *arg)
+{
+    (void)size;
+    const placing *p = arg;
+    if (!holds(info, p->address)) {
+        return 0;
+    }
+    p->place[0] = UINTPTR_MAX;
+    for (int i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
+        uintptr_t from = (uintptr_t)info->dlpi_addr + segment->p_vaddr;
+        if (segment->p_type == PT_LOAD) {
+            p->place[0] = from < p->place[0] ? from : p->place[0];
+            p->place[1] = from + segment->p_memsz; /* the segments are in order */
+        }
+    }
+    return 1;
+}
+
+void
+ptm_os_library_of(uintptr_t address, uintptr_t place[2])
+{
+    place[0] = place[1] = 0;
+    (void)dl_iterate_phdr(find_place, &(placing){address, place});
+}
+
+typedef struct {
     ptm_mem_visit visit;
     void *arg;
 } visiting;

@@ -126,6 +126,20 @@ ptm_frame_is_entry(const ptm_pyframe *frame)
 }
 
 static PTM_ALWAYS_INLINE bool
+ptm_mark_is_entry(uintptr_t mark)
+{
+    (void)mark;
+    return false;
+}
+
+static PTM_ALWAYS_INLINE bool
+ptm_frame_is_bottom(const ptm_pyframe *frame)
+{
+    (void)frame; /* there is none */
+    return false;
+}
+
+static PTM_ALWAYS_INLINE bool
 ptm_frame_is_incomplete(const ptm_pyframe *frame)
 {
     const PyCodeObject *code = ptm_frame_code(frame);
@@ -147,14 +161,6 @@ ptm_code_offset(const PyCodeObject *code, uintptr_t ip)
     return (int)((intptr_t)ip - (intptr_t)code->co_code_adaptive);
 }
 
-/* 3.11 has no shims. */
-static inline bool
-ptm_code_is_shim(const PyCodeObject *code)
-{
-    (void)code;
-    return false;
-}
-
 /* Calls of C functions are counted in the same number. With the place of the eval loop it tells
  * stacks apart, but not how deep they are. */
 #define PTM_COUNTS_C_CALLS
@@ -170,14 +176,13 @@ ptm_eval_place(const PyThreadState *tstate)
     return (uintptr_t)tstate->cframe;
 }
 
-/* Where an object's block starts: before the object lie a GC head and the words of a managed dict
- * or weakref. */
-static inline const void *
-ptm_object_block(const PyObject *object)
+/* Before an object lie a GC head and the words of a managed dict or weakref. */
+static inline size_t
+ptm_bytes_before(const PyTypeObject *type)
 {
-    unsigned long flags = Py_TYPE(object)->tp_flags;
+    unsigned long flags = type->tp_flags;
     size_t words = (flags & Py_TPFLAGS_HAVE_GC ? 2 : 0) + (flags & Py_TPFLAGS_MANAGED_DICT ? 2 : 0);
-    return (const char *)object - words * sizeof(void *);
+    return words * sizeof(void *);
 }
 
 #endif

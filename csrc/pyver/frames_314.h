@@ -149,11 +149,12 @@ ptm_frame_ip(const ptm_pyframe *frame)
     return (uintptr_t)frame->instr_ptr;
 }
 
+/* The code of a generator is run by a frame of its thread up to RETURN_GENERATOR, and by the
+ * generator's own from there on: the instruction says whose frame it is. */
 static PTM_ALWAYS_INLINE uintptr_t
 ptm_frame_mark(const ptm_pyframe *frame)
 {
-    /* ip is even, and there are fewer than eight owners; a sum, since that is one instruction */
-    return (ptm_frame_ip(frame) << 2) + (unsigned char)frame->owner;
+    return ptm_frame_ip(frame);
 }
 
 static PTM_ALWAYS_INLINE const PyCodeObject *
@@ -166,6 +167,13 @@ static PTM_ALWAYS_INLINE bool
 ptm_frame_is_entry(const ptm_pyframe *frame)
 {
     return frame->owner >= PTM_OWNED_BY_INTERPRETER;
+}
+
+static PTM_ALWAYS_INLINE bool
+ptm_frame_is_bottom(const ptm_pyframe *frame)
+{
+    (void)frame; /* there is none */
+    return false;
 }
 
 static PTM_ALWAYS_INLINE bool
@@ -191,6 +199,8 @@ ptm_code_offset(const PyCodeObject *code, uintptr_t ip)
     return (int)((intptr_t)ip - (intptr_t)code->co_code_adaptive);
 }
 
+#define PTM_SHIMS_HAVE_A_PLACE
+
 /* The interpreter's own `__init__` shim, a constant that is never freed: three instructions, the
  * first traceable one said to be behind them. Code made by hand may have the latter as well. */
 static inline bool
@@ -207,15 +217,14 @@ ptm_depth_counted(const PyThreadState *tstate)
     return tstate->py_recursion_limit - tstate->py_recursion_remaining;
 }
 
-/* Where an object's block starts: before the object lie a GC head and the words of a managed dict
- * or weakref. */
-static inline const void *
-ptm_object_block(const PyObject *object)
+/* Before an object lie a GC head and the words of a managed dict or weakref. */
+static inline size_t
+ptm_bytes_before(const PyTypeObject *type)
 {
-    unsigned long flags = Py_TYPE(object)->tp_flags;
+    unsigned long flags = type->tp_flags;
     size_t words = (flags & Py_TPFLAGS_HAVE_GC ? 2 : 0)
                    + (flags & (Py_TPFLAGS_MANAGED_WEAKREF | Py_TPFLAGS_MANAGED_DICT) ? 2 : 0);
-    return (const char *)object - words * sizeof(void *);
+    return words * sizeof(void *);
 }
 
 /* Types of which free lists keep many objects, each type's all of one size, or counted by ob_size

@@ -149,17 +149,25 @@ ptm_frame_ip(const ptm_pyframe *frame)
     return ip - (uintptr_t)copies->entries[frame->tlbc_index] + (uintptr_t)code->co_code_adaptive;
 }
 
+/* The code of a generator is run by a frame of its thread up to RETURN_GENERATOR, and by the
+ * generator's own from there on: the instruction says whose frame it is. */
 static PTM_ALWAYS_INLINE uintptr_t
 ptm_frame_mark(const ptm_pyframe *frame)
 {
-    /* ip is even, and there are fewer than eight owners; a sum, since that is one instruction */
-    return (ptm_frame_ip(frame) << 2) + (unsigned char)frame->owner;
+    return ptm_frame_ip(frame);
 }
 
 static PTM_ALWAYS_INLINE bool
 ptm_frame_is_entry(const ptm_pyframe *frame)
 {
     return frame->owner >= PTM_OWNED_BY_INTERPRETER;
+}
+
+static PTM_ALWAYS_INLINE bool
+ptm_frame_is_bottom(const ptm_pyframe *frame)
+{
+    (void)frame; /* there is none */
+    return false;
 }
 
 static PTM_ALWAYS_INLINE bool
@@ -185,6 +193,8 @@ ptm_code_offset(const PyCodeObject *code, uintptr_t ip)
     return (int)((intptr_t)ip - (intptr_t)code->co_code_adaptive);
 }
 
+#define PTM_SHIMS_HAVE_A_PLACE
+
 /* The interpreter's own `__init__` shim, a constant that is never freed: three instructions, the
  * first traceable one said to be behind them. Code made by hand may have the latter as well. */
 static inline bool
@@ -201,14 +211,14 @@ ptm_depth_counted(const PyThreadState *tstate)
     return tstate->py_recursion_limit - tstate->py_recursion_remaining;
 }
 
-/* Where an object's block starts: before the object lie the words of a managed dict or weakref. The
- * garbage collector has no head here. */
-static inline const void *
-ptm_object_block(const PyObject *object)
+/* Before an object lie the words of a managed dict or weakref. The garbage collector has no head
+ * here. */
+static inline size_t
+ptm_bytes_before(const PyTypeObject *type)
 {
-    unsigned long flags = Py_TYPE(object)->tp_flags;
+    unsigned long flags = type->tp_flags;
     size_t words = flags & (Py_TPFLAGS_MANAGED_WEAKREF | Py_TPFLAGS_MANAGED_DICT) ? 2 : 0;
-    return (const char *)object - words * sizeof(void *);
+    return words * sizeof(void *);
 }
 
 /* Types of which free lists keep many objects, each type's all of one size, or counted by ob_size

@@ -27,19 +27,23 @@
  *   ptm_frame_mark(frame)                the same with the kind of frame in it: two frames with one
  *                                        mark are both complete, or both incomplete
  *   ptm_frame_is_entry(frame)            a shim on the C stack: has no code object to ask
+ *   ptm_mark_is_entry(mark)              the same, where the mark tells; else the versions define
+ *                                        PTM_SHIMS_HAVE_A_PLACE (ptm_shims)
+ *   ptm_frame_is_bottom(frame)           an entry that every stack of its thread ends with
  *   ptm_frame_is_incomplete(frame)       being pushed, or a shim: no line of the program is running
  *                                        in it
  *   ptm_frame_code(frame)                its code object (not for entries)
  *   ptm_code_offset(code, ip)            byte offset of the instruction, as PyCode_Addr2Line takes
  *                                        it
  *   ptm_code_bytes(code)                 the size of its block, roughly
- *   ptm_code_is_shim(code)               no instruction of it is ever complete
+ *   ptm_code_is_shim(code)               no instruction of it is ever complete; with
+ *                                        PTM_SHIMS_HAVE_A_PLACE
  *   ptm_depth_counted(tstate)            pushed frames by the interpreter's own counter, entries
  *                                        left out; with PTM_COUNTS_C_CALLS calls of C functions
  *                                        are in the same number
  *   ptm_eval_place(tstate)               with PTM_COUNTS_C_CALLS: where on the C stack the eval
  *                                        loop under way began
- *   ptm_object_block(object)             where the block of an object starts
+ *   ptm_bytes_before(type)               what a block holds before its object
  *   PTM_FREE_LISTED                      types whose objects wait in free lists (ptm_listed); not
  *                                        where nobody is told when they come to life
  *
@@ -99,5 +103,12 @@
 #else
 #error "pytracemalloc: this CPython version is not supported (3.11 to 3.15 are)"
 #endif
+
+/* Where the block of an object starts. */
+static inline const void *
+ptm_object_block(const PyObject *object)
+{
+    return (const char *)object - ptm_bytes_before(Py_TYPE(object));
+}
 
 #endif

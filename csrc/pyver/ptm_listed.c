@@ -12,9 +12,11 @@ ptm_listed_fill(void)
     static const PyTypeObject *const types[] = {PTM_FREE_LISTED};
     for (size_t i = 0; i < PTM_ARRAY_LEN(types); i++) {
         ptm_listed_type *place = ptm_listed_place(types[i]);
+        size_t before = ptm_bytes_before(types[i]);
         if (place->type == NULL) {
-            *place = (ptm_listed_type){types[i], (uint32_t)types[i]->tp_basicsize,
-                                       (uint32_t)types[i]->tp_itemsize};
+            *place =
+                (ptm_listed_type){types[i], (uint32_t)((size_t)types[i]->tp_basicsize + before),
+                                  (uint16_t)before, (uint16_t)types[i]->tp_itemsize};
         }
     }
 #endif

@@ -8,7 +8,7 @@ PTM_DEFINE_THREAD_LOCAL ptm_newest_block ptm_newest;
 #if PY_VERSION_HEX >= 0x030D0000
 
 /* Atomic, all three: events come from other threads meanwhile. */
-static void (*call_created)(PyObject *object);
+static int (*call_created)(PyObject *object);
 static PyRefTracer chained;
 static void *chained_data;
 
@@ -32,23 +32,23 @@ tell_chained(PyObject *object, PyRefTracerEvent event)
 }
 
 static PTM_NOINLINE int
-tell_all(PyObject *object)
+tell_both(PyObject *object)
 {
-    void (*created)(PyObject *) = PTM_LOAD(&call_created);
-    created(object);
+    (void)PTM_LOAD (&call_created)(object);
     return tell_chained(object, PyRefTracer_CREATE);
 }
 
-/* Most objects are no news, and nobody is chained: no call then, so nothing is kept for after
- * one. */
+/* Most objects are no news, and nobody is chained: every call is the last thing done, so nothing is
+ * kept for after one. */
 static int
 on_event(PyObject *object, PyRefTracerEvent event, void *data)
 {
     (void)data;
-    if (event == PyRefTracer_CREATE && PTM_UNLIKELY(!is_newest(object))) {
-        return tell_all(object);
+    bool alone = PTM_LIKELY(PTM_LOAD(&chained) == NULL);
+    if (event == PyRefTracer_CREATE && !is_newest(object)) {
+        return alone ? PTM_LOAD(&call_created)(object) : tell_both(object);
     }
-    return PTM_LIKELY(PTM_LOAD(&chained) == NULL) ? 0 : tell_chained(object, event);
+    return alone ? 0 : tell_chained(object, event);
 }
 
 /* From 3.15 on the interpreter tells a tracer that it is replaced, and that one may give up what it
@@ -65,11 +65,12 @@ may_be_chained(PyRefTracer there)
 
 PTM_THREAD_LOCAL bool reached;
 
-static void
+static int
 probe(PyObject *object)
 {
     (void)object;
     reached = true;
+    return 0;
 }
 
 /* Whether a new object is told to us although another tracer lies on top: one that was set after
@@ -99,7 +100,7 @@ set_tracer(PyRefTracer tracer, void *data)
 }
 
 void
-ptm_newref_install(void (*created)(PyObject *object))
+ptm_newref_install(int (*created)(PyObject *object))
 {
     void *data;
     PyRefTracer there = PyRefTracer_GetTracer(&data);
@@ -125,7 +126,7 @@ ptm_newref_remove(void)
 #else
 
 void
-ptm_newref_install(void (*created)(PyObject *object))
+ptm_newref_install(int (*created)(PyObject *object))
 {
     (void)created;
 }

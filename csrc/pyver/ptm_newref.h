@@ -28,8 +28,8 @@ typedef struct {
 
 PTM_EXTERN_THREAD_LOCAL ptm_newest_block ptm_newest;
 
-/* `created` hears of every object but those on the newest block. */
-void ptm_newref_install(void (*created)(PyObject *object));
+/* `created` hears of every object but those on the newest block; it answers 0, as a PyRefTracer. */
+void ptm_newref_install(int (*created)(PyObject *object));
 void ptm_newref_remove(void);
 
 #endif

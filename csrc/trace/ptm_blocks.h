@@ -58,7 +58,9 @@ ptm_blocks_expect(const void *block)
 {
     uintptr_t address = (uintptr_t)block;
     uint32_t *slot = PTM_LIKELY(ptm_shadow_takes(address)) ? ptm_shadow_peek(address) : NULL;
-    __builtin_prefetch(slot, 1);
+    if (PTM_LIKELY(slot != NULL)) {
+        __builtin_prefetch(slot, 1);
+    }
     return slot;
 }
 

@@ -142,15 +142,17 @@ ptm_event_object_elsewhere(ptm_lane *lane, const PyThreadState *tstate, const vo
 static PTM_ALWAYS_INLINE void
 ptm_event_object(ptm_lane *lane, const PyThreadState *tstate, const PyObject *object)
 {
-    const void *block = ptm_object_block(object);
+    const ptm_listed_type *listed = ptm_listed_of(object);
+    const void *block =
+        listed != NULL ? ptm_listed_block(listed, object) : ptm_object_block(object);
     uint32_t *slot = ptm_blocks_expect(block);
     if (PTM_UNLIKELY(slot == NULL)) {
         ptm_event_object_elsewhere(lane, tstate, block);
         return;
     }
     uint32_t entry = PTM_LOAD_ACQUIRE(slot);
-    ptm_site_id id = ptm_event_reattribute(lane, tstate, entry & PTM_ENTRY_SITE,
-                                           ptm_listed_bytes(object, block));
+    size_t bytes = listed != NULL ? ptm_listed_bytes(listed, object) : 0;
+    ptm_site_id id = ptm_event_reattribute(lane, tstate, entry & PTM_ENTRY_SITE, bytes);
     if (PTM_LIKELY(id != 0)) {
         PTM_STORE_RELEASE(slot, (entry & PTM_ENTRY_MARKS) | id);
     }

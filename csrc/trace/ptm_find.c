@@ -80,9 +80,7 @@ is_still_right(ptm_site_id id, const ptm_site *like)
 static ptm_site_id
 site_of(const ptm_search *s, const ptm_walked *walked, ptm_site_id old)
 {
-    uint32_t limit = ptm_recording.limit;
-    uint32_t cut = s->window.depth > limit ? s->window.depth : limit + 1;
-    uint32_t depth = walked->depth != 0 ? walked->depth : cut;
+    uint32_t depth = walked->depth;
     ptm_site like = {.hash = s->key,
                      .size = s->size,
                      .domain = s->domain,
@@ -120,8 +118,7 @@ find_otherwise(const ptm_search *before)
 {
     ptm_search s = *before;
     s.manner = before->manner + 1;
-    s.window = ptm_find_window(s.tstate, s.manner);
-    s.key = ptm_find_key(s.window, s.size, s.domain);
+    s.key = ptm_find_key(ptm_find_window(s.tstate, s.manner), s.size, s.domain);
     ptm_site_id id = ptm_find_recent(s.lane, s.key);
     return id != 0 ? id : ptm_find_older(&s);
 }

@@ -25,7 +25,6 @@ typedef struct {
     size_t size;
     ptm_domain_id domain;
     uint64_t key;
-    ptm_window window;
     ptm_walk_manner manner;
 } ptm_search;
 
@@ -39,7 +38,7 @@ static PTM_ALWAYS_INLINE ptm_window
 ptm_find_window(const PyThreadState *tstate, ptm_walk_manner manner)
 {
     if (PTM_UNLIKELY(tstate == NULL)) {
-        return (ptm_window){PTM_UNKNOWN_HASH, 1};
+        return (ptm_window){PTM_UNKNOWN_HASH, 0};
     }
     uint32_t limit = PTM_LOAD(&ptm_recording.limit);
     return limit == 1 ? ptm_walk_hash(tstate, 1, manner) : ptm_walk_hash(tstate, limit, manner);
@@ -57,7 +56,7 @@ static PTM_ALWAYS_INLINE ptm_site_id
 ptm_find_recent(ptm_lane *lane, uint64_t key)
 {
     uint64_t site = ptm_recent_site(*ptm_sites_recent(lane, key), key);
-    return PTM_LIKELY(site < PTM_RECENT_SITES) ? (ptm_site_id)site : 0;
+    return PTM_LIKELY(site - 1 < PTM_RECENT_SITES - 1) ? (ptm_site_id)site : 0;
 }
 
 static PTM_ALWAYS_INLINE ptm_site_id
@@ -69,7 +68,7 @@ ptm_find_site_in(ptm_domain_id domain, ptm_lane *lane, const PyThreadState *tsta
     if (PTM_LIKELY(id != 0)) {
         return id;
     }
-    ptm_search s = {lane, tstate, size, domain, key, window, PTM_WALK_TRUST};
+    ptm_search s = {lane, tstate, size, domain, key, PTM_WALK_TRUST};
     return ptm_find_older(&s);
 }
 

@@ -16,13 +16,15 @@ static PyMemAllocatorEx below_raw, below_mem, below_obj;
  * block, one event. */
 PTM_THREAD_LOCAL bool inside;
 
-static PTM_ALWAYS_INLINE bool
-is_off(void)
-{
-    return PTM_UNLIKELY(!PTM_LOAD(&ptm_recording.tracing)) || PTM_UNLIKELY(inside);
-}
-
 typedef enum { MAIN_EVENT, RAW_EVENT } event_kind;
+
+/* Whether anything is traced the quick way of main events sees at the gate. */
+static PTM_ALWAYS_INLINE bool
+is_off(event_kind kind)
+{
+    return PTM_UNLIKELY(inside)
+           || (kind == RAW_EVENT && PTM_UNLIKELY(!PTM_LOAD(&ptm_recording.tracing)));
+}
 
 /* The whole way is the last call, so nothing need be kept for after it. */
 static PTM_ALWAYS_INLINE void *
@@ -37,7 +39,7 @@ record_alloc(event_kind kind, void *block, size_t size)
 static PTM_ALWAYS_INLINE void *
 traced_malloc(event_kind kind, const PyMemAllocatorEx *below, size_t size)
 {
-    if (is_off()) {
+    if (is_off(kind)) {
         return PTM_LOAD(&below->malloc)(below->ctx, size);
     }
     inside = true;
@@ -49,7 +51,7 @@ traced_malloc(event_kind kind, const PyMemAllocatorEx *below, size_t size)
 static PTM_ALWAYS_INLINE void *
 traced_calloc(event_kind kind, const PyMemAllocatorEx *below, size_t n, size_t each)
 {
-    if (is_off()) {
+    if (is_off(kind)) {
         return below->calloc(below->ctx, n, each);
     }
     inside = true;
@@ -63,7 +65,7 @@ traced_calloc(event_kind kind, const PyMemAllocatorEx *below, size_t n, size_t e
 static PTM_ALWAYS_INLINE void *
 traced_realloc(event_kind kind, const PyMemAllocatorEx *below, void *old, size_t size)
 {
-    if (is_off() || old == NULL) {
+    if (is_off(RAW_EVENT) || old == NULL) {
         return old == NULL ? traced_malloc(kind, below, size)
                            : below->realloc(below->ctx, old, size);
     }
@@ -97,14 +99,14 @@ main_free(const PyMemAllocatorEx *below, void *block)
 static PTM_ALWAYS_INLINE void
 traced_free(event_kind kind, const PyMemAllocatorEx *below, void *block)
 {
-    if (PTM_LIKELY(PTM_LOAD(&ptm_recording.tracing)) && PTM_LIKELY(block != NULL)) {
-        if (kind == RAW_EVENT) {
-            ptm_record_raw_free(block);
-        }
-        else if (PTM_UNLIKELY(!ptm_quick_free(block))) {
+    if (kind == MAIN_EVENT) {
+        if (PTM_UNLIKELY(!ptm_quick_free(block))) {
             main_free(below, block);
             return;
         }
+    }
+    else if (PTM_LOAD(&ptm_recording.tracing) && block != NULL) {
+        ptm_record_raw_free(block);
     }
     below->free(below->ctx, block);
 }

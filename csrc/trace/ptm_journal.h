@@ -62,6 +62,23 @@ ptm_journal_write(ptm_lane *lane, uint32_t event)
     PTM_STORE_RELEASE(&lane->journal.written, at + 1);
 }
 
+static PTM_ALWAYS_INLINE bool
+ptm_journal_takes_two(const ptm_lane *lane)
+{
+    return (lane->journal.written - 1) % PTM_JOURNAL_EVENTS < PTM_JOURNAL_EVENTS - 2;
+}
+
+/* It takes two. */
+static PTM_ALWAYS_INLINE void
+ptm_journal_write_two(ptm_lane *lane, uint32_t first, uint32_t second)
+{
+    uint32_t at = lane->journal.written;
+    uint32_t *events = &lane->journal.events[at % PTM_JOURNAL_EVENTS];
+    events[0] = first;
+    events[1] = second;
+    PTM_STORE_RELEASE(&lane->journal.written, at + 2);
+}
+
 static PTM_ALWAYS_INLINE void
 ptm_journal_add(ptm_lane *lane, uint32_t event)
 {

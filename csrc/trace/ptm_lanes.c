@@ -75,14 +75,11 @@ ptm_lanes_see_others(void)
 }
 
 void
-ptm_lanes_turn(bool on)
+ptm_lanes_turn(bool on, bool deep)
 {
-    if (on) {
-        PTM_FETCH_AND_RELEASE(&ptm_gate, ~(uint32_t)PTM_GATE_OFF);
-    }
-    else {
-        PTM_FETCH_OR(&ptm_gate, (uint32_t)PTM_GATE_OFF);
-    }
+    uint32_t up = (on ? 0 : PTM_GATE_OFF) | (deep ? PTM_GATE_DEEP : 0);
+    PTM_FETCH_OR(&ptm_gate, up);
+    PTM_FETCH_AND_RELEASE(&ptm_gate, up | ~(uint32_t)(PTM_GATE_OFF | PTM_GATE_DEEP));
 }
 
 /* -- the pool ---------------------------------------------------------------------------------- */

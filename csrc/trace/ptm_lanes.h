@@ -26,8 +26,10 @@ enum {
     PTM_GATE_FROZEN = 1, /* wait */
     PTM_GATE_FENCE = 2,  /* the system has no such barrier: the writer brings its own */
     PTM_GATE_OFF = 4,    /* not tracing */
-    PTM_GATE_OTHERS = 8  /* the main lane's writer must ask whose an event is: other interpreters
+    PTM_GATE_OTHERS = 8, /* the main lane's writer must ask whose an event is: other interpreters
                             have been seen */
+    PTM_GATE_DEEP = 16,  /* windows of more than one frame: no quick way to a site (ptm_quick) */
+    PTM_GATE_PASSED = PTM_GATE_OTHERS | PTM_GATE_DEEP /* by the whole way */
 };
 
 PTM_EXTERN uint32_t ptm_gate; /* atomic */
@@ -63,7 +65,7 @@ ptm_lanes_try(ptm_lane *lane, uint32_t besides)
 static PTM_ALWAYS_INLINE bool
 ptm_lanes_enter(ptm_lane *lane)
 {
-    return PTM_LIKELY(ptm_lanes_try(lane, PTM_GATE_OTHERS)) || ptm_lanes_enter_slow(lane);
+    return PTM_LIKELY(ptm_lanes_try(lane, PTM_GATE_PASSED)) || ptm_lanes_enter_slow(lane);
 }
 
 static PTM_ALWAYS_INLINE ptm_lane *
@@ -78,8 +80,14 @@ ptm_lanes_seen_others(void)
     return (PTM_LOAD(&ptm_gate) & PTM_GATE_OTHERS) != 0;
 }
 
+static PTM_ALWAYS_INLINE bool
+ptm_lanes_are_deep(void)
+{
+    return (PTM_LOAD(&ptm_gate) & PTM_GATE_DEEP) != 0;
+}
+
 void ptm_lanes_see_others(void);
-void ptm_lanes_turn(bool on); /* tracing; frozen */
+void ptm_lanes_turn(bool on, bool deep); /* tracing; frozen */
 
 /* Nobody is in a lane from then on until the thaw. */
 void ptm_lanes_freeze(void);

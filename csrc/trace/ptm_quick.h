@@ -5,7 +5,7 @@
  *
  * How       Whatever is unusual (a window of more than one frame, or not among the recent ones; an
  *           interpreter beside the main one; a closed gate; a full journal; a code object; an
- *           address that is not in the shadow) is answered with false, nothing has changed then,
+ *           address that is not in the shadow; an object of a type that has no free list) is answered with false, nothing has changed then,
  *           and the event goes the whole way (ptm_record). So a quick way calls nothing, and the
  *           compiler keeps nothing for after a call. Longer windows are often new: they would be
  *           walked twice.
@@ -23,13 +23,15 @@
 
 #ifdef PTM_FREE_THREADED
 
-/* The lane the calling thread's events go to, entered; NULL: it is not told here. */
+/* The lane the calling thread's events go to, entered, whatever of DEEP is up; NULL: it is not told
+ * here. */
 static PTM_ALWAYS_INLINE ptm_lane *
-ptm_quick_enter(void)
+ptm_quick_enter(uint32_t deep)
 {
     ptm_lane *lane = ptm_my_lane;
-    return PTM_LIKELY(lane != NULL) && PTM_LIKELY(ptm_lanes_try(lane, PTM_GATE_OTHERS)) ? lane
-                                                                                        : NULL;
+    bool enters =
+        PTM_LIKELY(lane != NULL) && PTM_LIKELY(ptm_lanes_try(lane, PTM_GATE_OTHERS | deep));
+    return enters ? lane : NULL;
 }
 
 /* NULL: it is not told here. */
@@ -54,9 +56,9 @@ ptm_quick_takes(size_t size)
 #else
 
 static PTM_ALWAYS_INLINE ptm_lane *
-ptm_quick_enter(void)
+ptm_quick_enter(uint32_t deep)
 {
-    return PTM_LIKELY(ptm_lanes_try(PTM_LANE_MAIN, 0)) ? PTM_LANE_MAIN : NULL;
+    return PTM_LIKELY(ptm_lanes_try(PTM_LANE_MAIN, deep)) ? PTM_LANE_MAIN : NULL;
 }
 
 static PTM_ALWAYS_INLINE const PyThreadState *
@@ -109,11 +111,11 @@ ptm_quick_alloc(const void *block, size_t size)
     const PyThreadState *tstate;
     uint32_t *slot;
     ptm_lane *lane;
-    if (PTM_UNLIKELY(PTM_LOAD(&ptm_recording.limit) != 1) || PTM_UNLIKELY(block == NULL)
+    if (PTM_UNLIKELY(ptm_lanes_are_deep()) || PTM_UNLIKELY(block == NULL)
         || PTM_UNLIKELY(!ptm_quick_takes(size))
         || PTM_UNLIKELY((tstate = ptm_quick_tstate()) == NULL)
         || PTM_UNLIKELY((slot = ptm_blocks_expect(block)) == NULL)
-        || PTM_UNLIKELY((lane = ptm_quick_enter()) == NULL)) {
+        || PTM_UNLIKELY((lane = ptm_quick_enter(0)) == NULL)) {
         return false;
     }
     bool done = ptm_quick_alloc_in(lane, tstate, slot, size);
@@ -149,7 +151,8 @@ ptm_quick_free(const void *block)
     if (PTM_UNLIKELY(slot == NULL)) {
         return true; /* not traced */
     }
-    if (PTM_UNLIKELY(!ptm_quick_may_free()) || PTM_UNLIKELY((lane = ptm_quick_enter()) == NULL)) {
+    if (PTM_UNLIKELY(!ptm_quick_may_free())
+        || PTM_UNLIKELY((lane = ptm_quick_enter(PTM_GATE_DEEP)) == NULL)) {
         return false;
     }
     bool done = ptm_quick_free_in(lane, slot);
@@ -165,33 +168,32 @@ ptm_quick_object_in(ptm_lane *lane, const PyThreadState *tstate, uint32_t *slot,
     if (PTM_UNLIKELY(entry == 0)) {
         return true; /* not traced */
     }
-    if (PTM_UNLIKELY(entry & PTM_ENTRY_MARKS) || PTM_UNLIKELY(ptm_journal_is_full(lane))) {
+    if (PTM_UNLIKELY(entry & PTM_ENTRY_MARKS) || PTM_UNLIKELY(!ptm_journal_takes_two(lane))) {
         return false;
     }
-    ptm_site_id id = ptm_quick_site(lane, tstate, bytes != 0 ? bytes : ptm_site_at(entry)->size);
+    ptm_site_id id = ptm_quick_site(lane, tstate, bytes);
     if (PTM_UNLIKELY(id == 0)) {
         return false;
     }
     PTM_STORE_RELEASE(slot, id);
-    ptm_journal_write(lane, entry | PTM_EVENT_LEFT);
-    ptm_journal_add(lane, id);
+    ptm_journal_write_two(lane, entry | PTM_EVENT_LEFT, id);
     return true;
 }
 
 static PTM_ALWAYS_INLINE bool
 ptm_quick_object(const PyObject *object)
 {
-    const void *block = ptm_object_block(object);
+    const ptm_listed_type *listed = ptm_listed_of(object);
     const PyThreadState *tstate;
     uint32_t *slot;
     ptm_lane *lane;
-    if (PTM_UNLIKELY(PTM_LOAD(&ptm_recording.limit) != 1)
+    if (PTM_UNLIKELY(ptm_lanes_are_deep()) || PTM_UNLIKELY(listed == NULL)
         || PTM_UNLIKELY((tstate = ptm_quick_tstate()) == NULL)
-        || PTM_UNLIKELY((slot = ptm_blocks_expect(block)) == NULL)
-        || PTM_UNLIKELY((lane = ptm_quick_enter()) == NULL)) {
+        || PTM_UNLIKELY((slot = ptm_blocks_expect(ptm_listed_block(listed, object))) == NULL)
+        || PTM_UNLIKELY((lane = ptm_quick_enter(0)) == NULL)) {
         return false;
     }
-    bool done = ptm_quick_object_in(lane, tstate, slot, ptm_listed_bytes(object, block));
+    bool done = ptm_quick_object_in(lane, tstate, slot, ptm_listed_bytes(listed, object));
     ptm_lanes_leave(lane);
     return done;
 }

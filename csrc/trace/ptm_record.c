@@ -100,8 +100,8 @@ void *
 ptm_record_main_alloc(void *block, size_t size)
 {
     PyThreadState *tstate;
-    if (PTM_UNLIKELY(block == NULL)) {
-        return NULL;
+    if (PTM_UNLIKELY(block == NULL) || PTM_UNLIKELY(!PTM_LOAD(&ptm_recording.tracing))) {
+        return block;
     }
     if (is_elsewhere(&tstate)) {
         ptm_elsewhere_alloc(tstate, block, size);
@@ -135,6 +135,9 @@ free_elsewhere(const void *block)
 bool
 ptm_record_main_free(const void *block)
 {
+    if (PTM_UNLIKELY(!PTM_LOAD(&ptm_recording.tracing))) {
+        return false;
+    }
     if (is_free_elsewhere()) {
         return free_elsewhere(block);
     }
@@ -178,10 +181,13 @@ ptm_record_main_realloc(ptm_taken taken, void *block, size_t size)
 
 /* -- objects ----------------------------------------------------------------------------------- */
 
-static PTM_NOINLINE void
+static PTM_NOINLINE int
 object_whole_way(PyObject *object)
 {
     PyThreadState *tstate;
+    if (PTM_UNLIKELY(!PTM_LOAD(&ptm_recording.tracing))) {
+        return 0;
+    }
     if (is_elsewhere(&tstate)) {
         ptm_elsewhere_object(tstate, object);
     }
@@ -189,12 +195,11 @@ object_whole_way(PyObject *object)
         ptm_event_object(PTM_LANE_MAIN, tstate, object);
         ptm_lanes_leave(PTM_LANE_MAIN);
     }
+    return 0;
 }
 
-void
+int
 ptm_record_object(PyObject *object)
 {
-    if (PTM_LOAD(&ptm_recording.tracing) && PTM_UNLIKELY(!ptm_quick_object(object))) {
-        object_whole_way(object);
-    }
+    return PTM_LIKELY(ptm_quick_object(object)) ? 0 : object_whole_way(object);
 }

@@ -149,7 +149,7 @@ turn_on(uint32_t nframe)
     lock_all();
     PTM_STORE(&ptm_recording.limit, nframe);
     PTM_STORE(&ptm_recording.tracing, true);
-    ptm_lanes_turn(true);
+    ptm_lanes_turn(true, nframe > 1);
     unlock_all();
 }
 
@@ -170,7 +170,7 @@ turn_off(void)
     ptm_parked_release();
     lock_all();
     PTM_STORE(&ptm_recording.tracing, false);
-    ptm_lanes_turn(false);
+    ptm_lanes_turn(false, false);
     drop_everything();
     unlock_all();
     ptm_track_remove();

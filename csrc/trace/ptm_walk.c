@@ -4,129 +4,28 @@
 #include <string.h>
 
 #include "trace/ptm_codes.h"
-#include "trace/ptm_sites.h"
+#include "trace/ptm_levels.h"
 
-const PyCodeObject *ptm_walk_shim;
-
-/* A frame as it was met. */
-typedef struct {
-    const ptm_pyframe *frame;
-    uintptr_t mark;
-} seen_frame;
-
-/* A level of a stack: its frame, and the node of the stack that ends with it. */
-typedef struct {
-    ptm_frame_id id;
-    ptm_node_id node; /* 0: not asked for yet */
-} level;
-
-/* What is known of a thread's stack: its levels from the oldest to the most recent. Levels older
- * than the last window may be out of date; they are looked at only when a window reaches them, and
- * then every level of the window is compared, the oldest first. A frame at the same address with
- * the same instruction pointer is the same line of the same code as long as no code object died;
- * what lies below the window is not part of the stack and is not compared. */
-typedef struct {
-    const PyThreadState *tstate;
-    uint32_t code_age;
-    uint32_t n_levels;
-    uint32_t oldest;  /* the level of the last window's oldest frame */
-    seen_frame *seen; /* MOST_LEVELS, mapped when first used; the levels lie behind them */
-    level *levels;
-} memory;
-
-#define N_MEMORIES 8u /* threads, by address */
-#define MOST_LEVELS (2u * PTM_NFRAME_MAX)
-#define MEMORY_BYTES (MOST_LEVELS * (sizeof(seen_frame) + sizeof(level)))
-#define WINDOW_BYTES (PTM_NFRAME_MAX * sizeof(seen_frame))
 #define SHORT_WINDOW PTM_TAIL /* such ones are quicker pushed than remembered */
 
-/* The room for the window under way: it ends where the room ends, the most recent frame last.
- * Guarded: intern lock. */
-static seen_frame *room;
-static memory memories[N_MEMORIES]; /* guarded: intern lock */
+/* -- frames ------------------------------------------------------------------------------------ */
 
-/* -- the window -------------------------------------------------------------------------------- */
-
-/* Oldest frame first; n frames. */
-typedef struct {
-    seen_frame *frames;
-    uint32_t n;
-    const ptm_pyframe *below; /* the next one that counts; NULL: that is the whole stack */
-} window;
-
-static bool
-has_room(void)
+bool
+ptm_walk_know_incomplete(const ptm_pyframe *frame)
 {
-    if (room == NULL) {
-        room = ptm_mem_map(WINDOW_BYTES);
-    }
-    return room != NULL;
-}
-
-static seen_frame *
-room_end(void)
-{
-    return room + PTM_NFRAME_MAX;
-}
-
-/* An incomplete frame's instruction is part of what is remembered as well; shims never die. */
-static bool
-know_incomplete(const ptm_pyframe *frame)
-{
-    return ptm_walk_is_shim(frame, PTM_LOAD(&ptm_walk_shim))
+    return ptm_shims_have(ptm_shims_known(), ptm_frame_mark(frame)) || ptm_frame_is_entry(frame)
            || ptm_codes_know(ptm_frame_code(frame));
 }
 
-/* The first frame from here that counts; NULL: none. */
-static const ptm_pyframe *
-next_counted(const ptm_pyframe *frame, ptm_walk_manner manner)
-{
-    const PyCodeObject *shim = PTM_LOAD(&ptm_walk_shim);
-    while (frame != NULL && ptm_walk_skips(frame, shim, manner)) {
-        frame = ptm_frame_previous(frame);
-    }
-    return frame;
-}
-
-/* False: no memory. */
-static PTM_ALWAYS_INLINE bool
-fill_from(window *w, const ptm_pyframe *frame, uint32_t limit, ptm_walk_manner manner)
-{
-    const PyCodeObject *shim = PTM_LOAD(&ptm_walk_shim);
-    seen_frame *at = room_end(), *end = at - limit;
-    for (; frame != NULL && at != end; frame = ptm_frame_previous(frame)) {
-        if (PTM_LIKELY(!ptm_walk_skips(frame, shim, manner))) {
-            *--at = (seen_frame){frame, ptm_frame_mark(frame)};
-        }
-        else if (!know_incomplete(frame)) {
-            return false;
-        }
-    }
-    *w = (window){at, (uint32_t)(room_end() - at), next_counted(frame, manner)};
-    return true;
-}
-
-/* Below the top frame PTM_WALK_TOP trusts as well; the compiler makes two loops, neither of which
- * asks for the manner. */
-static bool
-fill_window(window *w, const PyThreadState *tstate, uint32_t limit, ptm_walk_manner manner)
-{
-    const ptm_pyframe *frame =
-        tstate == NULL ? NULL : ptm_walk_start(ptm_frame_top(tstate), manner);
-    return manner == PTM_WALK_ASK ? fill_from(w, frame, limit, PTM_WALK_ASK)
-                                  : fill_from(w, frame, limit, PTM_WALK_TRUST);
-}
-
-/* A frame that was taken for a complete one: the interpreter's shim, which is learnt here, or one
- * that has to be asked for. */
+/* A frame that was taken for a complete one: one of the interpreter's shims, which is learnt here,
+ * or one that has to be asked for. */
 static void
 learn(const ptm_pyframe *frame, ptm_walked *walked)
 {
-    if (ptm_code_is_shim(ptm_frame_code(frame))) {
+    if (ptm_shims_learn(frame)) {
         walked->verdict = PTM_WALK_LEARNT;
-        PTM_STORE(&ptm_walk_shim, ptm_frame_code(frame));
     }
-    else if (know_incomplete(frame)) {
+    else if (ptm_walk_know_incomplete(frame)) {
         walked->verdict = PTM_WALK_WRONG;
     }
 }
@@ -142,215 +41,90 @@ typedef struct {
 #define N_MET 4096u
 
 static met_frame met_frames[N_MET]; /* guarded: intern lock */
+static bool has_met;                /* not all of them are empty */
 
 /* 0: no memory, or the frame is not complete. */
 static ptm_frame_id
-look_up(const seen_frame *seen, ptm_walked *walked)
+look_up(const ptm_pyframe *frame, ptm_walked *walked)
 {
-    if (ptm_frame_is_incomplete(seen->frame)) {
-        learn(seen->frame, walked);
+    if (ptm_frame_is_incomplete(frame)) {
+        learn(frame, walked);
         return 0;
     }
-    return ptm_codes_frame(ptm_frame_code(seen->frame), ptm_frame_ip(seen->frame));
+    return ptm_codes_frame(ptm_frame_code(frame), ptm_frame_ip(frame));
 }
 
-static ptm_frame_id
-frame_of(const seen_frame *seen, ptm_walked *walked)
+ptm_frame_id
+ptm_walk_frame(const ptm_pyframe *frame, uintptr_t mark, ptm_walked *walked)
 {
-    met_frame *met = &met_frames[ptm_hash_pair(seen->mark, 0) % N_MET];
+    met_frame *met = &met_frames[ptm_hash_pair(mark, 0) % N_MET];
     uint32_t age = PTM_LOAD(&ptm_code_age);
-    if (met->mark != seen->mark || met->code_age != age || met->id == 0) {
-        *met = (met_frame){seen->mark, look_up(seen, walked), age};
+    if (met->mark != mark || met->code_age != age || met->id == 0) {
+        *met = (met_frame){mark, look_up(frame, walked), age};
+        has_met = true;
     }
     return met->id;
 }
 
-/* -- memory ------------------------------------------------------------------------------------ */
+/* -- short windows ----------------------------------------------------------------------------- */
 
-static bool
-has_levels(memory *m)
-{
-    if (m->seen == NULL && (m->seen = ptm_mem_map(MEMORY_BYTES)) != NULL) {
-        m->levels = (level *)(m->seen + MOST_LEVELS);
-    }
-    return m->seen != NULL;
-}
+/* Most recent frame first. */
+typedef struct {
+    const ptm_pyframe *frames[SHORT_WINDOW];
+    uint32_t n;
+} short_window;
 
-/* NULL: no memory. */
-static memory *
-memory_of(const PyThreadState *tstate)
-{
-    memory *m = &memories[ptm_hash_pair((uintptr_t)tstate, 0) % N_MEMORIES];
-    uint32_t age = PTM_LOAD(&ptm_code_age);
-    if (m->tstate != tstate || m->code_age != age) {
-        m->tstate = tstate;
-        m->code_age = age;
-        m->n_levels = 0;
-    }
-    return has_levels(m) ? m : NULL;
-}
-
+/* False: no memory. */
 static PTM_ALWAYS_INLINE bool
-is_same(const seen_frame *a, const seen_frame *b)
+fill_from(short_window *w, ptm_descent *d, ptm_walk_manner manner)
 {
-    return a->frame == b->frame && a->mark == b->mark;
-}
-
-static bool
-is_at(const memory *m, uint32_t at, const seen_frame *seen)
-{
-    return at < m->n_levels && is_same(&m->seen[at], seen);
-}
-
-/* The level of the window's oldest frame; n_levels: it is not known. Mostly it is near that of the
- * last window. */
-static uint32_t
-find_oldest(const memory *m, const window *w)
-{
-    if (w->below == NULL) {
-        return is_at(m, 0, w->frames) ? 0 : m->n_levels;
-    }
-    for (uint32_t d = 0, most = w->n + 16; d < most; d++) {
-        if (is_at(m, m->oldest + d, w->frames)) {
-            return m->oldest + d;
-        }
-        if (is_at(m, m->oldest - d, w->frames)) {
-            return m->oldest - d;
-        }
-    }
-    return m->n_levels;
-}
-
-/* How many frames of the window, from its oldest on, are as remembered; forgets what is above
- * them. */
-static uint32_t
-recall(memory *m, const window *w)
-{
-    uint32_t at = find_oldest(m, w), known = 0;
-    if (at == m->n_levels) {
-        m->n_levels = 0;
-        return 0;
-    }
-    const seen_frame *remembered = m->seen + at, *frames = w->frames;
-    uint32_t most = m->n_levels - at < w->n ? m->n_levels - at : w->n;
-    while (known < most && is_same(&remembered[known], &frames[known])) {
-        known++;
-    }
-    m->n_levels = at + known;
-    return known;
-}
-
-/* The window's frames above those that are known. */
-static bool
-add_levels(memory *m, const window *w, uint32_t known, ptm_walked *walked)
-{
-    for (uint32_t i = known; i < w->n; i++) {
-        ptm_frame_id id = frame_of(&w->frames[i], walked);
-        if (id == 0) {
-            m->n_levels = 0;
-            return false;
-        }
-        m->seen[m->n_levels] = w->frames[i];
-        m->levels[m->n_levels++] = (level){id, 0};
-    }
-    return true;
-}
-
-/* The node of the stack of the n oldest levels. False: no memory. */
-static bool
-node_of(const memory *m, uint32_t n, ptm_node_id *node)
-{
-    uint32_t at = n;
-    while (at > 0 && m->levels[at - 1].node == 0) {
-        at--;
-    }
-    *node = at == 0 ? 0 : m->levels[at - 1].node;
-    for (; at < n; at++) {
-        *node = ptm_stacks_push(*node, m->levels[at].id);
-        if (*node == 0) {
-            return false;
-        }
-        m->levels[at].node = *node;
-    }
-    return true;
-}
-
-/* As many frames below the window as it has: a program that returns from a deep recursion shows an
- * older frame with each return, and what is remembered has to begin with it. */
-static void
-reach_below(window *w)
-{
-    uint32_t end = w->n < PTM_NFRAME_MAX / 2 ? 2 * w->n : PTM_NFRAME_MAX;
-    const PyCodeObject *shim = PTM_LOAD(&ptm_walk_shim);
-    const ptm_pyframe *frame = w->frames[0].frame;
-    while (w->n < end && (frame = ptm_frame_previous(frame)) != NULL) {
-        if (ptm_walk_is_shim(frame, shim)) {
+    ptm_shims shims = ptm_shims_known();
+    for (; d->frame != NULL && d->left != 0; d->frame = ptm_frame_previous(d->frame)) {
+        if (ptm_frame_is_bottom(d->frame)) {
             continue;
         }
-        if (ptm_frame_is_incomplete(frame)) {
-            break;
+        if (PTM_LIKELY(!ptm_walk_skips(d->frame, ptm_frame_mark(d->frame), shims, manner))) {
+            w->frames[w->n++] = d->frame;
+            d->left--;
         }
-        *--w->frames = (seen_frame){frame, ptm_frame_mark(frame)};
-        w->n++;
+        else if (!ptm_walk_know_incomplete(d->frame)) {
+            return false;
+        }
+        else {
+            d->n_holes += !ptm_frame_is_entry(d->frame);
+        }
     }
+    return true;
 }
 
 static bool
-walk_remembered(memory *m, window *w, ptm_walked *walked)
+walk_short(ptm_descent *d, ptm_walked *walked)
 {
-    uint32_t n = w->n, known = recall(m, w);
-    if (m->n_levels + n > MOST_LEVELS) {
-        m->n_levels = known = 0;
+    short_window w = {.n = 0};
+    bool filled = d->manner == PTM_WALK_ASK ? fill_from(&w, d, PTM_WALK_ASK)
+                                            : fill_from(&w, d, PTM_WALK_TRUST);
+    while (filled && w.n > 0) {
+        const ptm_pyframe *frame = w.frames[--w.n];
+        ptm_frame_id id = ptm_walk_frame(frame, ptm_frame_mark(frame), walked);
+        walked->node = id == 0 ? 0 : ptm_stacks_push(walked->node, id);
+        filled = walked->node != 0;
     }
-    if (known == 0) {
-        reach_below(w);
-    }
-    if (!add_levels(m, w, known, walked)) {
-        return false;
-    }
-    m->oldest = m->n_levels - n;
-    uint32_t below = m->n_levels - PTM_TAIL;
-    for (uint32_t i = 0; i < PTM_TAIL; i++) {
-        walked->tail.frames[i] = m->levels[below + i].id;
-    }
-    walked->n_tail = PTM_TAIL;
-    return node_of(m, below, &walked->node);
-}
-
-void
-ptm_walk_forget(void)
-{
-    for (uint32_t i = 0; i < N_MEMORIES; i++) {
-        memories[i].n_levels = 0;
-    }
+    return filled;
 }
 
 /* -- walking ----------------------------------------------------------------------------------- */
-
-static bool
-walk_short(const window *w, ptm_walked *walked)
-{
-    for (uint32_t i = 0; i < w->n; i++) {
-        ptm_frame_id id = frame_of(&w->frames[i], walked);
-        walked->node = id == 0 ? 0 : ptm_stacks_push(walked->node, id);
-        if (walked->node == 0) {
-            return false;
-        }
-    }
-    return true;
-}
 
 /* PTM_WALK_TOP leaves out the most recent frame. */
 static bool
 leaves_out_rightly(const PyThreadState *tstate, ptm_walked *walked)
 {
     const ptm_pyframe *top = ptm_frame_top(tstate);
-    const PyCodeObject *shim = PTM_LOAD(&ptm_walk_shim);
-    if (top == NULL || ptm_walk_is_shim(top, shim) || !ptm_frame_is_incomplete(top)) {
+    if (top == NULL || ptm_shims_have(ptm_shims_known(), ptm_frame_mark(top))
+        || !ptm_frame_is_incomplete(top)) {
         walked->verdict = PTM_WALK_WRONG;
         return false;
     }
-    return know_incomplete(top);
+    return ptm_walk_know_incomplete(top);
 }
 
 static bool
@@ -361,68 +135,111 @@ walk_unknown(ptm_walked *walked)
     return walked->node != 0;
 }
 
-/* 0: the counter tells. Where it does not, all of the stack is walked; a new site can pay for
- * that. */
-static uint32_t
-depth_of(const window *w)
+/* The first frame from here that counts; NULL: none. */
+static const ptm_pyframe *
+next_counted(const ptm_pyframe *frame, ptm_walk_manner manner)
 {
-    uint32_t depth = w->n > 0 ? w->n : 1;
-    if (w->below == NULL) {
-        return depth;
+    ptm_shims shims = ptm_shims_known();
+    while (frame != NULL
+           && (ptm_frame_is_entry(frame)
+               || ptm_walk_skips(frame, ptm_frame_mark(frame), shims, manner))) {
+        frame = ptm_frame_previous(frame);
     }
+    return frame;
+}
+
 #ifdef PTM_COUNTS_C_CALLS
-    for (const ptm_pyframe *frame = w->below; frame != NULL; frame = ptm_frame_previous(frame)) {
-        depth += !ptm_frame_is_incomplete(frame);
+
+/* The counter does not tell: all of the stack is counted; a new site can pay for that. */
+static uint32_t
+position_of(const PyThreadState *tstate, const ptm_pyframe *frame)
+{
+    (void)tstate;
+    uint32_t n = 0;
+    for (; frame != NULL; frame = ptm_frame_previous(frame)) {
+        n++;
     }
-    return depth;
+    return n;
+}
+
+static uint32_t
+depth_of(const ptm_descent *d, uint32_t n, const ptm_pyframe *below)
+{
+    (void)d;
+    for (; below != NULL; below = ptm_frame_previous(below)) {
+        n += !ptm_frame_is_incomplete(below);
+    }
+    return n;
+}
+
 #else
-    return 0;
+
+static uint32_t
+position_of(const PyThreadState *tstate, const ptm_pyframe *frame)
+{
+    const ptm_pyframe *top = ptm_frame_top(tstate);
+    bool left_out = frame != top && !ptm_frame_is_entry(top);
+    return (uint32_t)ptm_depth_counted(tstate) - left_out;
+}
+
+/* Of n frames and what lies below them. */
+static uint32_t
+depth_of(const ptm_descent *d, uint32_t n, const ptm_pyframe *below)
+{
+    uint32_t counted = d->position - d->n_holes;
+    return below == NULL || (int32_t)(counted - n) <= 0 ? n + (below != NULL) : counted;
+}
+
 #endif
+
+static ptm_descent
+begin(const PyThreadState *tstate, uint32_t limit, ptm_walk_manner manner)
+{
+    if (tstate == NULL) {
+        return (ptm_descent){NULL, limit, 0, 0, manner};
+    }
+    const ptm_pyframe *frame = ptm_walk_start(ptm_frame_top(tstate), manner);
+    return (ptm_descent){frame, limit, position_of(tstate, frame), 0, manner};
 }
 
 bool
 ptm_walk_exact(const PyThreadState *tstate, uint32_t limit, ptm_walk_manner manner,
                ptm_walked *walked)
 {
-    *walked = (ptm_walked){.verdict = PTM_WALK_RIGHT};
+    *walked = (ptm_walked){.verdict = PTM_WALK_RIGHT, .depth = 1};
     if (manner == PTM_WALK_TOP && !leaves_out_rightly(tstate, walked)) {
         return false;
     }
-    window w;
-    if (!has_room() || !fill_window(&w, tstate, limit, manner)) {
+    ptm_descent d = begin(tstate, limit, manner);
+    if (!(limit <= SHORT_WINDOW ? walk_short(&d, walked) : ptm_levels_walk(tstate, &d, walked))) {
         return false;
     }
-    walked->depth = depth_of(&w);
-    if (w.n == 0) {
+    uint32_t n = limit - d.left;
+    if (n == 0) {
         return walk_unknown(walked);
     }
-    memory *m = w.n > SHORT_WINDOW ? memory_of(tstate) : NULL;
-    return m == NULL ? walk_short(&w, walked) : walk_remembered(m, &w, walked);
+    walked->depth = depth_of(&d, n, next_counted(d.frame, manner));
+    return true;
+}
+
+void
+ptm_walk_forget(void)
+{
+    ptm_levels_forget();
 }
 
 void
 ptm_walk_clear(void)
 {
-    if (room != NULL) {
+    if (has_met) {
         memset(met_frames, 0, sizeof(met_frames));
     }
-    ptm_mem_unmap(room, WINDOW_BYTES);
-    room = NULL;
-    for (uint32_t i = 0; i < N_MEMORIES; i++) {
-        ptm_mem_unmap(memories[i].seen, MEMORY_BYTES);
-        memories[i] = (memory){0};
-    }
+    has_met = false;
+    ptm_levels_clear();
 }
 
 void
 ptm_walk_visit(ptm_mem_visit visit, void *arg)
 {
-    if (room != NULL) {
-        visit(arg, room, WINDOW_BYTES);
-    }
-    for (uint32_t i = 0; i < N_MEMORIES; i++) {
-        if (memories[i].seen != NULL) {
-            visit(arg, memories[i].seen, MEMORY_BYTES);
-        }
-    }
+    ptm_levels_visit(visit, arg);
 }

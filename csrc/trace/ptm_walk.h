@@ -3,34 +3,30 @@
  * ptm_walk - reading the calling thread's stack: as a hash on every event, frame by frame on a
  * miss.
  *
- * How       The hash takes the mark (instruction pointer and kind) of every frame it meets, shims
- *           included, until the window holds `limit` frames that are no shims: shims are known by
- *           their kind or by their code (ptm_walk_shim). Whether a frame is complete follows from
- *           its mark, so a hit need not ask. On a miss every frame is asked; if one of the window
- *           is not complete (a cell or a generator is being made for a call that begins, a
- *           finalizer runs), the window reaches further down than it was hashed, and another hash
- *           is taken: one that leaves out the most recent frame, or if that is not it, one that
- *           asks each frame. Where the window ends before the stack does, what the interpreter
- *           counts is part of the key, too.
+ * How       The hash takes the mark (instruction pointer, on old versions with the kind) of every
+ *           frame it meets, shims included, until the window holds `limit` frames that are no shims
+ *           (ptm_shims). Whether a frame is complete follows from its mark, so a hit need not ask.
+ *           On a miss every frame is asked; if one of the window is not complete (a cell or a
+ *           generator is being made for a call that begins, a finalizer runs), the window reaches
+ *           further down than it was hashed, and another hash is taken: one that leaves out the
+ *           most recent frame, or if that is not it, one that asks each frame. Where the window
+ *           ends before the stack does, what the interpreter counts is part of the key, too.
  * Threads   a thread walks its own stack
  * Failure   none
- * Cost      three loads and a multiplication a frame
+ * Cost      ten instructions a frame, none of which depends on what kind of frame it is
  */
 #ifndef PTM_WALK_H
 #define PTM_WALK_H
 
 #include "base/ptm_hash.h"
 #include "pyver/ptm_frames.h"
+#include "pyver/ptm_shims.h"
 #include "trace/ptm_sites.h"
 #include "trace/ptm_stacks.h"
 
-/* Code of the interpreter's own `__init__` shim, once one was met: a constant of it; atomic. */
-PTM_EXTERN const PyCodeObject *ptm_walk_shim;
-
 typedef struct {
-    uint64_t hash; /* of the marks */
-    /* complete frames of the stack; where it was cut, by the interpreter's counter */
-    uint32_t depth;
+    uint64_t hash;  /* of the marks */
+    uint32_t depth; /* where the stack was cut, by the interpreter's counter; 0: it was not */
 } ptm_window;
 
 /* How incomplete frames are told that are no shims. The first two are right as long as the exact
@@ -46,34 +42,25 @@ typedef struct {
     ptm_node_id node; /* of the stack less its tail */
     ptm_tail tail;
     uint32_t n_tail;
-    uint32_t depth; /* complete frames of the stack; 0: it was cut, and the counter tells */
+    uint32_t depth; /* complete frames of the stack */
     /* the manner was wrong, for this once or always for these marks; no node then */
     enum { PTM_WALK_RIGHT, PTM_WALK_LEARNT, PTM_WALK_WRONG } verdict;
 } ptm_walked;
 
-/* `shim` is what ptm_walk_shim says: a loop asks it once. */
-static PTM_ALWAYS_INLINE bool
-ptm_walk_is_shim(const ptm_pyframe *frame, const PyCodeObject *shim)
-{
-    return ptm_frame_is_entry(frame) || ptm_frame_code(frame) == shim;
-}
-
-/* The window of a stack that may go on below the last of `seen` complete frames; above it are
- * `shims` counted incomplete ones. */
+/* The window of a stack that may go on below it. */
 static PTM_ALWAYS_INLINE ptm_window
-ptm_walk_cut(const PyThreadState *tstate, uint64_t hash, uint32_t seen, uint32_t shims)
+ptm_walk_cut(const PyThreadState *tstate, uint64_t hash)
 {
-    int depth = ptm_depth_counted(tstate) - (int)shims;
 #ifdef PTM_COUNTS_C_CALLS
-    hash = ptm_hash_step(hash, ptm_eval_place(tstate));
+    hash = ptm_hash_add(ptm_hash_spread(hash), ptm_eval_place(tstate));
 #endif
-    return (ptm_window){hash, depth > (int)seen ? (uint32_t)depth : seen};
+    return (ptm_window){hash, (uint32_t)ptm_depth_counted(tstate)};
 }
 
 static PTM_ALWAYS_INLINE bool
-ptm_walk_skips(const ptm_pyframe *frame, const PyCodeObject *shim, ptm_walk_manner manner)
+ptm_walk_skips(const ptm_pyframe *frame, uintptr_t mark, ptm_shims shims, ptm_walk_manner manner)
 {
-    return ptm_walk_is_shim(frame, shim)
+    return ptm_shims_have(shims, mark)
            || (manner == PTM_WALK_ASK && ptm_frame_is_incomplete(frame));
 }
 
@@ -88,19 +75,19 @@ static PTM_ALWAYS_INLINE ptm_window
 ptm_walk_hash(const PyThreadState *tstate, uint32_t limit, ptm_walk_manner manner)
 {
     const ptm_pyframe *frame = ptm_walk_start(ptm_frame_top(tstate), manner);
-    const PyCodeObject *shim = PTM_LOAD(&ptm_walk_shim);
+    ptm_shims shims = ptm_shims_known();
     uint64_t hash = PTM_HASH_SEED ^ (uint64_t)manner;
-    uint32_t shims = manner == PTM_WALK_TOP, left = limit;
+    uint32_t left = limit;
     for (; frame != NULL; frame = ptm_frame_previous(frame)) {
-        hash = ptm_hash_step(hash, ptm_frame_mark(frame));
-        if (PTM_UNLIKELY(ptm_walk_skips(frame, shim, manner))) {
-            shims += !ptm_frame_is_entry(frame);
+        uintptr_t mark = ptm_frame_mark(frame);
+        hash = ptm_hash_add(hash, mark);
+        left -= !ptm_walk_skips(frame, mark, shims, manner);
+        if (PTM_UNLIKELY(left == 0)) {
+            return ptm_walk_cut(tstate, hash);
         }
-        else if (--left == 0) {
-            break;
-        }
+        hash = ptm_hash_spread(hash);
     }
-    return left != 0 ? (ptm_window){hash, limit - left} : ptm_walk_cut(tstate, hash, limit, shims);
+    return (ptm_window){hash, 0};
 }
 
 /* What a site is found by: sizes below 2^40, depths above. The depth of a whole stack says nothing
@@ -108,7 +95,7 @@ ptm_walk_hash(const PyThreadState *tstate, uint32_t limit, ptm_walk_manner manne
 static PTM_ALWAYS_INLINE uint64_t
 ptm_walk_key(ptm_window window, uint64_t size)
 {
-    return ptm_hash_end(window.hash ^ size ^ (uint64_t)window.depth << 40);
+    return ptm_hash_fold(window.hash, size ^ (uint64_t)window.depth << 40);
 }
 
 /* Under the intern lock: the same window, frame by frame, as a node and a tail (ptm_tails) whose

@@ -112,11 +112,11 @@ without_memory_there_is_none(void)
 static void
 an_off_gate_lets_nobody_in(void)
 {
-    ptm_lanes_turn(false);
+    ptm_lanes_turn(false, false);
     CHECK(!ptm_lanes_enter(PTM_LANE_MAIN));
     CHECK(!ptm_lanes_try(PTM_LANE_MAIN, 0));
     CHECK_EQ(PTM_LANE_MAIN->busy, 0);
-    ptm_lanes_turn(true);
+    ptm_lanes_turn(true, false);
     CHECK(ptm_lanes_try(PTM_LANE_MAIN, 0));
     CHECK_EQ(PTM_LANE_MAIN->busy, 1);
     ptm_lanes_leave(PTM_LANE_MAIN);
