@@ -27,7 +27,7 @@ ptm_hash_spread(uint64_t hash)
 }
 
 /* The end of a chain, and a word that is no part of it: both halves of their product (wyhash's
- * mum, of which the second constant is as well). */
+ * mum, with its first constant). */
 static PTM_ALWAYS_INLINE uint64_t
 ptm_hash_fold(uint64_t hash, uint64_t word)
 {

@@ -24,8 +24,9 @@
  *   ptm_frame_previous(frame)            the caller's
  *   ptm_frame_ip(frame)                  where it is: a pointer into the code object, unique while
  *                                        that lives
- *   ptm_frame_mark(frame)                the same with the kind of frame in it: two frames with one
- *                                        mark are both complete, or both incomplete
+ *   ptm_frame_mark(frame)                two frames with one mark are at the same instruction, and
+ *                                        both complete, or both incomplete; below 2^62, and even if
+ *                                        there is a place of shims, where it is the ip
  *   ptm_frame_is_entry(frame)            a shim on the C stack: has no code object to ask
  *   ptm_mark_is_entry(mark)              the same, where the mark tells; else the versions define
  *                                        PTM_SHIMS_HAVE_A_PLACE (ptm_shims)

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "pyver/ptm_frames.h"
-#include "pyver/ptm_shims.h"
 
 #ifdef PTM_HAS_GIL_HOLDER
 
@@ -125,7 +124,6 @@ ptm_selftest(const char **why)
     }
     else {
         find_gil_holder();
-        ptm_shims_init();
         return PTM_OK;
     }
     return PTM_EUNSUPPORTED;

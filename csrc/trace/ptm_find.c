@@ -112,11 +112,14 @@ intern(const ptm_search *s, ptm_site_id old, ptm_walked *walked)
     return id;
 }
 
-/* A window that the manner is wrong for is taken in the next one. */
+/* A window that the manner is wrong for is taken in the next one; the last is never wrong. */
 static ptm_site_id
 find_otherwise(const ptm_search *before)
 {
     ptm_search s = *before;
+    if (before->manner == PTM_WALK_ASK) {
+        return 0;
+    }
     s.manner = before->manner + 1;
     s.key = ptm_find_key(ptm_find_window(s.tstate, s.manner), s.size, s.domain);
     ptm_site_id id = ptm_find_recent(s.lane, s.key);

@@ -59,9 +59,8 @@ some_of(uint32_t at, uint32_t end)
 }
 
 static PTM_ALWAYS_INLINE void
-drain_all(ptm_journal *journal, bool ordered)
+drain_to(ptm_journal *journal, uint32_t end, bool ordered)
 {
-    uint32_t end = PTM_LOAD_ACQUIRE(&journal->written);
     ptm_peak peak = ptm_the_peak;
     for (uint32_t at = journal->applied, n; at != end; at += n) {
         n = some_of(at, end);
@@ -74,11 +73,12 @@ drain_all(ptm_journal *journal, bool ordered)
 static void
 drain(ptm_journal *journal)
 {
+    uint32_t end = PTM_LOAD_ACQUIRE(&journal->written); /* before it is asked who else may write */
     if (ptm_lanes_at(PTM_N_FIXED_LANES) == NULL) {
-        drain_all(journal, true);
+        drain_to(journal, end, true);
     }
     else {
-        drain_all(journal, false);
+        drain_to(journal, end, false);
     }
 }
 

@@ -50,10 +50,16 @@ unmark(memory *m, uint32_t from, uint32_t to)
 }
 
 static void
+forget_from(memory *m, uint32_t level)
+{
+    unmark(m, level, m->end);
+    m->end = level;
+}
+
+static void
 forget(memory *m)
 {
-    unmark(m, m->first, m->end);
-    m->first = m->end = 0;
+    forget_from(m, m->first);
 }
 
 /* NULL: no memory. */
@@ -119,13 +125,12 @@ see_hole(const memory *m, span *seen, const ptm_pyframe *frame, ptm_descent *d)
     return ptm_walk_know_incomplete(frame);
 }
 
-/* Down to the end of the window or of the stack. False: no memory. */
+/* Down to the end of the window or of the stack. False: no memory, or no level is left. */
 static PTM_ALWAYS_INLINE bool
 see_window(const memory *m, span *seen, ptm_descent *d, ptm_walk_manner manner)
 {
     ptm_shims shims = ptm_shims_known();
     const ptm_pyframe *frame = d->frame;
-    const uintptr_t *marks = m->marks;
     uint32_t end = seen->lowest - d->left;
     for (; frame != NULL && seen->lowest != end; frame = ptm_frame_previous(frame)) {
         uintptr_t mark = ptm_frame_mark(frame);
@@ -136,8 +141,8 @@ see_window(const memory *m, span *seen, ptm_descent *d, ptm_walk_manner manner)
                 }
             }
         }
-        else if (PTM_LIKELY(!ptm_frame_is_bottom(frame)) && marks[--seen->lowest] != mark) {
-            put(m, seen, seen->lowest, mark, frame);
+        else if (PTM_LIKELY(!ptm_frame_is_bottom(frame))) {
+            see(m, seen, mark, frame);
         }
     }
     d->frame = frame;
@@ -168,10 +173,13 @@ see_below(memory *m, span *seen, const ptm_pyframe *frame)
     }
 }
 
-/* What was seen is what is known now, and what it hangs on. */
+/* What was seen is what is known now, and what it hangs on. A whole stack hangs on nothing. */
 static void
-settle(memory *m, const span *seen)
+settle(memory *m, span *seen, bool whole)
 {
+    if (whole && m->first < seen->lowest) {
+        seen->changed = seen->lowest;
+    }
     if (seen->changed == seen->lowest) {
         unmark(m, m->first, m->end < seen->lowest ? m->end : seen->lowest);
         m->first = seen->lowest;
@@ -249,9 +257,9 @@ ptm_levels_walk(const PyThreadState *tstate, ptm_descent *d, ptm_walked *walked)
     if (seen.changed == seen.lowest) {
         see_below(m, &seen, d->frame);
     }
-    settle(m, &seen);
+    settle(m, &seen, d->left != 0);
     if (!known || !name_changed(m, &seen, walked)) {
-        forget(m);
+        forget_from(m, seen.changed);
         return false;
     }
     bool has_tail = limit - d->left > PTM_TAIL;

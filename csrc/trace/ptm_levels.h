@@ -14,8 +14,10 @@
  *               node      -  -  [n  n  n  n  n  n  n  -   -  - ] -  -
  *
  * Laws      1. Levels from `first` to `end` are one chain: a node that is there stands for all of
- *              them from the first on. All others have the mark 0, which no frame has.
- *           2. So nothing that is remembered need be right: a wrong level only costs time.
+ *              them from the first on. All others have the mark 0, which no frame with a level has.
+ *           2. So nothing that is remembered need be right, and a wrong level only costs time. But
+ *              a whole stack begins at `first`, whatever lay below it before: greenlets have
+ *              stacks that begin at any level.
  *           3. What lies below the window is not part of the stack and is not compared.
  *           4. A mark stands for the same frame as long as no code object died.
  * Threads   under the intern lock; of the calling thread's stack
@@ -43,12 +45,5 @@ bool ptm_levels_walk(const PyThreadState *tstate, ptm_descent *d, ptm_walked *wa
 void ptm_levels_forget(void);
 void ptm_levels_clear(void);
 void ptm_levels_visit(ptm_mem_visit visit, void *arg);
-
-/* -- for both ways of walking (ptm_walk.c) ----------------------------------------------------- */
-
-/* The frame that a complete one shows; 0: no memory, or it is not complete. */
-ptm_frame_id ptm_walk_frame(const ptm_pyframe *frame, uintptr_t mark, ptm_walked *walked);
-/* An incomplete frame's instruction is part of what is remembered as well; shims never die. */
-bool ptm_walk_know_incomplete(const ptm_pyframe *frame);
 
 #endif

@@ -5,7 +5,7 @@
  *
  * How       Whatever is unusual (a window of more than one frame, or not among the recent ones; an
  *           interpreter beside the main one; a closed gate; a full journal; a code object; an
- *           address that is not in the shadow; an object of a type that has no free list) is answered with false, nothing has changed then,
+ *           address that is not in the shadow; an object of a type that is not listed) is answered with false, nothing has changed then,
  *           and the event goes the whole way (ptm_record). So a quick way calls nothing, and the
  *           compiler keeps nothing for after a call. Longer windows are often new: they would be
  *           walked twice.
@@ -68,11 +68,12 @@ ptm_quick_tstate(void)
 }
 
 /* A free does not ask for its thread. One of another interpreter may not even look into the main
- * lane: by saying that it leaves, it would say so for the writer who is in. */
+ * lane: by saying that it leaves, it would say so for the writer who is in. While nothing is traced
+ * nobody says that others have been seen. */
 static PTM_ALWAYS_INLINE bool
 ptm_quick_may_free(void)
 {
-    return !ptm_lanes_seen_others();
+    return (PTM_LOAD(&ptm_gate) & (PTM_GATE_OTHERS | PTM_GATE_OFF)) == 0;
 }
 
 static PTM_ALWAYS_INLINE bool

@@ -5,6 +5,7 @@
 #include "pyver/ptm_listed.h"
 #include "pyver/ptm_newref.h"
 #include "pyver/ptm_selftest.h"
+#include "pyver/ptm_shims.h"
 #include "pyver/ptm_turn.h"
 #include "trace/ptm_blocks.h"
 #include "trace/ptm_codes.h"
@@ -111,6 +112,7 @@ set_up(const char **why)
     }
     ptm_mem_use((ptm_mem_ops){ptm_os_map, ptm_os_map_large, ptm_os_unmap, ptm_os_discard});
     ptm_recording.main_interp = PyInterpreterState_Main();
+    ptm_shims_init();
     ptm_sites_clear();
     return PTM_OK;
 }

@@ -135,6 +135,31 @@ walk_unknown(ptm_walked *walked)
     return walked->node != 0;
 }
 
+#ifdef PTM_COUNTS_C_CALLS
+
+/* The counter does not tell: the complete frames of all the stack are counted; a new site can pay
+ * for that. */
+static uint32_t
+position_of(const PyThreadState *tstate, const ptm_pyframe *frame)
+{
+    (void)tstate;
+    uint32_t n = 0;
+    for (; frame != NULL; frame = ptm_frame_previous(frame)) {
+        n += !ptm_frame_is_incomplete(frame);
+    }
+    return n;
+}
+
+static uint32_t
+depth_of(const ptm_descent *d, uint32_t n, ptm_walk_manner manner)
+{
+    (void)n;
+    (void)manner;
+    return d->position;
+}
+
+#else
+
 /* The first frame from here that counts; NULL: none. */
 static const ptm_pyframe *
 next_counted(const ptm_pyframe *frame, ptm_walk_manner manner)
@@ -148,32 +173,6 @@ next_counted(const ptm_pyframe *frame, ptm_walk_manner manner)
     return frame;
 }
 
-#ifdef PTM_COUNTS_C_CALLS
-
-/* The counter does not tell: all of the stack is counted; a new site can pay for that. */
-static uint32_t
-position_of(const PyThreadState *tstate, const ptm_pyframe *frame)
-{
-    (void)tstate;
-    uint32_t n = 0;
-    for (; frame != NULL; frame = ptm_frame_previous(frame)) {
-        n++;
-    }
-    return n;
-}
-
-static uint32_t
-depth_of(const ptm_descent *d, uint32_t n, const ptm_pyframe *below)
-{
-    (void)d;
-    for (; below != NULL; below = ptm_frame_previous(below)) {
-        n += !ptm_frame_is_incomplete(below);
-    }
-    return n;
-}
-
-#else
-
 static uint32_t
 position_of(const PyThreadState *tstate, const ptm_pyframe *frame)
 {
@@ -182,12 +181,15 @@ position_of(const PyThreadState *tstate, const ptm_pyframe *frame)
     return (uint32_t)ptm_depth_counted(tstate) - left_out;
 }
 
-/* Of n frames and what lies below them. */
+/* Of n frames and what lies below them: more, whatever the counter says. */
 static uint32_t
-depth_of(const ptm_descent *d, uint32_t n, const ptm_pyframe *below)
+depth_of(const ptm_descent *d, uint32_t n, ptm_walk_manner manner)
 {
     uint32_t counted = d->position - d->n_holes;
-    return below == NULL || (int32_t)(counted - n) <= 0 ? n + (below != NULL) : counted;
+    if (next_counted(d->frame, manner) == NULL) {
+        return n;
+    }
+    return (int32_t)(counted - n) > 0 ? counted : n + 1;
 }
 
 #endif
@@ -211,6 +213,9 @@ ptm_walk_exact(const PyThreadState *tstate, uint32_t limit, ptm_walk_manner mann
         return false;
     }
     ptm_descent d = begin(tstate, limit, manner);
+    if (d.frame == NULL) {
+        return walk_unknown(walked);
+    }
     if (!(limit <= SHORT_WINDOW ? walk_short(&d, walked) : ptm_levels_walk(tstate, &d, walked))) {
         return false;
     }
@@ -218,7 +223,7 @@ ptm_walk_exact(const PyThreadState *tstate, uint32_t limit, ptm_walk_manner mann
     if (n == 0) {
         return walk_unknown(walked);
     }
-    walked->depth = depth_of(&d, n, next_counted(d.frame, manner));
+    walked->depth = depth_of(&d, n, manner);
     return true;
 }
 

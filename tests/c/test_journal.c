@@ -54,6 +54,27 @@ a_full_ring_books_itself(void)
     clear();
 }
 
+static void
+two_are_taken_where_they_lie_in_a_row(void)
+{
+    ptm_site_id id = make(PTM_LANE_MAIN, 3);
+    uint32_t n = PTM_LANE_MAIN->journal.written;
+    for (; n % PTM_JOURNAL_EVENTS != 0; n++) {
+        ptm_journal_add(PTM_LANE_MAIN, id);
+    }
+    CHECK(!ptm_journal_takes_two(PTM_LANE_MAIN)); /* the ring is to be booked */
+    ptm_journal_add(PTM_LANE_MAIN, id);
+    int64_t before = (int64_t)live(id);
+    for (uint32_t i = 1; i + 2 < PTM_JOURNAL_EVENTS; i += 2) {
+        CHECK(ptm_journal_takes_two(PTM_LANE_MAIN));
+        ptm_journal_write_two(PTM_LANE_MAIN, id, id);
+    }
+    CHECK(!ptm_journal_takes_two(PTM_LANE_MAIN)); /* one place is left */
+    ptm_journal_drain();
+    CHECK_EQ(live(id), before + 1 + PTM_JOURNAL_EVENTS - 2);
+    clear();
+}
+
 /* In any other order the peak would be another one. */
 static void
 what_is_booked_comes_after_what_is_written(void)
@@ -305,6 +326,7 @@ main(int argc, char **argv)
     ptm_test_mem_use();
     ptm_sites_clear();
     RUN(a_full_ring_books_itself);
+    RUN(two_are_taken_where_they_lie_in_a_row);
     RUN(what_is_booked_comes_after_what_is_written);
     RUN(clear_forgets_what_is_written);
     RUN(counters_wrap_round);

@@ -54,6 +54,12 @@ def test_start_and_stop_while_threads_allocate() -> None:
     run("start_stop", 100 if SANITIZED else 1000)
 
 
+@pytest.mark.parametrize("limit", [1, 8, 25])
+@pytest.mark.parametrize("kind", ["even", "odd"])
+def test_the_first_shims(limit: int, kind: str) -> None:
+    run("first_shims", limit, kind)
+
+
 def test_threads_share_snapshots() -> None:
     run("threads_share", 5 if SANITIZED else 20)
 

@@ -11,6 +11,8 @@ import pytest
 
 import pytracemalloc
 
+ptm_teststack = pytest.importorskip("ptm_teststack", reason="built by `make test` only")
+
 Stack = list[tuple[str, int]]
 Kept = list[tuple[bytes, Stack]]
 Steps = Iterator[int]
@@ -74,12 +76,18 @@ def by_c(steps: Steps, kept: Kept, limit: int) -> None:
     list(map(go, [steps], [kept], [limit]))
 
 
+def apart(steps: Steps, kept: Kept, limit: int) -> None:
+    """On a stack of its own, as a greenlet."""
+    ptm_teststack.apart(lambda: go(steps, kept, limit))
+
+
 WAYS: tuple[Callable[[Steps, Kept, int], None], ...] = (
     by_function,
     by_its_twin,
     by_class,
     by_generator,
     by_c,
+    apart,
 )
 
 
@@ -93,7 +101,9 @@ def random_steps(draw: random.Random, n: int, turn: float) -> list[int]:
             steps.append(KEEP)
         elif down:
             depth += 1
-            steps.append(draw.choice((0, 0, 0, 1, 1, 1, 2, 3, 4)))
+            steps.append(
+                draw.choice((0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 2, 2, 3, 3, 4, 4, 5))
+            )
         else:
             depth -= 1
             steps.append(UP)
