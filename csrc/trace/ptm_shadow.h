@@ -41,23 +41,16 @@ typedef struct {
 
 PTM_EXTERN ptm_shadow_wing *ptm_shadow_root[1 << PTM_SHADOW_ROOT_BITS];
 
-/* The number of a granule; an address that is odd makes one of more than 44 bits, as one beyond 48
- * bits does. */
-static PTM_ALWAYS_INLINE uintptr_t
-ptm_shadow_granule(uintptr_t address)
-{
-    return address >> 4 | address << 60;
-}
+#define PTM_SHADOW_LEAF_OF(a) ((a) >> 4 & ((1u << PTM_SHADOW_LEAF_BITS) - 1))
+#define PTM_SHADOW_WING_OF(a) ((a) >> 23 & ((1u << PTM_SHADOW_WING_BITS) - 1))
+#define PTM_SHADOW_ROOT_OF(a) ((a) >> 34)
 
-#define PTM_SHADOW_LEAF_OF(granule) ((granule) & ((1u << PTM_SHADOW_LEAF_BITS) - 1))
-#define PTM_SHADOW_WING_OF(granule) ((granule) >> 19 & ((1u << PTM_SHADOW_WING_BITS) - 1))
-#define PTM_SHADOW_ROOT_OF(granule) ((granule) >> 30)
-
-/* Whether a block at this address has its entry here, and not in the blockmap. */
+/* Whether a block at this address has its entry here, and not in the blockmap: turned by four bits,
+ * one that is odd is too large as well. */
 static PTM_ALWAYS_INLINE bool
 ptm_shadow_takes(uintptr_t address)
 {
-    return ptm_shadow_granule(address) >> 44 == 0;
+    return (address >> 4 | address << 60) >> 44 == 0;
 }
 
 uint32_t *ptm_shadow_slot_slow(uintptr_t address);
@@ -68,12 +61,11 @@ void ptm_shadow_visit(ptm_mem_visit visit, void *arg);
 static PTM_ALWAYS_INLINE uint32_t *
 ptm_shadow_peek(uintptr_t address)
 {
-    uintptr_t granule = ptm_shadow_granule(address);
-    ptm_shadow_wing *wing = PTM_LOAD_ACQUIRE(&ptm_shadow_root[PTM_SHADOW_ROOT_OF(granule)]);
+    ptm_shadow_wing *wing = PTM_LOAD_ACQUIRE(&ptm_shadow_root[PTM_SHADOW_ROOT_OF(address)]);
     ptm_shadow_leaf *leaf = PTM_LIKELY(wing != NULL)
-                                ? PTM_LOAD_ACQUIRE(&wing->leaves[PTM_SHADOW_WING_OF(granule)])
+                                ? PTM_LOAD_ACQUIRE(&wing->leaves[PTM_SHADOW_WING_OF(address)])
                                 : NULL;
-    return PTM_LIKELY(leaf != NULL) ? &leaf->entries[PTM_SHADOW_LEAF_OF(granule)] : NULL;
+    return PTM_LIKELY(leaf != NULL) ? &leaf->entries[PTM_SHADOW_LEAF_OF(address)] : NULL;
 }
 
 /* The entry of an address, mapped if need be. */
