@@ -80,12 +80,6 @@ ptm_lanes_seen_others(void)
     return (PTM_LOAD(&ptm_gate) & PTM_GATE_OTHERS) != 0;
 }
 
-static PTM_ALWAYS_INLINE bool
-ptm_lanes_are_deep(void)
-{
-    return (PTM_LOAD(&ptm_gate) & PTM_GATE_DEEP) != 0;
-}
-
 void ptm_lanes_see_others(void);
 void ptm_lanes_turn(bool on, bool deep); /* tracing; frozen */
 

@@ -34,6 +34,12 @@ ptm_quick_enter(uint32_t deep)
     return enters ? lane : NULL;
 }
 
+static PTM_ALWAYS_INLINE bool
+ptm_quick_is_open(void)
+{
+    return (PTM_LOAD(&ptm_gate) & ~(uint32_t)PTM_GATE_OTHERS) == 0;
+}
+
 /* NULL: it is not told here. */
 static PTM_ALWAYS_INLINE const PyThreadState *
 ptm_quick_tstate(void)
@@ -59,6 +65,14 @@ static PTM_ALWAYS_INLINE ptm_lane *
 ptm_quick_enter(uint32_t deep)
 {
     return PTM_LIKELY(ptm_lanes_try(PTM_LANE_MAIN, deep)) ? PTM_LANE_MAIN : NULL;
+}
+
+/* Asked before the lane is entered, which asks again: where there are other interpreters, the state
+ * that the GIL's word names may have been freed. */
+static PTM_ALWAYS_INLINE bool
+ptm_quick_is_open(void)
+{
+    return PTM_LOAD(&ptm_gate) == 0;
 }
 
 static PTM_ALWAYS_INLINE const PyThreadState *
@@ -112,7 +126,7 @@ ptm_quick_alloc(const void *block, size_t size)
     const PyThreadState *tstate;
     uint32_t *slot;
     ptm_lane *lane;
-    if (PTM_UNLIKELY(ptm_lanes_are_deep()) || PTM_UNLIKELY(block == NULL)
+    if (PTM_UNLIKELY(!ptm_quick_is_open()) || PTM_UNLIKELY(block == NULL)
         || PTM_UNLIKELY(!ptm_quick_takes(size))
         || PTM_UNLIKELY((tstate = ptm_quick_tstate()) == NULL)
         || PTM_UNLIKELY((slot = ptm_blocks_expect(block)) == NULL)
@@ -188,7 +202,7 @@ ptm_quick_object(const PyObject *object)
     const PyThreadState *tstate;
     uint32_t *slot;
     ptm_lane *lane;
-    if (PTM_UNLIKELY(ptm_lanes_are_deep()) || PTM_UNLIKELY(listed == NULL)
+    if (PTM_UNLIKELY(!ptm_quick_is_open()) || PTM_UNLIKELY(listed == NULL)
         || PTM_UNLIKELY((tstate = ptm_quick_tstate()) == NULL)
         || PTM_UNLIKELY((slot = ptm_blocks_expect(ptm_listed_block(listed, object))) == NULL)
         || PTM_UNLIKELY((lane = ptm_quick_enter(0)) == NULL)) {
