@@ -4,8 +4,10 @@ came to life again, and with the size that their block was requested with."""
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -62,6 +64,15 @@ def sizes_made_in(file: str, expression: str, how_many: int) -> Counter[int]:
     traces = pytracemalloc.take_snapshot().traces
     assert None not in kept
     return Counter(t.size for t in traces if t.traceback[0].filename == file)
+
+
+@pytest.fixture(autouse=True)
+def no_garbage() -> Iterator[None]:
+    """What a collection frees meanwhile goes to the free lists, from before the start."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
 
 
 @pytest.mark.parametrize("kind", KINDS)
