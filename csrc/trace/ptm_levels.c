@@ -76,8 +76,8 @@ memory_of(const PyThreadState *tstate)
     return has_levels(m) ? m : NULL;
 }
 
-/* The level above that of the most recent frame. Below it there is room for the deepest window, even
- * if there is a hole for each of its frames. */
+/* The level above that of the most recent frame. Below it there is room for the deepest window,
+ * even if there is a hole for each of its frames. */
 static uint32_t
 top_at(memory *m, uint32_t position)
 {

@@ -5,10 +5,10 @@
  *
  * How       Whatever is unusual (a window of more than one frame, or not among the recent ones; an
  *           interpreter beside the main one; a closed gate; a full journal; a code object; an
- *           address that is not in the shadow; an object of a type that is not listed) is answered with false, nothing has changed then,
- *           and the event goes the whole way (ptm_record). So a quick way calls nothing, and the
- *           compiler keeps nothing for after a call. Longer windows are often new: they would be
- *           walked twice.
+ *           address that is not in the shadow; an object of a type that is not listed) is
+ *           answered with false, nothing has changed then, and the event goes the whole way
+ *           (ptm_record). So a quick way calls nothing, and the compiler keeps nothing for after a
+ *           call. Longer windows are often new: they would be walked twice.
  * Threads   as the main events of ptm_record
  * Failure   none
  */

@@ -62,8 +62,8 @@ void ptm_record_main_realloc(ptm_taken taken, void *block, size_t size);
 void ptm_record_raw_realloc(ptm_taken taken, void *block, size_t size);
 void ptm_record_realloc_failed(ptm_taken taken, const void *block);
 
-/* An object came to life on a block that is not the newest one: it waited in a free list. 0, which is
- * what a PyRefTracer answers. */
+/* An object came to life on a block that is not the newest one: it waited in a free list. 0, which
+ * is what a PyRefTracer answers. */
 int ptm_record_object(PyObject *object);
 
 #endif

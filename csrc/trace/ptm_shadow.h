@@ -45,12 +45,11 @@ PTM_EXTERN ptm_shadow_wing *ptm_shadow_root[1 << PTM_SHADOW_ROOT_BITS];
 #define PTM_SHADOW_WING_OF(a) ((a) >> 23 & ((1u << PTM_SHADOW_WING_BITS) - 1))
 #define PTM_SHADOW_ROOT_OF(a) ((a) >> 34)
 
-/* Whether a block at this address has its entry here, and not in the blockmap: turned by four bits,
- * one that is odd is too large as well. */
+/* Whether a block at this address has its entry here, and not in the blockmap. */
 static PTM_ALWAYS_INLINE bool
 ptm_shadow_takes(uintptr_t address)
 {
-    return (address >> 4 | address << 60) >> 44 == 0;
+    return (address & (PTM_SHADOW_GRANULE - 1)) == 0 && address >> 48 == 0;
 }
 
 uint32_t *ptm_shadow_slot_slow(uintptr_t address);

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The first blocks after the start, made in an `__init__` that the interpreter calls by a
-shim which the engine has not met: each has its own line."""
+"""The first blocks after the start, made in an `__init__` that the interpreter calls by
+a shim which the engine has not met: each has its own line."""
 
 import sys
 

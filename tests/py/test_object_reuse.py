@@ -68,7 +68,7 @@ def sizes_made_in(file: str, expression: str, how_many: int) -> Counter[int]:
 
 @pytest.fixture(autouse=True)
 def no_garbage() -> Iterator[None]:
-    """What a collection frees meanwhile goes to the free lists, from before the start."""
+    """What a collection frees goes to the free lists, and is from before the start."""
     gc.collect()
     gc.disable()
     yield
