@@ -84,6 +84,7 @@ def test_a_reused_object_has_its_place_and_size(kind: str) -> None:
     assert sum(fresh.values()) >= MANY - MOST_KEPT
     usual = {size for size, count in fresh.items() if count >= MANY - MOST_KEPT}
     assert len(usual) == 1
-    # The rest of the process makes and leaves such objects, too.
-    assert FEW / 2 <= few[usual.pop()] <= FEW, (few, fresh)
+    # The rest of the process makes and leaves such objects, too, and the interpreter
+    # may take a block or two of that size on the same line.
+    assert FEW / 2 <= few[usual.pop()] <= FEW + 2, (few, fresh)
     assert few.keys() <= fresh.keys()
