@@ -21,10 +21,10 @@ void ptm_os_unmap(void *pages, size_t bytes);
 void ptm_os_discard(void *pages, size_t bytes); /* stays mapped, reads as zero, holds no memory */
 /* Tells the pages of this module's own variables. */
 void ptm_os_visit_variables(ptm_mem_visit visit, void *arg);
-/* Whether two addresses lie in one library, or both in the program itself. */
-bool ptm_os_same_library(uintptr_t a, uintptr_t b);
-/* Where the library lies that holds an address: from, to; both 0 if there is none. */
+/* Where the library lies, or the program itself, that holds an address: from, to; both 0 if there
+ * is none. Takes the loader's lock: not in a hook. */
 void ptm_os_library_of(uintptr_t address, uintptr_t place[2]);
+bool ptm_os_same_library(uintptr_t a, uintptr_t b);
 size_t ptm_os_resident_bytes(const void *pages, size_t bytes);
 void ptm_os_yield(void);
 /* The calling thread, as pthread_self() names it. On x86-64 glibc that is the thread pointer

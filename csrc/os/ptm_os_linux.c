@@ -97,21 +97,6 @@ holds(const struct dl_phdr_info *info, uintptr_t address)
     return found;
 }
 
-static int
-holds_both(struct dl_phdr_info *info, size_t size, void *arg)
-{
-    (void)size;
-    const uintptr_t *addresses = arg;
-    return holds(info, addresses[0]) && holds(info, addresses[1]);
-}
-
-bool
-ptm_os_same_library(uintptr_t a, uintptr_t b)
-{
-    uintptr_t addresses[2] = {a, b};
-    return dl_iterate_phdr(holds_both, addresses) != 0;
-}
-
 typedef struct {
     uintptr_t address;
     uintptr_t *place;
@@ -142,6 +127,14 @@ ptm_os_library_of(uintptr_t address, uintptr_t place[2])
 {
     place[0] = place[1] = 0;
     (void)dl_iterate_phdr(find_place, &(placing){address, place});
+}
+
+bool
+ptm_os_same_library(uintptr_t a, uintptr_t b)
+{
+    uintptr_t place[2];
+    ptm_os_library_of(a, place);
+    return b - place[0] < place[1] - place[0];
 }
 
 typedef struct {

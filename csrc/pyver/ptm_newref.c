@@ -34,7 +34,8 @@ tell_chained(PyObject *object, PyRefTracerEvent event)
 static PTM_NOINLINE int
 tell_both(PyObject *object)
 {
-    (void)PTM_LOAD (&call_created)(object);
+    int (*created)(PyObject *) = PTM_LOAD(&call_created);
+    (void)created(object);
     return tell_chained(object, PyRefTracer_CREATE);
 }
 

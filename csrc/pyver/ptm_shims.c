@@ -7,7 +7,8 @@
 
 ptm_shims ptm_shims_met;
 
-static uintptr_t library[2]; /* the interpreter's: from, to */
+/* The interpreter's: from, to. Asked for beforehand, since shims are learnt in a hook. */
+static uintptr_t library[2];
 
 void
 ptm_shims_init(void)

@@ -80,14 +80,14 @@ is_still_right(ptm_site_id id, const ptm_site *like)
 static ptm_site_id
 site_of(const ptm_search *s, const ptm_walked *walked, ptm_site_id old)
 {
-    uint32_t depth = walked->depth;
-    ptm_site like = {.hash = s->key,
-                     .size = s->size,
-                     .domain = s->domain,
-                     .node = walked->node,
-                     .n_tail = (uint8_t)walked->n_tail,
-                     .depth = (uint16_t)(depth < PTM_NFRAME_MAX ? depth : PTM_NFRAME_MAX),
-                     .code_age = PTM_LOAD(&ptm_code_age)};
+    ptm_site like = {
+        .hash = s->key,
+        .size = s->size,
+        .domain = s->domain,
+        .node = walked->node,
+        .n_tail = (uint8_t)walked->n_tail,
+        .depth = (uint16_t)(walked->depth < PTM_NFRAME_MAX ? walked->depth : PTM_NFRAME_MAX),
+        .code_age = PTM_LOAD(&ptm_code_age)};
     if (old != 0 || ptm_sites_want_sweep(s->lane)) {
         like.node = ptm_tails_push(like.node, &walked->tail, walked->n_tail);
         like.n_tail = 0;

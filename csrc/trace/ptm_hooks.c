@@ -18,12 +18,18 @@ PTM_THREAD_LOCAL bool inside;
 
 typedef enum { MAIN_EVENT, RAW_EVENT } event_kind;
 
-/* Whether anything is traced the quick way of main events sees at the gate. */
 static PTM_ALWAYS_INLINE bool
-is_off(event_kind kind)
+is_off(void)
 {
-    return PTM_UNLIKELY(inside)
-           || (kind == RAW_EVENT && PTM_UNLIKELY(!PTM_LOAD(&ptm_recording.tracing)));
+    return PTM_UNLIKELY(!PTM_LOAD(&ptm_recording.tracing)) || PTM_UNLIKELY(inside);
+}
+
+/* The same before the quick way of main events, which sees at the gate whether anything is
+ * traced. */
+static PTM_ALWAYS_INLINE bool
+is_passed_on(event_kind kind)
+{
+    return kind == MAIN_EVENT ? PTM_UNLIKELY(inside) : is_off();
 }
 
 /* The whole way is the last call, so nothing need be kept for after it. */
@@ -39,7 +45,7 @@ record_alloc(event_kind kind, void *block, size_t size)
 static PTM_ALWAYS_INLINE void *
 traced_malloc(event_kind kind, const PyMemAllocatorEx *below, size_t size)
 {
-    if (is_off(kind)) {
+    if (is_passed_on(kind)) {
         return PTM_LOAD(&below->malloc)(below->ctx, size);
     }
     inside = true;
@@ -51,7 +57,7 @@ traced_malloc(event_kind kind, const PyMemAllocatorEx *below, size_t size)
 static PTM_ALWAYS_INLINE void *
 traced_calloc(event_kind kind, const PyMemAllocatorEx *below, size_t n, size_t each)
 {
-    if (is_off(kind)) {
+    if (is_passed_on(kind)) {
         return below->calloc(below->ctx, n, each);
     }
     inside = true;
@@ -65,7 +71,7 @@ traced_calloc(event_kind kind, const PyMemAllocatorEx *below, size_t n, size_t e
 static PTM_ALWAYS_INLINE void *
 traced_realloc(event_kind kind, const PyMemAllocatorEx *below, void *old, size_t size)
 {
-    if (is_off(RAW_EVENT) || old == NULL) {
+    if (is_off() || old == NULL) {
         return old == NULL ? traced_malloc(kind, below, size)
                            : below->realloc(below->ctx, old, size);
     }

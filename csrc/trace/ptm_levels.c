@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-#include "trace/ptm_codes.h"
-
 typedef struct {
     const PyThreadState *tstate;
     uint32_t code_age;
@@ -134,15 +132,14 @@ see_window(const memory *m, span *seen, ptm_descent *d, ptm_walk_manner manner)
     uint32_t end = seen->lowest - d->left;
     for (; frame != NULL && seen->lowest != end; frame = ptm_frame_previous(frame)) {
         uintptr_t mark = ptm_frame_mark(frame);
-        if (PTM_UNLIKELY(ptm_walk_skips(frame, mark, shims, manner))) {
-            if (!ptm_frame_is_entry(frame)) { /* which has no level */
-                if (end-- == 0 || !see_hole(m, seen, frame, d)) {
-                    return false;
-                }
+        if (PTM_LIKELY(!ptm_walk_skips(frame, mark, shims, manner))) {
+            if (PTM_LIKELY(!ptm_frame_is_bottom(frame))) {
+                see(m, seen, mark, frame);
             }
         }
-        else if (PTM_LIKELY(!ptm_frame_is_bottom(frame))) {
-            see(m, seen, mark, frame);
+        else if (!ptm_frame_is_entry(frame) /* which has no level */
+                 && (end-- == 0 || !see_hole(m, seen, frame, d))) {
+            return false;
         }
     }
     d->frame = frame;
@@ -156,8 +153,8 @@ static void
 see_below(memory *m, span *seen, const ptm_pyframe *frame)
 {
     ptm_shims shims = ptm_shims_known();
-    uint32_t window = seen->top - seen->lowest,
-             end = seen->lowest > window ? seen->lowest - window : 0;
+    uint32_t window = seen->top - seen->lowest;
+    uint32_t end = seen->lowest > window ? seen->lowest - window : 0;
     for (; frame != NULL && seen->lowest > end; frame = ptm_frame_previous(frame)) {
         uintptr_t mark = ptm_frame_mark(frame);
         if (ptm_frame_is_entry(frame)) {

@@ -20,4 +20,14 @@ ptm_test_module(PyModuleDef *def)
     return module;
 }
 
+/* The end of such a file: its `methods`, and nothing kept by module. */
+#define PTM_TEST_MODULE(NAME, DOC)                                                     \
+    static PyModuleDef module = {PyModuleDef_HEAD_INIT, .m_name = #NAME, .m_doc = DOC, \
+                                 .m_size = -1, .m_methods = methods};                  \
+    PyMODINIT_FUNC PyInit_##NAME(void);                                                \
+    PyMODINIT_FUNC PyInit_##NAME(void)                                                 \
+    {                                                                                  \
+        return ptm_test_module(&module);                                               \
+    }
+
 #endif

@@ -495,18 +495,4 @@ static PyMethodDef methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
-static PyModuleDef module = {
-    PyModuleDef_HEAD_INIT,
-    .m_name = "ptm_testhooks",
-    .m_doc = "What Python code cannot do by itself, for the tests.",
-    .m_size = -1,
-    .m_methods = methods,
-};
-
-PyMODINIT_FUNC PyInit_ptm_testhooks(void);
-
-PyMODINIT_FUNC
-PyInit_ptm_testhooks(void)
-{
-    return ptm_test_module(&module);
-}
+PTM_TEST_MODULE(ptm_testhooks, "What Python code cannot do by itself, for the tests.")

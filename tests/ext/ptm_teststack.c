@@ -39,17 +39,4 @@ static PyMethodDef methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
-static PyModuleDef definition = {
-    PyModuleDef_HEAD_INIT,
-    .m_name = "ptm_teststack",
-    .m_size = -1,
-    .m_methods = methods,
-};
-
-PyMODINIT_FUNC PyInit_ptm_teststack(void);
-
-PyMODINIT_FUNC
-PyInit_ptm_teststack(void)
-{
-    return ptm_test_module(&definition);
-}
+PTM_TEST_MODULE(ptm_teststack, "Calls with a stack of their own.")

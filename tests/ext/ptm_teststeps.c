@@ -141,18 +141,5 @@ static PyMethodDef methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
-static PyModuleDef module = {
-    PyModuleDef_HEAD_INIT,
-    .m_name = "ptm_teststeps",
-    .m_doc = "A program of allocator calls, run without one allocation of Python's own.",
-    .m_size = -1,
-    .m_methods = methods,
-};
-
-PyMODINIT_FUNC PyInit_ptm_teststeps(void);
-
-PyMODINIT_FUNC
-PyInit_ptm_teststeps(void)
-{
-    return ptm_test_module(&module);
-}
+PTM_TEST_MODULE(ptm_teststeps,
+                "A program of allocator calls, run without one allocation of Python's own.")

@@ -299,18 +299,4 @@ static PyMethodDef methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
-static PyModuleDef module = {
-    PyModuleDef_HEAD_INIT,
-    .m_name = "ptm_testtrack",
-    .m_doc = "Calls of PyTraceMalloc_Track from everywhere.",
-    .m_size = -1,
-    .m_methods = methods,
-};
-
-PyMODINIT_FUNC PyInit_ptm_testtrack(void);
-
-PyMODINIT_FUNC
-PyInit_ptm_testtrack(void)
-{
-    return ptm_test_module(&module);
-}
+PTM_TEST_MODULE(ptm_testtrack, "Calls of PyTraceMalloc_Track from everywhere.")

@@ -35,9 +35,8 @@ def make(kind):
 kind = {"even": Even, "odd": Odd}[sys.argv[2]]
 first_line = kind.__init__.__code__.co_firstlineno
 warm = [make(kind) for _ in range(WARM_UP)]
-used_up = [
-    {} for _ in range(2000)
-]  # else dicts come from the free list of before the start
+# Else dicts come from the free list of before the start.
+used_up = [{} for _ in range(2000)]
 
 pytracemalloc.start(int(sys.argv[1]))
 for pair in [make(kind), make(kind)]:
