@@ -53,14 +53,6 @@ tidy(ptm_lane *lane)
 
 /* -- from a stack to a site -------------------------------------------------------------------- */
 
-static void
-make_recent(const ptm_search *s, ptm_site_id id)
-{
-    if (id < PTM_RECENT_SITES) {
-        *ptm_sites_recent(s->lane, s->key) = ptm_recent_site(id, s->key);
-    }
-}
-
 /* The site that a key found before some code object died: it is right if the same window still
  * leads to its stack. */
 static bool
@@ -122,7 +114,7 @@ find_otherwise(const ptm_search *before)
     }
     s.manner = before->manner + 1;
     s.key = ptm_find_key(ptm_find_window(s.tstate, s.manner), s.size, s.domain);
-    ptm_site_id id = ptm_find_recent(s.lane, s.key);
+    ptm_site_id id = ptm_recent_site(s.lane->recent, s.key);
     return id != 0 ? id : ptm_find_older(&s);
 }
 
@@ -131,7 +123,7 @@ ptm_find_older(const ptm_search *s)
 {
     ptm_walked walked = {.verdict = PTM_WALK_RIGHT};
     uint32_t age = PTM_LOAD(&ptm_code_age);
-    if (ptm_recent_site(*ptm_sites_recent(s->lane, s->key), s->key) < PTM_RECENT_SITES) {
+    if (ptm_recent_is_noted(s->lane->recent, s->key)) {
         return find_otherwise(s);
     }
     ptm_site_id id = ptm_sites_find(s->lane, s->key);
@@ -139,7 +131,7 @@ ptm_find_older(const ptm_search *s)
         id = intern(s, id, &walked);
     }
     if (id != 0 || walked.verdict == PTM_WALK_WRONG) {
-        make_recent(s, id);
+        ptm_recent_put(s->lane->recent, s->key, id);
     }
     return walked.verdict == PTM_WALK_RIGHT ? id : find_otherwise(s);
 }

@@ -51,20 +51,12 @@ ptm_find_key(ptm_window window, size_t size, ptm_domain_id domain)
     return ptm_walk_key(window, size);
 }
 
-/* 0: not there, or the manner is wrong. */
-static PTM_ALWAYS_INLINE ptm_site_id
-ptm_find_recent(ptm_lane *lane, uint64_t key)
-{
-    uint64_t site = ptm_recent_site(*ptm_sites_recent(lane, key), key);
-    return PTM_LIKELY(site - 1 < PTM_RECENT_SITES - 1) ? (ptm_site_id)site : 0;
-}
-
 static PTM_ALWAYS_INLINE ptm_site_id
 ptm_find_site_in(ptm_domain_id domain, ptm_lane *lane, const PyThreadState *tstate, size_t size)
 {
     ptm_window window = ptm_find_window(tstate, PTM_WALK_TRUST);
     uint64_t key = ptm_find_key(window, size, domain);
-    ptm_site_id id = ptm_find_recent(lane, key);
+    ptm_site_id id = ptm_recent_site(lane->recent, key);
     if (PTM_LIKELY(id != 0)) {
         return id;
     }

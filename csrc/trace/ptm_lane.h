@@ -15,31 +15,12 @@
 #include "base/ptm_atomic.h"
 #include "base/ptm_index.h"
 #include "os/ptm_lock.h"
-
-/* The way to a site without an index: the ones met last, one for each value of the upper bits of
- * the hash (ptm_recent_site). An entry is valid in one code age:
- *
- *      63                          24   23        0
- *     +------------------------------+-------------+
- *     | lower bits of the hash ^ age |   site id   |
- *     +------------------------------+-------------+
- *
- * Of two windows that share an entry one is taken for the other with a chance of 1 in 2^40. Site
- * 0: empty, or a window that has to be asked for (ptm_walk). Sites with a larger id are not kept
- * here. */
-typedef uint64_t ptm_recent;
-#define PTM_RECENT_SITES (UINT64_C(1) << 24)
+#include "trace/ptm_recent.h"
 
 /* A thread's own events need less room than those of all threads. */
 #ifdef PTM_FREE_THREADED
-#define PTM_N_RECENT_BITS 12 /* 32 kB */
 #define PTM_N_YOUNG 1024u
 #endif
-
-#ifndef PTM_N_RECENT_BITS
-#define PTM_N_RECENT_BITS 14 /* 128 kB: with many stacks fewer are slower, more are no quicker */
-#endif
-#define PTM_N_RECENT (1u << PTM_N_RECENT_BITS)
 
 /* A sweep of the young ones follows so many new sites: their records stay in the second-level
  * cache. */

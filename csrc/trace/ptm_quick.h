@@ -104,7 +104,7 @@ static PTM_ALWAYS_INLINE ptm_site_id
 ptm_quick_site(ptm_lane *lane, const PyThreadState *tstate, size_t size)
 {
     ptm_window window = ptm_walk_hash(tstate, 1, PTM_WALK_TRUST);
-    return ptm_find_recent(lane, ptm_walk_key(window, size));
+    return ptm_recent_first(lane->recent, ptm_walk_key(window, size));
 }
 
 static PTM_ALWAYS_INLINE bool

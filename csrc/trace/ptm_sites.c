@@ -134,15 +134,6 @@ give_back(ptm_site_id id, ptm_site *site)
 }
 
 static void
-forget_recent(ptm_lane *lane, ptm_site_id id, uint64_t hash)
-{
-    ptm_recent *recent = ptm_sites_recent(lane, hash);
-    if (*recent % PTM_RECENT_SITES == id) {
-        *recent = 0;
-    }
-}
-
-static void
 end_youth(ptm_lane *lane)
 {
     lane->n_young = 0;
@@ -158,7 +149,7 @@ bury_young(ptm_lane *lane, ptm_site_id id, const ptm_sweep *sweep)
         return false;
     }
     sweep->bury(site);
-    forget_recent(lane, id, site->hash);
+    ptm_recent_forget(lane->recent, site->hash, id);
     give_back(id, site);
     return true;
 }

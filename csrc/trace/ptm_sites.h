@@ -52,8 +52,6 @@ _Static_assert(sizeof(ptm_site) == 64, "a site is meant to be one line of cache"
 
 PTM_EXTERN ptm_table ptm_site_table;
 PTM_EXTERN ptm_table_directory ptm_site_chunks;
-/* Rises before an address at which a code object died can come back; relaxed. */
-PTM_EXTERN uint32_t ptm_code_age;
 
 #define PTM_SITE_CHUNK_BITS 15 /* two megabytes */
 #define PTM_FIRST_SWEEP 32768u /* sites of a lane before the first sweep */
@@ -66,19 +64,6 @@ ptm_site_at(ptm_site_id id)
 
 /* By the lane's writer; 0: not there. */
 ptm_site_id ptm_sites_find(const ptm_lane *lane, uint64_t hash);
-
-static PTM_ALWAYS_INLINE ptm_recent *
-ptm_sites_recent(ptm_lane *lane, uint64_t hash)
-{
-    return &lane->recent[hash >> (64 - PTM_N_RECENT_BITS)];
-}
-
-/* The site that the entry has for this hash, less than PTM_RECENT_SITES; else it has none. */
-static PTM_ALWAYS_INLINE uint64_t
-ptm_recent_site(ptm_recent recent, uint64_t hash)
-{
-    return recent ^ (hash ^ PTM_LOAD(&ptm_code_age)) << 24;
-}
 
 /* Under the intern lock. A new site with empty books; 0: no memory. A tail needs room among the
  * young. */

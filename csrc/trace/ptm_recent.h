@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * ptm_recent - the way from a hash to a site without an index: the sites met last.
+ *
+ * How       For each value of the upper bits of the hash two entries, the one met later first; one
+ *           that is found second goes to the front. An entry is valid in one code age:
+ *
+ *                63                          24   23        0
+ *               +------------------------------+-------------+
+ *               | lower bits of the hash ^ age |   site id   |
+ *               +------------------------------+-------------+
+ *
+ *           Of two windows that meet in an entry one is taken for the other with a chance of 1 in
+ *           2^40. Site 0: empty, or a window that has to be asked for (ptm_walk). Sites with a
+ *           larger id are not kept here.
+ * Threads   by the writer of the lane that owns the table
+ * Failure   none
+ * Cost      a line of cache
+ */
+#ifndef PTM_RECENT_H
+#define PTM_RECENT_H
+
+#include "base/ptm_atomic.h"
+#include "base/ptm_base.h"
+
+typedef struct {
+    uint64_t entries[2];
+} ptm_recent;
+
+#define PTM_RECENT_SITES (UINT64_C(1) << 24)
+
+/* A thread's own events need less room than those of all threads. */
+#ifdef PTM_FREE_THREADED
+#define PTM_RECENT_BITS 11 /* 32 kB */
+#endif
+
+#ifndef PTM_RECENT_BITS
+#define PTM_RECENT_BITS 14 /* 256 kB */
+#endif
+#define PTM_N_RECENT (1u << PTM_RECENT_BITS)
+
+/* Rises before an address at which a code object died can come back; relaxed. */
+PTM_EXTERN uint32_t ptm_code_age;
+
+static PTM_ALWAYS_INLINE ptm_recent *
+ptm_recent_at(ptm_recent *table, uint64_t hash)
+{
+    return &table[hash >> (64 - PTM_RECENT_BITS)];
+}
+
+/* Two entries for the same hash differ in their sites alone. */
+static PTM_ALWAYS_INLINE uint64_t
+ptm_recent_entry(uint64_t hash, ptm_site_id id)
+{
+    return (hash ^ PTM_LOAD(&ptm_code_age)) << 24 ^ id;
+}
+
+/* From 1 to PTM_RECENT_SITES - 1 it is a site that was found. */
+static PTM_ALWAYS_INLINE bool
+ptm_recent_is_site(uint64_t found)
+{
+    return found - 1 < PTM_RECENT_SITES - 1;
+}
+
+/* 0: not the one met last. */
+static PTM_ALWAYS_INLINE ptm_site_id
+ptm_recent_first(ptm_recent *table, uint64_t hash)
+{
+    uint64_t found = ptm_recent_at(table, hash)->entries[0] ^ ptm_recent_entry(hash, 0);
+    return PTM_LIKELY(ptm_recent_is_site(found)) ? (ptm_site_id)found : 0;
+}
+
+/* 0: not the one met before; it is the one met last then. */
+static inline ptm_site_id
+ptm_recent_second(ptm_recent *table, uint64_t hash)
+{
+    ptm_recent *recent = ptm_recent_at(table, hash);
+    uint64_t first = recent->entries[0], second = recent->entries[1];
+    uint64_t found = second ^ ptm_recent_entry(hash, 0);
+    if (!ptm_recent_is_site(found)) {
+        return 0;
+    }
+    *recent = (ptm_recent){{second, first}};
+    return (ptm_site_id)found;
+}
+
+/* 0: not here, or noted as one that has to be asked for. */
+static PTM_ALWAYS_INLINE ptm_site_id
+ptm_recent_site(ptm_recent *table, uint64_t hash)
+{
+    ptm_site_id id = ptm_recent_first(table, hash);
+    return PTM_LIKELY(id != 0) ? id : ptm_recent_second(table, hash);
+}
+
+static inline bool
+ptm_recent_is_noted(ptm_recent *table, uint64_t hash)
+{
+    const ptm_recent *recent = ptm_recent_at(table, hash);
+    uint64_t wanted = ptm_recent_entry(hash, 0);
+    return recent->entries[0] == wanted || recent->entries[1] == wanted;
+}
+
+/* Site 0: a note. */
+static inline void
+ptm_recent_put(ptm_recent *table, uint64_t hash, ptm_site_id id)
+{
+    ptm_recent *recent = ptm_recent_at(table, hash);
+    if (id < PTM_RECENT_SITES) {
+        *recent = (ptm_recent){{ptm_recent_entry(hash, id), recent->entries[0]}};
+    }
+}
+
+static inline void
+ptm_recent_forget(ptm_recent *table, uint64_t hash, ptm_site_id id)
+{
+    ptm_recent *recent = ptm_recent_at(table, hash);
+    for (int i = 0; i < 2; i++) {
+        if (recent->entries[i] % PTM_RECENT_SITES == id) {
+            recent->entries[i] = 0;
+        }
+    }
+}
+
+#endif
