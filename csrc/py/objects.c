@@ -13,6 +13,30 @@ ptm_get_attr(PyObject *obj, const char *name)
     return value;
 }
 
+static int
+set_attr(PyObject *obj, PyObject *name, PyObject *value)
+{
+    Py_INCREF(name); /* a class of the user's may change the dict meanwhile */
+    Py_INCREF(value);
+    int set = PyObject_SetAttr(obj, name, value);
+    Py_DECREF(value);
+    Py_DECREF(name);
+    return set;
+}
+
+int
+ptm_set_attrs(PyObject *obj, PyObject *attributes)
+{
+    PyObject *name, *value;
+    Py_ssize_t position = 0;
+    while (PyDict_Next(attributes, &position, &name, &value)) {
+        if (set_attr(obj, name, value) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
 PyObject *
 ptm_call_method(PyObject *obj, const char *name, PyObject *first, PyObject *second)
 {

@@ -198,14 +198,7 @@ ptm_pickle_reduce_ex(PyObject *self, PyObject *protocol)
 static int
 set_attributes(PyObject *self, PyObject *attributes)
 {
-    PyObject *key, *value;
-    Py_ssize_t position = 0;
-    while (attributes != Py_None && PyDict_Next(attributes, &position, &key, &value)) {
-        if (PyObject_SetAttr(self, key, value) < 0) {
-            return -1;
-        }
-    }
-    return 0;
+    return attributes == Py_None ? 0 : ptm_set_attrs(self, attributes);
 }
 
 static int

@@ -127,6 +127,8 @@ PyObject *ptm_sequence_reversed(PyObject *self, PyObject *unused);
 /* obj.name, by an interned name: any other would take a place of its own in the types' method
  * cache. */
 PyObject *ptm_get_attr(PyObject *obj, const char *name);
+/* obj.name = value for each item of the dict; the caller keeps it. */
+int ptm_set_attrs(PyObject *obj, PyObject *attributes);
 /* obj.name(first, second); either may be NULL for fewer arguments. */
 PyObject *ptm_call_method(PyObject *obj, const char *name, PyObject *first, PyObject *second);
 /* Fills a slot that is filled once, unless another thread was quicker; takes over `fresh` (NULL: an

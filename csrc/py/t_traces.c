@@ -413,18 +413,11 @@ traces_repr(PyObject *self)
 static PyObject *
 traces_setstate(PyObject *self, PyObject *state)
 {
-    PyObject *key, *value;
-    Py_ssize_t position = 0;
     if (!PyDict_Check(state)) {
         PyErr_SetString(PyExc_TypeError, "the state of traces must be a dict");
         return NULL;
     }
-    while (PyDict_Next(state, &position, &key, &value)) {
-        if (PyObject_SetAttr(self, key, value) < 0) {
-            return NULL;
-        }
-    }
-    Py_RETURN_NONE;
+    return ptm_set_attrs(self, state) < 0 ? NULL : Py_NewRef(Py_None);
 }
 
 static PyMethodDef traces_methods[] = {
