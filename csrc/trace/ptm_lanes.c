@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 #include "trace/ptm_lanes.h"
 
-ptm_lane ptm_fixed_lanes[PTM_N_FIXED_LANES] = {{.id = 0}, {.id = 1}};
+ptm_lane ptm_fixed_lanes[PTM_N_FIXED_LANES];
 uint32_t ptm_gate = PTM_GATE_OFF;
 PTM_DEFINE_THREAD_LOCAL ptm_lane *ptm_my_lane;
 
-#define MOST_LANES 8192u /* threads at one time, nearly; the rest share the raw lane */
+#define MOST_LANES 8192u /* threads at one time; the rest share the raw lane */
 
 static struct {
     ptm_lock lock;
-    uint32_t n;                  /* atomic; fixed ones included */
-    ptm_lane *lanes[MOST_LANES]; /* by id; those below n stay for good */
+    uint32_t n;                  /* atomic */
+    ptm_lane *lanes[MOST_LANES]; /* by id less the fixed ones; those below n stay for good */
     ptm_lane *idle;
-} pool = {.n = PTM_N_FIXED_LANES};
+} pool;
 
 static ptm_lock freezer; /* held while all is frozen */
 static ptm_os_thread_key key;
@@ -90,6 +90,7 @@ ptm_lanes_at(uint32_t i)
     if (i < PTM_N_FIXED_LANES) {
         return &ptm_fixed_lanes[i];
     }
+    i -= PTM_N_FIXED_LANES;
     return i < PTM_LOAD_ACQUIRE(&pool.n) ? pool.lanes[i] : NULL;
 }
 
@@ -99,7 +100,7 @@ make_lane(void)
 {
     ptm_lane *lane = pool.n < MOST_LANES ? ptm_mem_map(sizeof(ptm_lane)) : NULL;
     if (lane != NULL) {
-        lane->id = (uint16_t)pool.n;
+        lane->pooled_id = (uint16_t)(PTM_N_FIXED_LANES + pool.n);
         pool.lanes[pool.n] = lane;
         PTM_STORE_RELEASE(&pool.n, pool.n + 1);
     }
@@ -179,7 +180,7 @@ make_others_idle(void)
         lane->busy = 0;
     }
     pool.idle = NULL;
-    for (uint32_t i = PTM_N_FIXED_LANES; i < pool.n; i++) {
+    for (uint32_t i = 0; i < pool.n; i++) {
         if (pool.lanes[i] != ptm_my_lane) {
             pool.lanes[i]->next_idle = pool.idle;
             pool.idle = pool.lanes[i];
@@ -199,7 +200,7 @@ ptm_lanes_after_fork(bool in_child)
 void
 ptm_lanes_visit(ptm_mem_visit visit, void *arg)
 {
-    for (uint32_t i = PTM_N_FIXED_LANES; i < pool.n; i++) {
+    for (uint32_t i = 0; i < pool.n; i++) {
         visit(arg, pool.lanes[i], sizeof(ptm_lane));
     }
 }

@@ -89,6 +89,14 @@ void ptm_lanes_thaw(void);
 
 /* All lanes there are, fixed ones first; NULL: no more. */
 ptm_lane *ptm_lanes_at(uint32_t i);
+
+/* The fixed ones are all zero at first, so that they take no room in the file. */
+static inline uint16_t
+ptm_lanes_id(const ptm_lane *lane)
+{
+    return lane == PTM_LANE_RAW ? 1 : lane->pooled_id;
+}
+
 static PTM_ALWAYS_INLINE ptm_lane *
 ptm_lanes_of(uint16_t id)
 {

@@ -84,7 +84,7 @@ ptm_sites_new(ptm_lane *lane, const ptm_site *like, const ptm_tail *tail)
                                   .depth = like->depth,
                                   .domain = like->domain,
                                   .code_age = like->code_age,
-                                  .lane = lane->id,
+                                  .lane = ptm_lanes_id(lane),
                                   .state = PTM_SITE_YOUNG};
     lane->n_sites++;
     lane->used = true;
@@ -207,7 +207,7 @@ index_again(ptm_lane *lane)
 {
     for (ptm_site_id id = 1; id < ptm_site_table.used; id++) {
         ptm_site *site = ptm_site_at(id);
-        if (site->state == PTM_SITE_INDEXED && site->lane == lane->id) {
+        if (site->state == PTM_SITE_INDEXED && site->lane == ptm_lanes_id(lane)) {
             (void)ptm_index_put(&lane->sites, INDEX_HASH(site->hash), id);
         }
     }
@@ -226,7 +226,7 @@ ptm_sites_sweep(ptm_lane *lane, const ptm_sweep *sweep)
         ptm_site *site = ptm_site_at(id);
         bool old = (site->state == PTM_SITE_INDEXED || site->state == PTM_SITE_UNKNOWN)
                    && site->n_tail == 0; /* else it is still among the young */
-        if (old && site->lane == lane->id && was_idle(site) && is_dead(site)) {
+        if (old && site->lane == ptm_lanes_id(lane) && was_idle(site) && is_dead(site)) {
             sweep->bury(site);
             give_back(id, site);
         }

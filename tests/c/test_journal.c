@@ -249,8 +249,9 @@ book_raw(void *arg)
 static void
 make_worker(ptm_lane *lane)
 {
-    worker *me = &workers[lane->id];
-    *me = (worker){.lane = lane, .random = ptm_test_random() | 1, .other = &workers[!lane->id]};
+    worker *me = &workers[ptm_lanes_id(lane)];
+    *me = (worker){
+        .lane = lane, .random = ptm_test_random() | 1, .other = &workers[!ptm_lanes_id(lane)]};
     for (uint32_t i = 0; i < N_SITES; i++) {
         me->sites[i] = make(lane, ptm_test_below(1000));
     }
@@ -314,8 +315,8 @@ two_threads_end_with_the_books_of_a_recount(void)
         pthread_join(threads[i], NULL);
     }
     look();
-    recount(&workers[PTM_LANE_MAIN->id]);
-    recount(&workers[PTM_LANE_RAW->id]);
+    recount(&workers[ptm_lanes_id(PTM_LANE_MAIN)]);
+    recount(&workers[ptm_lanes_id(PTM_LANE_RAW)]);
     clear();
 }
 

@@ -62,7 +62,7 @@ two_at_once(void *arg)
     ptm_lane *mine = ptm_lanes_mine();
     run_thread(tell_lane, &other);
     CHECK(mine != NULL && other != NULL && mine != other);
-    CHECK(ptm_lanes_of(mine->id) == mine && ptm_lanes_of(other->id) == other);
+    CHECK(ptm_lanes_of(ptm_lanes_id(mine)) == mine && ptm_lanes_of(ptm_lanes_id(other)) == other);
     return arg;
 }
 
@@ -70,8 +70,8 @@ static void
 threads_at_the_same_time_have_one_each(void)
 {
     run_thread(two_at_once, NULL);
-    CHECK_EQ(PTM_LANE_MAIN->id, 0);
-    CHECK_EQ(PTM_LANE_RAW->id, 1);
+    CHECK_EQ(ptm_lanes_id(PTM_LANE_MAIN), 0);
+    CHECK_EQ(ptm_lanes_id(PTM_LANE_RAW), 1);
     CHECK(ptm_lanes_of(0) == PTM_LANE_MAIN && ptm_lanes_of(1) == PTM_LANE_RAW);
 }
 

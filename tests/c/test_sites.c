@@ -212,11 +212,11 @@ check_all(void)
     for (int i = 0; i < MOST; i++) {
         if (model[i].id != 0) {
             check_site(&model[i]);
-            n[model[i].lane->id]++;
+            n[ptm_lanes_id(model[i].lane)]++;
         }
     }
-    CHECK_EQ(PTM_LANE_MAIN->n_sites, n[PTM_LANE_MAIN->id]);
-    CHECK_EQ(PTM_LANE_RAW->n_sites, n[PTM_LANE_RAW->id]);
+    CHECK_EQ(PTM_LANE_MAIN->n_sites, n[ptm_lanes_id(PTM_LANE_MAIN)]);
+    CHECK_EQ(PTM_LANE_RAW->n_sites, n[ptm_lanes_id(PTM_LANE_RAW)]);
 }
 
 /* -- sweeps ------------------------------------------------------------------------------------ */
