@@ -73,7 +73,7 @@ define run_c_tests
 	echo "C tests: $$(sed -n 's/^Ok: *//p' $(2)/c-test.log) programs, none failed"
 endef
 
-.PHONY: help demo test arrow-test dev bench check warnings format asan tsan aarch64 free-threaded conformance suites wheels sdist fuzz soak shared pprof speedscope clean FORCE
+.PHONY: help demo test arrow-test collectors-test dev bench check warnings format asan tsan aarch64 free-threaded conformance suites wheels sdist fuzz soak shared pprof speedscope clean FORCE
 
 help:  ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/\1@\2/' \
@@ -92,6 +92,10 @@ test: $(BUILD)/installed $(c_tests) $(if $(GO),build/pprof/pprof)  ## sets every
 
 arrow-test: $(VENV)-arrow/installed  ## snapshots read by polars, pyarrow, duckdb and pandas
 	@$(VENV)-arrow/bin/pytest tests/arrow $(ARGS)
+
+collectors-test: $(VENV)-collectors/installed $(c_tests)  ## other people's memory collectors, in one process with ours
+	$(call build_c_tests,$(PY),$(BUILD))
+	@PTM_TEST_EXT=$(abspath $(BUILD))/c/tests $(VENV)-collectors/bin/pytest tests/collectors $(ARGS)
 
 check: $(VENV)-check/ready $(VENV)/ready  ## layers, house rules, formatting, types, warnings as errors
 	@set +e; failed=0; step() { "$$@" || { echo "failed: $$*"; failed=$$((failed + 1)); }; }; \
@@ -230,6 +234,14 @@ $(VENV)-arrow/ready: $(BUILD)/interpreter requirements/arrow.txt
 
 $(VENV)-arrow/installed: $(BUILD)/installed $(VENV)-arrow/ready
 	@$(VENV)-arrow/bin/python -m pip install -q --force-reinstall --no-deps --no-index $(BUILD)/dist/*.whl
+	@touch $@
+
+$(VENV)-collectors/ready: $(BUILD)/interpreter requirements/collectors.txt
+	$(call venv,$(@D),requirements/collectors.txt)
+	@touch $@
+
+$(VENV)-collectors/installed: $(BUILD)/installed $(VENV)-collectors/ready
+	@$(VENV)-collectors/bin/python -m pip install -q --force-reinstall --no-deps --no-index $(BUILD)/dist/*.whl
 	@touch $@
 
 $(VENV)-asan/ready: $(BUILD)/interpreter requirements/build.txt $(TEST_REQUIREMENTS)
