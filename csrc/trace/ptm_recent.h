@@ -2,8 +2,8 @@
  *
  * ptm_recent - the way from a hash to a site without an index: the sites met last.
  *
- * How       For each value of the upper bits of the hash two entries, the one met later first; one
- *           that is found second goes to the front. An entry is valid in one code age:
+ * How       For each value of the upper bits of the hash two entries, the one met later first: a
+ *           site that is found second goes to the front. An entry is valid in one code age:
  *
  *                63                          24   23        0
  *               +------------------------------+-------------+
@@ -25,7 +25,7 @@
 
 typedef struct {
     uint64_t entries[2];
-} ptm_recent;
+} __attribute__((aligned(16))) ptm_recent; /* within a line */
 
 #define PTM_RECENT_SITES (UINT64_C(1) << 24)
 
@@ -114,10 +114,11 @@ static inline void
 ptm_recent_forget(ptm_recent *table, uint64_t hash, ptm_site_id id)
 {
     ptm_recent *recent = ptm_recent_at(table, hash);
-    for (int i = 0; i < 2; i++) {
-        if (recent->entries[i] % PTM_RECENT_SITES == id) {
-            recent->entries[i] = 0;
-        }
+    if (recent->entries[1] % PTM_RECENT_SITES == id) {
+        recent->entries[1] = 0;
+    }
+    if (recent->entries[0] % PTM_RECENT_SITES == id) { /* what is put next goes before the other */
+        *recent = (ptm_recent){{recent->entries[1], 0}};
     }
 }
 

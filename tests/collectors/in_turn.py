@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT
 """ddtrace's memory collector and ours in one process: in_turn.py dd+ ours+ dd- ours- …
 
-Each word starts (+) or stops (-) one of them. After each a block of every domain is looked at.
+Each word starts (+) or stops (-) one of them. After each a block of every domain is
+looked at.
 """
 
 from __future__ import annotations
 
+import ctypes
 import sys
 
 import ptm_testalloc as alloc
@@ -14,39 +16,57 @@ from ddtrace.profiling.collector import memalloc
 import pytracemalloc
 
 RAW, MEM, OBJ = DOMAINS = (0, 1, 2)
+HOOKED = (MEM, OBJ) if sys.version_info >= (3, 12) else (OBJ,)  # by the collector
 ODD = 497  # bytes; of more than 512 the raw domain would hear, too
 
 
-class Chain:
-    """Who is called in the domains that both hook, the first one last."""
+class Allocator(ctypes.Structure):
+    """PyMemAllocatorEx."""
 
-    def __init__(self) -> None:
-        self.called: list[str] = []
-        self.found: list[str] = []  # by the collector, which puts that back
-        self.tracing = False
+    _fields_ = tuple(
+        (name, ctypes.c_void_p)
+        for name in ("ctx", "malloc", "calloc", "realloc", "free")
+    )
+
+
+def top(domain: int) -> int:
+    """The function that Python calls in this domain, by its address."""
+    found = Allocator()
+    ctypes.pythonapi.PyMem_GetAllocator(domain, ctypes.byref(found))
+    return int(found.malloc)
+
+
+class Chain:
+    """Who is called in one domain, the first one last."""
+
+    def __init__(self, domain: int) -> None:
+        self.domain = domain
+        self.hooked = domain in HOOKED
+        self.called = ["python"]
+        self.found = ["python"]  # by the collector, which puts that back
+        self.tops: dict[str, int] = {}
 
     def follow(self, word: str) -> None:
-        if word == "dd+":
+        if word == "dd+" and self.hooked:
             self.found = list(self.called)
             self.called.append("dd")
-        elif word == "dd-":
+        elif word == "dd-" and self.hooked:
             self.called = self.found
-        elif word == "ours+":
-            self.tracing = True
-            if "ours" not in self.called:
-                self.called.append("ours")
-        elif word == "ours-":
-            self.tracing = False
-            if self.called[-1:] == ["ours"]:
-                self.called.pop()
+        elif word == "ours+" and "ours" not in self.called:
+            self.called.append("ours")
+        elif word == "ours-" and self.called[-1] == "ours":
+            self.called.pop()
 
-    def traces(self, domain: int) -> bool:
-        """Nobody takes ours out of the raw domain, which the collector lets alone."""
-        return self.tracing and (domain == RAW or "ours" in self.called)
+    def check_top(self) -> None:
+        """Nobody has thrown out another who is on top."""
+        assert self.tops.setdefault(self.called[-1], top(self.domain)) == top(
+            self.domain
+        )
+        assert len(set(self.tops.values())) == len(self.tops), self.tops
 
 
 def lines_of(size: int) -> list[int]:
-    """Where in this file the live blocks of this size were allocated, as a snapshot says."""
+    """The lines of this file that have live blocks of this size, by a snapshot."""
     traces = pytracemalloc.take_snapshot().traces
     tops = [trace.traceback[0] for trace in traces if trace.size == size]
     return [frame.lineno for frame in tops if frame.filename == __file__]
@@ -54,15 +74,14 @@ def lines_of(size: int) -> list[int]:
 
 def look(chain: Chain) -> None:
     """A block that comes, grows and goes: at its line, once, or not at all."""
-    for domain in DOMAINS:
-        here = sys._getframe().f_lineno + 1
-        block = alloc.malloc(domain, ODD)
-        if chain.tracing:
-            expected = [here] if chain.traces(domain) else []
-            assert lines_of(ODD) == expected, (domain, lines_of(ODD), expected)
-        alloc.free(domain, alloc.realloc(domain, block, ODD + 1))
-        if chain.tracing:
-            assert lines_of(ODD) == lines_of(ODD + 1) == [], domain
+    here = sys._getframe().f_lineno + 1
+    block = alloc.malloc(chain.domain, ODD)
+    if pytracemalloc.is_tracing():
+        expected = [here] if "ours" in chain.called else []
+        assert lines_of(ODD) == expected, (chain.domain, lines_of(ODD), expected)
+    alloc.free(chain.domain, alloc.realloc(chain.domain, block, ODD + 1))
+    if pytracemalloc.is_tracing():
+        assert lines_of(ODD) == lines_of(ODD + 1) == [], chain.domain
 
 
 def work() -> int:
@@ -74,20 +93,24 @@ def work() -> int:
 
 def main(words: list[str]) -> None:
     # samples every 512 bytes or so: nearly each of those blocks is one
-    collector = memalloc.MemoryCollector(16, 512, mem_domain_enabled=True)
+    collector = memalloc.MemoryCollector(16, 512, mem_domain_enabled=MEM in HOOKED)
     does = {
         "dd+": collector.start,
         "dd-": collector.stop,
         "ours+": lambda: pytracemalloc.start(5),
         "ours-": pytracemalloc.stop,
     }
-    chain = Chain()
+    chains = [Chain(domain) for domain in DOMAINS]
+    for chain in chains:
+        chain.check_top()
     for word in words:
         does[word]()
-        chain.follow(word)
-        assert pytracemalloc.is_tracing() == chain.tracing
+        for chain in chains:
+            chain.follow(word)
+            chain.check_top()
         work()
-        look(chain)
+        for chain in chains:
+            look(chain)
         collector.snapshot()
     print("ok")
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Other people's memory collectors, beside ours in one process (`make collectors-test`)."""
+"""Other people's memory collectors in one process with ours: make collectors-test."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ AFTERWARDS = ("ours+", "ours-")
 
 @pytest.mark.parametrize("order", ORDERS, ids="_".join)
 def test_ddtrace(order: tuple[str, ...]) -> None:
+    env = {"PYTHONPATH": os.environ["PTM_TEST_EXT"], "DD_TRACE_ENABLED": "false"}
     done = subprocess.run(
         [sys.executable, str(SCRIPT), *order, *AFTERWARDS],
-        env=os.environ | {"PYTHONPATH": os.environ["PTM_TEST_EXT"], "DD_TRACE_ENABLED": "false"},
-        text=True, capture_output=True, timeout=240,
+        env=os.environ | env, text=True, capture_output=True, timeout=240,
     )  # fmt: skip
     assert (done.returncode, done.stdout) == (0, "ok\n"), done.stderr[-4000:]

@@ -34,8 +34,8 @@ some(2000)
 before = pytracemalloc.get_tracemalloc_memory(), pytracemalloc.get_traced_memory()[0]
 some(TIMES)
 after = pytracemalloc.get_tracemalloc_memory(), pytracemalloc.get_traced_memory()[0]
-# A joined thread may not have ended yet: on a busy machine more than four have a lane. However many
-# threads there were, that is all.
+# A joined thread may not have ended yet: on a busy machine more than four have a lane.
+# However many threads there were, that is all.
 assert after[0] <= before[0] + (2 << 20), (before, after)
 assert after[1] <= before[1] + 300_000, (before, after)
 assert pytracemalloc.get_lost() == (0, 0)

@@ -204,3 +204,19 @@ def test_objects_that_were_never_made():
         empty = type(module.Snapshot([], 1).traces)
         with pytest.raises(AttributeError):
             len(empty.__new__(empty))
+
+
+@pytest.mark.parametrize("module", [main, stdlib])
+def test_a_state_that_its_own_class_empties(module):
+    class Emptying(type(module.Snapshot(list(RAW), 2).traces)):
+        def __setattr__(self, name, value):
+            state.clear()
+            held.extend(bytes(64) for _ in range(200))  # what was freed is written over
+            told.append((name, value))
+
+    held, told = [], []
+    traces = Emptying(list(RAW))
+    told.clear()
+    state = {f"attribute {n}": f"value {n}" * 9 for n in range(5)}
+    traces.__setstate__(state)
+    assert told == [("attribute 0", "value 0" * 9)]
