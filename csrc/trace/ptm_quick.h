@@ -3,10 +3,10 @@
  * ptm_quick - the quick way of an attached thread: what nearly every event needs and nothing else,
  * to stand in the hook itself.
  *
- * How       Whatever is unusual (a window of more than one frame, or not the one met last in its place; an
- *           interpreter beside the main one; a closed gate; a full journal; a code object; an
- *           address that is not in the shadow; an object of a type that is not listed) is
- *           answered with false, nothing has changed then, and the event goes the whole way
+ * How       Whatever is unusual (a window of more than one frame, or not the one met last in its
+ *           place; an interpreter beside the main one; a closed gate; a full journal; a code
+ *           object; an address that is not in the shadow; an object of a type that is not listed)
+ *           is answered with false, nothing has changed then, and the event goes the whole way
  *           (ptm_record). So a quick way calls nothing, and the compiler keeps nothing for after a
  *           call. Longer windows are often new: they would be walked twice.
  * Threads   as the main events of ptm_record
