@@ -224,24 +224,13 @@ $(VENV)-demo/ready: $(BUILD)/interpreter demo/requirements.txt
 	$(call venv,$(@D),demo/requirements.txt)
 	@touch $@
 
-$(VENV)-demo/installed: $(BUILD)/installed $(VENV)-demo/ready
-	@$(VENV)-demo/bin/python -m pip install -q --force-reinstall --no-deps --no-index $(BUILD)/dist/*.whl
+$(VENV)-arrow/ready $(VENV)-collectors/ready: $(VENV)-%/ready: $(BUILD)/interpreter requirements/%.txt
+	$(call venv,$(@D),requirements/$*.txt)
 	@touch $@
 
-$(VENV)-arrow/ready: $(BUILD)/interpreter requirements/arrow.txt
-	$(call venv,$(@D),requirements/arrow.txt)
-	@touch $@
-
-$(VENV)-arrow/installed: $(BUILD)/installed $(VENV)-arrow/ready
-	@$(VENV)-arrow/bin/python -m pip install -q --force-reinstall --no-deps --no-index $(BUILD)/dist/*.whl
-	@touch $@
-
-$(VENV)-collectors/ready: $(BUILD)/interpreter requirements/collectors.txt
-	$(call venv,$(@D),requirements/collectors.txt)
-	@touch $@
-
-$(VENV)-collectors/installed: $(BUILD)/installed $(VENV)-collectors/ready
-	@$(VENV)-collectors/bin/python -m pip install -q --force-reinstall --no-deps --no-index $(BUILD)/dist/*.whl
+# The wheel of the tests, beside what these need.
+$(addprefix $(VENV)-,$(addsuffix /installed,demo arrow collectors)): $(VENV)-%/installed: $(BUILD)/installed $(VENV)-%/ready
+	@$(@D)/bin/python -m pip install -q --force-reinstall --no-deps --no-index $(BUILD)/dist/*.whl
 	@touch $@
 
 $(VENV)-asan/ready: $(BUILD)/interpreter requirements/build.txt $(TEST_REQUIREMENTS)

@@ -3,8 +3,7 @@
 
 #include <string.h>
 
-#include "ptm_test_mem.h"
-#include "trace/ptm_lane.h"
+#include "ptm_test.h"
 
 /* The naive table: for each place a row of what was met, latest first, of which two are kept. */
 #define PLACES 3u
@@ -107,13 +106,20 @@ two_are_kept_and_the_later_one_goes_first(void)
     }
 }
 
+/* One place has a's site and, met later, b's. */
+static void
+begin_with_two(uint64_t a, uint64_t b)
+{
+    memset(table, 0, sizeof(table));
+    ptm_recent_put(table, a, 1);
+    ptm_recent_put(table, b, 2);
+}
+
 static void
 what_is_found_second_is_first_then(void)
 {
     uint64_t a = hash_at(1, 0), b = hash_at(1, 1), c = hash_at(1, 2);
-    memset(table, 0, sizeof(table));
-    ptm_recent_put(table, a, 1);
-    ptm_recent_put(table, b, 2);
+    begin_with_two(a, b);
     CHECK_EQ(ptm_recent_first(table, a), 0);
     CHECK_EQ(ptm_recent_second(table, a), 1);
     CHECK_EQ(ptm_recent_first(table, a), 1);
@@ -127,9 +133,7 @@ static void
 what_is_forgotten_leaves_its_place(void)
 {
     uint64_t a = hash_at(1, 0), b = hash_at(1, 1), c = hash_at(1, 2);
-    memset(table, 0, sizeof(table));
-    ptm_recent_put(table, a, 1);
-    ptm_recent_put(table, b, 2);
+    begin_with_two(a, b);
     ptm_recent_forget(table, b, 2);
     ptm_recent_put(table, c, 3);
     CHECK_EQ(ptm_recent_site(table, b), 0);

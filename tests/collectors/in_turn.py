@@ -59,9 +59,8 @@ class Chain:
 
     def check_top(self) -> None:
         """Nobody has thrown out another who is on top."""
-        assert self.tops.setdefault(self.called[-1], top(self.domain)) == top(
-            self.domain
-        )
+        there = top(self.domain)
+        assert self.tops.setdefault(self.called[-1], there) == there, self.called
         assert len(set(self.tops.values())) == len(self.tops), self.tops
 
 

@@ -35,8 +35,8 @@ before = pytracemalloc.get_tracemalloc_memory(), pytracemalloc.get_traced_memory
 some(TIMES)
 after = pytracemalloc.get_tracemalloc_memory(), pytracemalloc.get_traced_memory()[0]
 # A joined thread may not have ended yet: on a busy machine more than four have a lane.
-# However many threads there were, that is all.
-assert after[0] <= before[0] + (2 << 20), (before, after)
+# However many threads there were, that is all; a few cannot make much of it.
+assert after[0] <= before[0] + min(150 * TIMES, 2 << 20), (before, after)
 assert after[1] <= before[1] + 300_000, (before, after)
 assert pytracemalloc.get_lost() == (0, 0)
 print("ok", before, after)
