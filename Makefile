@@ -70,7 +70,7 @@ define run_c_tests
 	$(call build_c_tests,$(1),$(2),$(3))
 	@export PATH="$(abspath $(dir $(1))):$$PATH"; \
 	meson test -C $(2)/c --no-rebuild --print-errorlogs --suite c >$(2)/c-test.log || { cat $(2)/c-test.log; exit 1; }; \
-	echo "C tests: $$(sed -n 's/^Ok: *//p' $(2)/c-test.log) programs, none failed"
+	echo "C tests: $$(sed -n 's/^Ok: *\([0-9]*\).*/\1/p' $(2)/c-test.log) programs, none failed"
 endef
 
 .PHONY: help demo test arrow-test collectors-test dev bench check warnings format asan tsan aarch64 free-threaded conformance suites wheels sdist fuzz soak shared pprof speedscope clean FORCE
