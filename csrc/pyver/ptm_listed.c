@@ -5,19 +5,29 @@
 
 ptm_listed_type ptm_listed_types[PTM_N_LISTED];
 
+#ifdef PTM_FREE_LISTED
+static void
+put(const PyTypeObject *type, size_t bytes, size_t each_item)
+{
+    ptm_listed_type *place = ptm_listed_place(type);
+    if (place->type == NULL) {
+        *place = (ptm_listed_type){type, (uint32_t)bytes, (uint16_t)ptm_bytes_before(type),
+                                   (uint16_t)each_item};
+    }
+}
+#endif
+
 void
 ptm_listed_fill(void)
 {
 #ifdef PTM_FREE_LISTED
     static const PyTypeObject *const types[] = {PTM_FREE_LISTED};
     for (size_t i = 0; i < PTM_ARRAY_LEN(types); i++) {
-        ptm_listed_type *place = ptm_listed_place(types[i]);
-        size_t before = ptm_bytes_before(types[i]);
-        if (place->type == NULL) {
-            *place =
-                (ptm_listed_type){types[i], (uint32_t)((size_t)types[i]->tp_basicsize + before),
-                                  (uint16_t)before, (uint16_t)types[i]->tp_itemsize};
-        }
+        put(types[i], (size_t)types[i]->tp_basicsize + ptm_bytes_before(types[i]),
+            (size_t)types[i]->tp_itemsize);
     }
+#endif
+#ifdef PTM_FREE_LISTED_UNSIZED
+    put(PTM_FREE_LISTED_UNSIZED, 0, 0);
 #endif
 }

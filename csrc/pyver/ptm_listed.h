@@ -17,7 +17,7 @@
 
 typedef struct {
     const PyTypeObject *type;   /* NULL: empty */
-    uint32_t bytes;             /* of a block without items */
+    uint32_t bytes;             /* of a block without items; 0: of several sizes */
     uint16_t before, each_item; /* bytes of it before the object; and of an item */
 } ptm_listed_type;
 
@@ -47,7 +47,7 @@ ptm_listed_block(const ptm_listed_type *listed, const PyObject *object)
     return (const char *)object - listed->before;
 }
 
-/* What the block was requested with. */
+/* What the block was requested with; 0: its site knows. */
 static PTM_ALWAYS_INLINE size_t
 ptm_listed_bytes(const ptm_listed_type *listed, const PyObject *object)
 {

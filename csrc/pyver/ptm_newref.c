@@ -23,33 +23,28 @@ is_newest(const PyObject *object)
     return true;
 }
 
-/* NULL: ours is replaced, which is nothing to others. */
-static PTM_NOINLINE int
-tell_chained(PyObject *object, PyRefTracerEvent event)
-{
-    PyRefTracer next = PTM_LOAD(&chained);
-    return next != NULL && object != NULL ? next(object, event, PTM_LOAD(&chained_data)) : 0;
-}
-
-static PTM_NOINLINE int
-tell_both(PyObject *object)
-{
-    int (*created)(PyObject *) = PTM_LOAD(&call_created);
-    (void)created(object);
-    return tell_chained(object, PyRefTracer_CREATE);
-}
-
-/* Most objects are no news, and nobody is chained: every call is the last thing done, so nothing is
- * kept for after one. */
+/* Most objects are no news: the call is the last thing done, so nothing is kept for after it. */
 static int
 on_event(PyObject *object, PyRefTracerEvent event, void *data)
 {
     (void)data;
-    bool alone = PTM_LIKELY(PTM_LOAD(&chained) == NULL);
-    if (event == PyRefTracer_CREATE && !is_newest(object)) {
-        return alone ? PTM_LOAD(&call_created)(object) : tell_both(object);
-    }
-    return alone ? 0 : tell_chained(object, event);
+    bool news = event == PyRefTracer_CREATE && !is_newest(object);
+    return news ? PTM_LOAD(&call_created)(object) : 0;
+}
+
+/* The same where another tracer was there. NULL: ours is replaced, which is nothing to others. */
+static int
+on_event_chained(PyObject *object, PyRefTracerEvent event, void *data)
+{
+    PyRefTracer next = PTM_LOAD(&chained);
+    (void)on_event(object, event, data);
+    return next != NULL && object != NULL ? next(object, event, PTM_LOAD(&chained_data)) : 0;
+}
+
+static bool
+is_ours(PyRefTracer tracer)
+{
+    return tracer == on_event || tracer == on_event_chained;
 }
 
 /* From 3.15 on the interpreter tells a tracer that it is replaced, and that one may give up what it
@@ -105,12 +100,13 @@ ptm_newref_install(int (*created)(PyObject *object))
 {
     void *data;
     PyRefTracer there = PyRefTracer_GetTracer(&data);
-    bool wrapped = there != NULL && there != on_event && is_wrapped();
+    bool wrapped = there != NULL && !is_ours(there) && is_wrapped();
     PTM_STORE(&call_created, created);
-    if (there != on_event && !wrapped) {
+    if (!is_ours(there) && !wrapped) {
+        PyRefTracer next = may_be_chained(there) ? there : NULL;
         PTM_STORE(&chained_data, data);
-        PTM_STORE(&chained, may_be_chained(there) ? there : NULL);
-        set_tracer(on_event, NULL);
+        PTM_STORE(&chained, next);
+        set_tracer(next != NULL ? on_event_chained : on_event, NULL);
     }
 }
 
@@ -118,7 +114,7 @@ void
 ptm_newref_remove(void)
 {
     void *data;
-    if (PyRefTracer_GetTracer(&data) == on_event) {
+    if (is_ours(PyRefTracer_GetTracer(&data))) {
         set_tracer(chained, chained_data);
         PTM_STORE(&chained, NULL);
     }

@@ -99,6 +99,13 @@ ptm_quick_takes(size_t size)
 
 #endif
 
+/* A traced block's entry, without a mark. */
+static PTM_ALWAYS_INLINE bool
+ptm_quick_is_site(uint32_t entry)
+{
+    return entry - 1 < PTM_ENTRY_SITE;
+}
+
 /* Of the most recent frame. 0: not here. */
 static PTM_ALWAYS_INLINE ptm_site_id
 ptm_quick_site(ptm_lane *lane, const PyThreadState *tstate, size_t size)
@@ -145,13 +152,11 @@ static PTM_ALWAYS_INLINE bool
 ptm_quick_free_in(ptm_lane *lane, uint32_t *slot)
 {
     uint32_t entry = PTM_LOAD_ACQUIRE(slot);
-    if (PTM_UNLIKELY(entry & PTM_ENTRY_MARKS) || PTM_UNLIKELY(ptm_journal_is_full(lane))) {
-        return false;
+    if (PTM_UNLIKELY(!ptm_quick_is_site(entry)) || PTM_UNLIKELY(ptm_journal_is_full(lane))) {
+        return entry == 0; /* not traced */
     }
-    if (PTM_LIKELY(entry != 0)) { /* else not traced */
-        PTM_STORE(slot, 0u);
-        ptm_journal_write(lane, entry | PTM_EVENT_LEFT);
-    }
+    PTM_STORE(slot, 0u);
+    ptm_journal_write(lane, entry | PTM_EVENT_LEFT);
     return true;
 }
 
@@ -180,13 +185,11 @@ static PTM_ALWAYS_INLINE bool
 ptm_quick_object_in(ptm_lane *lane, const PyThreadState *tstate, uint32_t *slot, size_t bytes)
 {
     uint32_t entry = PTM_LOAD_ACQUIRE(slot);
-    if (PTM_UNLIKELY(entry == 0)) {
-        return true; /* not traced */
+    if (PTM_UNLIKELY(!ptm_quick_is_site(entry)) || PTM_UNLIKELY(!ptm_journal_takes_two(lane))) {
+        return entry == 0; /* not traced */
     }
-    if (PTM_UNLIKELY(entry & PTM_ENTRY_MARKS) || PTM_UNLIKELY(!ptm_journal_takes_two(lane))) {
-        return false;
-    }
-    ptm_site_id id = ptm_quick_site(lane, tstate, bytes);
+    size_t size = PTM_LIKELY(bytes != 0) ? bytes : ptm_site_at(entry)->size;
+    ptm_site_id id = ptm_quick_site(lane, tstate, size);
     if (PTM_UNLIKELY(id == 0)) {
         return false;
     }

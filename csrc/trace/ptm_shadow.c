@@ -23,14 +23,15 @@ mapped_at(void **place, size_t bytes)
 uint32_t *
 ptm_shadow_slot_slow(uintptr_t address)
 {
+    uint64_t granule = ptm_shadow_granule(address);
     ptm_shadow_wing *wing =
-        mapped_at((void **)&ptm_shadow_root[PTM_SHADOW_ROOT_OF(address)], sizeof(ptm_shadow_wing));
+        mapped_at((void **)&ptm_shadow_root[PTM_SHADOW_ROOT_OF(granule)], sizeof(ptm_shadow_wing));
     if (wing == NULL) {
         return NULL;
     }
     ptm_shadow_leaf *leaf =
-        mapped_at((void **)&wing->leaves[PTM_SHADOW_WING_OF(address)], sizeof(ptm_shadow_leaf));
-    return leaf == NULL ? NULL : &leaf->entries[PTM_SHADOW_LEAF_OF(address)];
+        mapped_at((void **)&wing->leaves[PTM_SHADOW_WING_OF(granule)], sizeof(ptm_shadow_leaf));
+    return leaf == NULL ? NULL : &leaf->entries[PTM_SHADOW_LEAF_OF(granule)];
 }
 
 static void

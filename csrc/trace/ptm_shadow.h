@@ -41,15 +41,24 @@ typedef struct {
 
 PTM_EXTERN ptm_shadow_wing *ptm_shadow_root[1 << PTM_SHADOW_ROOT_BITS];
 
-#define PTM_SHADOW_LEAF_OF(a) ((a) >> 4 & ((1u << PTM_SHADOW_LEAF_BITS) - 1))
-#define PTM_SHADOW_WING_OF(a) ((a) >> 23 & ((1u << PTM_SHADOW_WING_BITS) - 1))
-#define PTM_SHADOW_ROOT_OF(a) ((a) >> 34)
+/* Of a granule's number. */
+#define PTM_SHADOW_LEAF_OF(g) ((g) & ((1u << PTM_SHADOW_LEAF_BITS) - 1))
+#define PTM_SHADOW_WING_OF(g) ((g) >> PTM_SHADOW_LEAF_BITS & ((1u << PTM_SHADOW_WING_BITS) - 1))
+#define PTM_SHADOW_ROOT_OF(g) ((g) >> (PTM_SHADOW_LEAF_BITS + PTM_SHADOW_WING_BITS))
+
+/* The number of the granule that begins here. Where none does it is beyond all of them, as it is
+ * for an address that is too high: one rotation and one comparison tell. */
+static PTM_ALWAYS_INLINE uint64_t
+ptm_shadow_granule(uintptr_t address)
+{
+    return address / PTM_SHADOW_GRANULE | address << 60;
+}
 
 /* Whether a block at this address has its entry here, and not in the blockmap. */
 static PTM_ALWAYS_INLINE bool
 ptm_shadow_takes(uintptr_t address)
 {
-    return (address & (PTM_SHADOW_GRANULE - 1)) == 0 && address >> 48 == 0;
+    return PTM_SHADOW_ROOT_OF(ptm_shadow_granule(address)) < 1u << PTM_SHADOW_ROOT_BITS;
 }
 
 uint32_t *ptm_shadow_slot_slow(uintptr_t address);
@@ -60,11 +69,12 @@ void ptm_shadow_visit(ptm_mem_visit visit, void *arg);
 static PTM_ALWAYS_INLINE uint32_t *
 ptm_shadow_peek(uintptr_t address)
 {
-    ptm_shadow_wing *wing = PTM_LOAD_ACQUIRE(&ptm_shadow_root[PTM_SHADOW_ROOT_OF(address)]);
+    uint64_t granule = ptm_shadow_granule(address);
+    ptm_shadow_wing *wing = PTM_LOAD_ACQUIRE(&ptm_shadow_root[PTM_SHADOW_ROOT_OF(granule)]);
     ptm_shadow_leaf *leaf = PTM_LIKELY(wing != NULL)
-                                ? PTM_LOAD_ACQUIRE(&wing->leaves[PTM_SHADOW_WING_OF(address)])
+                                ? PTM_LOAD_ACQUIRE(&wing->leaves[PTM_SHADOW_WING_OF(granule)])
                                 : NULL;
-    return PTM_LIKELY(leaf != NULL) ? &leaf->entries[PTM_SHADOW_LEAF_OF(address)] : NULL;
+    return PTM_LIKELY(leaf != NULL) ? &leaf->entries[PTM_SHADOW_LEAF_OF(granule)] : NULL;
 }
 
 /* The entry of an address, mapped if need be. */
