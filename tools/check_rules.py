@@ -73,14 +73,17 @@ def version_in_its_place(path: Path, text: str) -> Iterator[Breach]:
 
 
 def system_in_its_place(path: Path, text: str) -> Iterator[Breach]:
-    """#if on the operating system only in os/, and where the build is refused."""
+    """Outside os/, pyver/ and where the build is refused #if asks words of ours only:
+    neither a system, a processor nor a build of Python."""
     if not in_core(path) or path.parts[1] in ("os", "pyver"):
         return
     if path.parts[1:] == ("py", "state.h"):
         return
-    macros = r"^\s*#\s*(?:el)?if.*\b(__linux__|_WIN32|__APPLE__|__GLIBC__|__unix__)\b"
-    for number, match in matches(macros, without_comments(text)):
-        yield number, f"#if on {match.group(1)} belongs in os/"
+    asked = r"^\s*#\s*(?:el)?ifn?(?:def)?\b(.*)"
+    for number, line in matches(asked, without_comments(text)):
+        for word in re.findall(r"[A-Za-z_]\w+", line.group(1)):
+            if word != "defined" and not word.startswith("PTM_"):
+                yield number, f"#if on {word} belongs in os/ or pyver/"
 
 
 def names_have_a_prefix(path: Path, text: str) -> Iterator[Breach]:
@@ -240,7 +243,8 @@ BAD: dict[str, tuple[Check, str, str]] = {
     "object": (no_program_memory_in_trace, "csrc/trace/a.c", "x = PyList_New(0);\n"),
     "version": (version_in_its_place, "csrc/snap/a.c", "#if PY_VERSION_HEX > 1\n"),
     "core": (version_in_its_place, "csrc/pyver/a.h", "#define Py_BUILD_CORE 1\n"),
-    "system": (system_in_its_place, "csrc/snap/a.c", "#ifdef x\n#if __linux__\n"),
+    "system": (system_in_its_place, "csrc/snap/a.c", "#ifdef PTM_X\n#if __linux__\n"),
+    "processor": (system_in_its_place, "csrc/base/a.h", "#ifdef __x86_64__\n"),
     "exported": (names_have_a_prefix, "csrc/snap/a.c", "void\nf(void)\n{\n}\n"),
     "macro": (names_have_a_prefix, "csrc/snap/a.h", "#define N 1\n"),
     "type": (names_have_a_prefix, "csrc/snap/a.h", "typedef struct {\n} site;\n"),

@@ -35,14 +35,4 @@
     extern __thread __attribute__((visibility("hidden"), tls_model("initial-exec")))
 #define PTM_DEFINE_THREAD_LOCAL __thread __attribute__((tls_model("initial-exec")))
 
-static inline void
-ptm_cpu_relax(void)
-{
-#if defined(__x86_64__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    __asm__ volatile("yield");
-#endif
-}
-
 #endif

@@ -51,14 +51,11 @@ typedef uint32_t ptm_site_id;
 #define PTM_EXTERN extern __attribute__((visibility("hidden")))
 #define PTM_ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 
-/* Two assertion levels by cost: ptm_assert costs a branch, ptm_assert_expensive walks a
- * structure. */
+/* In builds of the tests alone. */
 #ifdef PTM_HUNT
 #define ptm_assert(x) assert(x)
-#define ptm_assert_expensive(x) assert(x)
 #else
 #define ptm_assert(x) ((void)0)
-#define ptm_assert_expensive(x) ((void)0)
 #endif
 
 /* The sum, or the greatest number if it is beyond that: files may claim any counts. */

@@ -29,8 +29,7 @@ void *ptm_mem_map_table(size_t bytes);         /* large pages where the table is
 void ptm_mem_unmap(void *pages, size_t bytes); /* of a piece, or of its end; NULL is ignored */
 void ptm_mem_discard(void *pages, size_t bytes);
 
-/* Test-only: the n-th map from now on fails, and every one after it; a negative n turns this
- * off. */
+/* Test-only: n more maps from now on, and none after; a negative n turns this off. */
 void ptm_mem_fail_after(int64_t n);
 
 /* Structures that own maps tell them one by one. */

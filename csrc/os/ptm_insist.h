@@ -19,9 +19,10 @@
 #ifndef PTM_INSIST_H
 #define PTM_INSIST_H
 
-/* The handler of SIGTERM in force is to be insisted on. To be called anew in a forked child, which
- * inherits the handler but no timer. */
+/* The handler of SIGTERM in force, CPython's, is to be insisted on. */
 void ptm_insist(void);
+/* A forked child inherits the handler, unless somebody put another in its place, but no timer. */
+void ptm_insist_in_child(void);
 void ptm_insist_heard(void);
 
 /* Around fork(), in the forking thread; in the child once CPython's own state is in order. */

@@ -9,6 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/ptm_atomic.h"
+
 #define AGAIN_NS 100000000L
 
 static struct {
@@ -17,7 +19,7 @@ static struct {
     pid_t pid; /* whose timer it is: a forked child may have another of that number */
 } insist;
 
-static _Thread_local sigset_t mask_before_fork;
+PTM_THREAD_LOCAL sigset_t mask_before_fork;
 
 /* Async-signal-safe. */
 static void
@@ -62,6 +64,15 @@ ptm_insist(void)
         insist.note = action.sa_handler;
         action.sa_handler = on_sigterm;
         (void)sigaction(SIGTERM, &action, NULL);
+    }
+}
+
+void
+ptm_insist_in_child(void)
+{
+    struct sigaction action;
+    if (sigaction(SIGTERM, NULL, &action) == 0 && action.sa_handler == on_sigterm) {
+        make_timer();
     }
 }
 

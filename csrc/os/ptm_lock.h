@@ -6,7 +6,8 @@
  * How       a flag; a waiter spins a little, then gives its processor away
  * Threads   any; not re-entrant. Held for the time of an insertion, of a booking, of a sweep,
  *           or while a snapshot copies the tables.
- * Order     books lock, intern lock, blockmap's
+ * Order     books, intern, the pool's of lanes, the blockmap's, that of parked blocks
+ *           (docs/design/lanes.md)
  */
 #ifndef PTM_LOCK_H
 #define PTM_LOCK_H
@@ -20,12 +21,23 @@ typedef struct {
 
 #define PTM_LOCK_SPINS 100
 
+/* Tells the processor that this is a wait. */
+static inline void
+ptm_lock_relax(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
 /* One turn of a wait that has turned so often. */
 static inline void
 ptm_lock_wait(unsigned spins)
 {
     if (spins < PTM_LOCK_SPINS) {
-        ptm_cpu_relax();
+        ptm_lock_relax();
     }
     else {
         ptm_os_yield();

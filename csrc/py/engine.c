@@ -30,8 +30,8 @@ ptm_nframe_from_object(PyObject *value, uint32_t *out)
 PyObject *
 ptm_engine_start_tracing(uint32_t nframe)
 {
-    ptm_err err = ptm_tracer_start(nframe);
-    return err == PTM_OK ? Py_NewRef(Py_None) : ptm_raise(err);
+    ptm_tracer_start(nframe);
+    Py_RETURN_NONE;
 }
 
 static PyObject *

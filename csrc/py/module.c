@@ -399,6 +399,14 @@ core_insist(PyObject *module, PyObject *unused)
 }
 
 static PyObject *
+core_insist_in_child(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    ptm_insist_in_child();
+    Py_RETURN_NONE;
+}
+
+static PyObject *
 core_heard(PyObject *module, PyObject *unused)
 {
     (void)module, (void)unused;
@@ -426,6 +434,9 @@ static PyMethodDef main_methods[] = {
     {"_insist_on_sigterm", core_insist, METH_NOARGS,
      PyDoc_STR("_insist_on_sigterm($module, /)\n--\n\n"
                "A SIGTERM for the handler in force is sent again until it was heard.")},
+    {"_insist_on_sigterm_in_child", core_insist_in_child, METH_NOARGS,
+     PyDoc_STR("_insist_on_sigterm_in_child($module, /)\n--\n\n"
+               "After a fork, if the handler is still the one that was in force.")},
     {"_heard_sigterm", core_heard, METH_NOARGS,
      PyDoc_STR("_heard_sigterm($module, /)\n--\n\nIt need not be sent again.")},
     {"_hold_sigterm", core_hold, METH_NOARGS,

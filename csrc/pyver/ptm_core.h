@@ -13,7 +13,7 @@
 
 #include "pyver/ptm_frames.h"
 
-/* Once, at import: looks for the word. */
+/* Looks for the word; once, before the others. */
 void ptm_core_find(void);
 
 /* False: core's Track and Untrack would only answer that it is off. True: they may be called here;

@@ -46,8 +46,8 @@
  *                                        loop under way began
  *   ptm_bytes_before(type)               what a block holds before its object
  *   PTM_FREE_LISTED, _UNSIZED            types whose objects wait in free lists (ptm_listed), and
- *                                        the one of which the sizes cannot be told; not where nobody
- *                                        is told when they come to life
+ *                                        the one whose sizes differ; not where nobody is told when
+ *                                        they come to life
  *
  * Threads   a thread's frames may be read by that thread only, attached or not
  * Failure   none; the layout is checked once, at import (ptm_selftest)

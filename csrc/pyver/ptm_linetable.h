@@ -26,7 +26,7 @@ typedef struct {
     int32_t line; /* the running line number */
 } ptm_linetable_place;
 
-/* offset: in bytes from the first instruction. */
+/* offset: in bytes from the first instruction. From the first entry on: for tests. */
 ptm_position ptm_linetable_find(const uint8_t *table, size_t len, int firstlineno, int offset);
 /* The same for an offset at or behind place->from; *place becomes the entry it was found in. Code
  * runs forward, mostly: so a table is read once, not once for every instruction. */

@@ -18,7 +18,7 @@
 bool ptm_blockmap_put(uint32_t domain, uintptr_t address, uint32_t entry, uint32_t *old);
 uint32_t ptm_blockmap_get(uint32_t domain, uintptr_t address);
 uint32_t ptm_blockmap_take(uint32_t domain, uintptr_t address); /* removes it */
-/* Around a fork: after every other lock. */
+/* Around a fork. */
 void ptm_blockmap_lock(void);
 void ptm_blockmap_unlock(void);
 void ptm_blockmap_clear(void);

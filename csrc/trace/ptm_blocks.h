@@ -3,8 +3,8 @@
  * ptm_blocks - where is the site id of this block of domain 0? The one door to the shadow and to
  * what the blockmap has of that domain.
  *
- * A store below the hooks (a heap of our own, architecture §11) would put its own answer here and
- * nowhere else.
+ * A store below the hooks (a heap of our own, docs/design/shadow.md) would put its own answer here
+ * and nowhere else.
  *
  * An entry is 32 bits:
  *

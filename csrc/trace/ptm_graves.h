@@ -6,7 +6,7 @@
  *           node has no place for domains, so the sums of another domain go to a record of its own,
  *           for the stack of the most recent frame alone: of these a program has only so many.
  * Threads   under the books and the intern lock
- * Failure   bury: no memory, the allocated books lose what the site had
+ * Failure   bury: no memory, a place has two graves, or the allocated books lose what the site had
  * Cost      two probes
  */
 #ifndef PTM_GRAVES_H

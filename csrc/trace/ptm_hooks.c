@@ -8,8 +8,10 @@
 #include "trace/ptm_quick.h"
 
 /* The allocators below ours; written before ours are installed, never cleared: a late caller may
- * still need them. Their functions are read as atomics, since a probe takes the place of one for a
- * moment; they change for good only if somebody else's allocator came in below ours meanwhile. */
+ * still need them. `malloc` is read as an atomic, since a probe takes its place for a moment. They
+ * change for good only if somebody else's allocator came in below ours between a stop and a start;
+ * then a caller who was held up between two words since before the stop may meet one of the old and
+ * one of the new, as with PyMem_SetAllocator itself. */
 static PyMemAllocatorEx below_raw, below_mem, below_obj;
 
 /* An allocator below may come back through the raw domain (pymalloc does, above 512 bytes): one
@@ -183,12 +185,16 @@ is_wrapped(const hook *h)
     return reached;
 }
 
-/* Not written if it is the same: late callers may be reading. */
+/* Not written if it is the same, and by whole words: late callers may be reading. */
 static void
 put_below(const hook *h, const PyMemAllocatorEx *top)
 {
     if (memcmp(h->below, top, sizeof(*top)) != 0) {
-        *h->below = *top;
+        PTM_STORE(&h->below->ctx, top->ctx);
+        PTM_STORE(&h->below->malloc, top->malloc);
+        PTM_STORE(&h->below->calloc, top->calloc);
+        PTM_STORE(&h->below->realloc, top->realloc);
+        PTM_STORE(&h->below->free, top->free);
     }
 }
 

@@ -7,7 +7,8 @@
  *           others are a thread's each (ptm_lanes): on free-threaded builds every thread's, with a
  *           GIL those of threads that run another interpreter.
  * Threads   One writer at a time. Others read and write a lane only while its writer is kept out
- *           (ptm_lanes_freeze), but for the journal: who holds the books lock books it.
+ *           (ptm_lanes_freeze), but for the journal: who holds the books lock books it; and the
+ *           losses, which anybody may read.
  */
 #ifndef PTM_LANE_H
 #define PTM_LANE_H
@@ -46,13 +47,13 @@ typedef struct {
 } ptm_journal;
 
 typedef struct ptm_lane {
-    uint32_t busy;              /* atomic; the writer is in a hook */
-    uint16_t pooled_id;         /* 0: a fixed one (ptm_lanes_id) */
-    bool used;                  /* since the last clear: what lies below is not all zero */
-    struct ptm_lane *next_idle; /* guarded: the pool's lock */
-    uint32_t n_sites, sweep_at; /* sites of this lane; how many call for a sweep */
-    uint64_t lost_blocks, lost_bytes;
-    ptm_index sites; /* those that are young no more */
+    uint32_t busy;                    /* atomic; the writer is in a hook */
+    uint16_t pooled_id;               /* 0: a fixed one (ptm_lanes_id) */
+    bool used;                        /* since the last clear: what lies below is not all zero */
+    struct ptm_lane *next_idle;       /* guarded: the pool's lock */
+    uint32_t n_sites, sweep_at;       /* sites of this lane; how many call for a sweep */
+    uint64_t lost_blocks, lost_bytes; /* atomic */
+    ptm_index sites;                  /* those that are young no more */
     ptm_journal journal;
     uint32_t n_young;
     ptm_recent recent[PTM_N_RECENT];

@@ -162,6 +162,17 @@ ptm_lanes_init(void)
     return ptm_os_thread_key_new(&key, end_of_thread);
 }
 
+void
+ptm_lanes_losses(uint64_t *blocks, uint64_t *bytes)
+{
+    const ptm_lane *lane;
+    *blocks = *bytes = 0;
+    for (uint32_t i = 0; (lane = ptm_lanes_at(i)) != NULL; i++) {
+        *blocks += PTM_LOAD(&lane->lost_blocks);
+        *bytes += PTM_LOAD(&lane->lost_bytes);
+    }
+}
+
 /* -- fork -------------------------------------------------------------------------------------- */
 
 void

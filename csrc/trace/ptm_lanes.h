@@ -90,6 +90,9 @@ void ptm_lanes_thaw(void);
 /* All lanes there are, fixed ones first; NULL: no more. */
 ptm_lane *ptm_lanes_at(uint32_t i);
 
+/* What could not be recorded in any of them. */
+void ptm_lanes_losses(uint64_t *blocks, uint64_t *bytes);
+
 /* The fixed ones are all zero at first, so that they take no room in the file. */
 static inline uint16_t
 ptm_lanes_id(const ptm_lane *lane)

@@ -16,8 +16,8 @@ ptm_lock ptm_intern_lock;
 PTM_NOINLINE void
 ptm_event_loss(ptm_lane *lane, size_t size)
 {
-    lane->lost_blocks++;
-    lane->lost_bytes += size;
+    PTM_STORE(&lane->lost_blocks, lane->lost_blocks + 1);
+    PTM_STORE(&lane->lost_bytes, lane->lost_bytes + size);
 }
 
 PTM_NOINLINE bool

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * ptm_shadow - the table parallel to the heap: the address of a block -> 32 bits (a site id and a
- * mark).
+ * ptm_shadow - the table parallel to the heap: the address of a block -> 32 bits (a site id and
+ * marks, ptm_blocks).
  *
  * How       an address of 48 bits, a granule of 16 bytes:
  *

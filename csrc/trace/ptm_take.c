@@ -279,12 +279,8 @@ take_grave(taking *t, const ptm_grave *grave)
 static void
 take_losses(taking *t)
 {
-    uint64_t blocks = 0, bytes = 0;
-    const ptm_lane *lane;
-    for (uint32_t i = 0; (lane = ptm_lanes_at(i)) != NULL; i++) {
-        blocks += lane->lost_blocks;
-        bytes += lane->lost_bytes;
-    }
+    uint64_t blocks, bytes;
+    ptm_lanes_losses(&blocks, &bytes);
     ptm_snap_build_losses(t->builder, blocks, bytes);
 }
 

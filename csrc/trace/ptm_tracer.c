@@ -102,12 +102,13 @@ ptm_tracer_leave(void)
 static ptm_err
 set_up(const char **why)
 {
-    if (ptm_os_at_fork(before_fork, after_fork, after_fork_in_child) != 0) {
-        *why = "the fork handlers cannot be registered";
-        return PTM_ENOMEM;
-    }
     if (!ptm_lanes_init()) {
         *why = "no key for thread-local storage is left";
+        return PTM_ENOMEM;
+    }
+    /* last: a handler stays, and must not be there twice when the import is tried again */
+    if (ptm_os_at_fork(before_fork, after_fork, after_fork_in_child) != 0) {
+        *why = "the fork handlers cannot be registered";
         return PTM_ENOMEM;
     }
     ptm_mem_use((ptm_mem_ops){ptm_os_map, ptm_os_map_large, ptm_os_unmap, ptm_os_discard});
@@ -155,7 +156,7 @@ turn_on(uint32_t nframe)
     unlock_all();
 }
 
-ptm_err
+void
 ptm_tracer_start(uint32_t nframe)
 {
     ptm_turn_take();
@@ -163,7 +164,6 @@ ptm_tracer_start(uint32_t nframe)
         turn_on(nframe);
     }
     ptm_turn_leave();
-    return PTM_OK;
 }
 
 static void
@@ -245,11 +245,7 @@ ptm_tracer_totals(void)
                          .current_blocks = ptm_the_peak.blocks,
                          .peak_bytes = ptm_the_peak.best_bytes,
                          .peak_blocks = ptm_peak_blocks()};
-    const ptm_lane *lane;
-    for (uint32_t i = 0; (lane = ptm_lanes_at(i)) != NULL; i++) {
-        totals.lost_blocks += lane->lost_blocks;
-        totals.lost_bytes += lane->lost_bytes;
-    }
+    ptm_lanes_losses(&totals.lost_blocks, &totals.lost_bytes);
     ptm_lock_release(&ptm_books_lock);
     return totals;
 }

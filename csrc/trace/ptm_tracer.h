@@ -26,9 +26,9 @@ typedef struct {
  * says in one sentence what does not fit. */
 ptm_err ptm_tracer_init(const char **why);
 
-ptm_err ptm_tracer_start(uint32_t nframe); /* already tracing: PTM_OK, nothing changes */
-void ptm_tracer_stop(void);                /* drops everything recorded; not tracing: nothing */
-void ptm_tracer_clear(void);               /* drops everything recorded, goes on tracing */
+void ptm_tracer_start(uint32_t nframe); /* already tracing: nothing changes */
+void ptm_tracer_stop(void);             /* drops everything recorded; not tracing: nothing */
+void ptm_tracer_clear(void);            /* drops everything recorded, goes on tracing */
 void ptm_tracer_reset_peak(void);
 
 /* The main interpreter begins, and ends: from then on the frames of threads without the GIL are not
@@ -41,8 +41,7 @@ uint32_t ptm_tracer_limit(void); /* of the running trace, else of the last one, 
 ptm_totals ptm_tracer_totals(void);
 size_t ptm_tracer_memory_bytes(void); /* bytes of our own memory that are resident */
 
-/* Test-only: the n-th piece of memory the tracer asks for from now on is refused, and all after it;
- * -1: never. */
+/* Test-only: the tracer gets n more pieces of memory and none after; -1: all. */
 void ptm_tracer_fail_after(int64_t n);
 
 /* Everything recorded: live, at-peak and allocated counts of every site. PTM_ESTATE when not

@@ -151,15 +151,21 @@ ptm_track_use(ptm_track_answer *answer)
     the_answer = answer;
 }
 
+static void
+find_all(void)
+{
+    for (int i = 0; i < N_REDIRECTS; i++) {
+        ptm_redirect_find(&redirects[i]);
+    }
+    ptm_core_find();
+}
+
 void
 ptm_track_install(void)
 {
-    static bool found;
-    for (int i = 0; i < N_REDIRECTS && !found; i++) {
-        ptm_redirect_find(&redirects[i]);
-    }
+    static bool found; /* guarded: the turn */
     if (!found) {
-        ptm_core_find();
+        find_all();
     }
     found = true;
     ptm_redirect_put(redirects, N_REDIRECTS);

@@ -148,7 +148,7 @@ class Session:
 
     def stay_in_child(self) -> None:
         if _signal.getsignal(_signal.SIGTERM) == self.terminate:
-            _core._insist_on_sigterm()
+            _core._insist_on_sigterm_in_child()
         self.join_multiprocessing()
 
     def join_multiprocessing(self) -> None:

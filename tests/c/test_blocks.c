@@ -203,7 +203,8 @@ tells_the_maps_it_owns(void)
 {
     uint32_t old;
     size_t told = 0;
-    CHECK(ptm_blocks_put((const void *)17, 3, &old));
+    uintptr_t odd = 1 + PTM_SHADOW_GRANULE * (1 + (uintptr_t)ptm_test_below(1000));
+    CHECK(ptm_blocks_put((const void *)odd, 3, &old));
     ptm_shadow_visit(ptm_test_add_bytes, &told);
     ptm_blockmap_visit(ptm_test_add_bytes, &told);
     CHECK_EQ(told, ptm_test_mapped_bytes);

@@ -158,6 +158,10 @@ def test_the_allocator_below_refuses() -> None:
     run("refused")
 
 
+def test_no_key_for_threads_is_left() -> None:
+    run("no_thread_keys")
+
+
 @pytest.mark.skipif(sys.version_info < (3, 13), reason="3.13 has reference tracers")
 def test_another_reference_tracer() -> None:
     run("ref_tracer")

@@ -199,6 +199,23 @@ def test_sigterm_that_wakes_nobody(children, outputs, first):
     assert process.pid in outputs.pids() and len(outputs.pids()) == 1 + bool(first)
 
 
+def test_anothers_handler_of_sigterm_is_called_once_in_a_child(children, outputs):
+    """A handler in C, which CPython does not know of: signal.getsignal names ours."""
+    program = (
+        "import faulthandler\n"
+        "dumps = open('dumps', 'w+')\n"
+        "faulthandler.register(signal.SIGTERM, file=dumps, all_threads=False)\n"
+        "pid = os.fork()\n"
+        "if pid: sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))\n"
+        "os.kill(os.getpid(), signal.SIGTERM)\n"
+        "time.sleep(0.5)\n"
+        "dumps.seek(0)\n"
+        "os._exit(dumps.read().count('most recent call first'))\n"
+    )
+    process = start(children, outputs, program)
+    assert children.finish(process).returncode == 1
+
+
 def test_fork_by_a_thread(children, outputs):
     program = (
         "def fork():\n"
