@@ -224,6 +224,7 @@ ptm_bytes_before(const PyTypeObject *type)
 }
 
 /* Types of which free lists keep many objects. */
-#define PTM_FREE_LISTED &PyTuple_Type, &PyDict_Type, &PyList_Type, &PySlice_Type, &PyFloat_Type
+#define PTM_FREE_LISTED \
+    &PyTuple_Type, &PyDict_Type, &PyList_Type, &PySlice_Type, &PyFloat_Type, &PyContext_Type
 
 #endif

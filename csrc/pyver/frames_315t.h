@@ -225,9 +225,10 @@ ptm_bytes_before(const PyTypeObject *type)
 
 /* Types of which free lists keep many objects: each type's all of one size or counted by ob_size,
  * and those whose are not (an int has 28 or 32 bytes). */
-#define PTM_FREE_LISTED                                                                      \
-    &PyTuple_Type, &PyDict_Type, &PyList_Type, &PySlice_Type, &PyFloat_Type, &PyMethod_Type, \
-        &PyCFunction_Type, &PyTupleIter_Type, &PyListIter_Type, &PyRange_Type, &PyRangeIter_Type
+#define PTM_FREE_LISTED                                                                           \
+    &PyTuple_Type, &PyDict_Type, &PyList_Type, &PySlice_Type, &PyFloat_Type, &PyMethod_Type,      \
+        &PyCFunction_Type, &PyCMethod_Type, &PyContext_Type, &PyTupleIter_Type, &PyListIter_Type, \
+        &PyRange_Type, &PyRangeIter_Type
 #define PTM_FREE_LISTED_UNSIZED &PyLong_Type
 
 #endif

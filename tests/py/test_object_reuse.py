@@ -4,7 +4,9 @@ came to life again, and with the size that their block was requested with."""
 
 from __future__ import annotations
 
+import contextvars
 import gc
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -31,6 +33,8 @@ KINDS = {
     "slice": "slice(n, NUMBERS)",
     "method": "HAS_METHOD.method",
     "function of C": "NUMBERS.append",
+    "method of C": "PATTERN.match",
+    "context": "CONTEXT.copy()",
     "iterator of a tuple": "iter(SOME)",
     "iterator of a list": "iter(NUMBERS)",
     "range": "range(3, 4)",
@@ -50,6 +54,8 @@ NAMES = {
     "SOME": (3, 4, 5),
     "RANGE": range(100),
     "HAS_METHOD": HasMethod(),
+    "PATTERN": re.compile("a"),
+    "CONTEXT": contextvars.copy_context(),
 }
 
 
