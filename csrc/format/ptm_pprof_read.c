@@ -289,8 +289,8 @@ read_comment(ptm_pprof_in *in, ptm_wire text, ptm_pprof_extra *extra, uint64_t l
     }
     else if (cut_prefix(&text, PTM_PPROF_LOST)) {
         if (cut_number(&text, &first) && cut_number(&text, &second)) {
-            lost[0] += first;
-            lost[1] += second;
+            lost[0] = ptm_sum_saturated(lost[0], first);
+            lost[1] = ptm_sum_saturated(lost[1], second);
         }
     }
     else if (cut_prefix(&text, PTM_PPROF_MODULE)) {

@@ -271,6 +271,27 @@ more_blocks_than_int64_are_refused(void)
     refused_because(&more, "sample 1: no program has that many blocks");
 }
 
+/* Losses of merged files add up, and stop at the greatest number there is. */
+static void
+losses_beyond_64_bits_stop_there(void)
+{
+    ptm_buf p = start_profile();
+    static const char *const lost[] = {"#pytracemalloc lost 18446744073709551614 3",
+                                       "#pytracemalloc lost 3 18446744073709551615"};
+    put_strings(&p, lost, PTM_ARRAY_LEN(lost));
+    put_number(&p, 13, 5);
+    put_number(&p, 13, 6);
+    ptm_snap *snap = NULL;
+    ptm_pprof_extra extra;
+    ptm_pprof_why why;
+    NEED(ptm_pprof_read(p.data, p.len, &snap, &extra, &why) == PTM_OK);
+    CHECK(snap->lost_blocks == UINT64_MAX);
+    CHECK(snap->lost_bytes == UINT64_MAX);
+    ptm_snap_decref(round_trip(snap, &extra));
+    ptm_snap_decref(snap);
+    ptm_buf_fini(&p);
+}
+
 /* Bytes that the file does not tell are size times count, and no more than a file can tell. */
 static void
 a_product_beyond_int64_comes_back(void)
@@ -304,6 +325,7 @@ main(int argc, char **argv)
     RUN(ids_made_to_collide_take_no_time);
     RUN(long_comments_are_not_read_again_and_again);
     RUN(more_blocks_than_int64_are_refused);
+    RUN(losses_beyond_64_bits_stop_there);
     RUN(a_product_beyond_int64_comes_back);
     return ptm_test_done();
 }
