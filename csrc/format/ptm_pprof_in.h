@@ -4,7 +4,8 @@
  *
  * How       ptm_pprof_read.c goes over the fields once and notes strings, functions, mappings and
  *           locations in whatever order they come; ptm_pprof_tables.c makes frames of them; then
- *           ptm_pprof_samples.c goes over the samples and makes stacks, ptm_pprof_sites.c sites
+ *           ptm_pprof_samples.c goes over the samples, ptm_pprof_stacks.c makes stacks of them and
+ *           ptm_pprof_sites.c sites
  * Failure   false; what and where has been said by ptm_pprof_refuse, or memory was short (in->err)
  * Bounds    every array here has at most one item of 32 bytes per 2 bytes of input; stacks see
  *           `frames_left`

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * ptm_pprof_sample - a sample while it is read; shared by ptm_pprof_samples.c, which reads it, and
- * ptm_pprof_sites.c, which makes sites of it.
+ * ptm_pprof_sample - a sample while it is read; shared by ptm_pprof_samples.c, which reads it,
+ * ptm_pprof_stacks.c, which makes a stack of its locations, and ptm_pprof_sites.c, which makes
+ * sites of it.
+ *
+ * How       samples come in batches, so that what is cold memory for each is asked for at once
+ * Failure   false; see ptm_pprof_in.h
  */
 #ifndef PTM_PPROF_SAMPLE_H
 #define PTM_PPROF_SAMPLE_H
@@ -28,6 +32,36 @@ typedef struct {
     ptm_stack_id stack; /* 0: to be made of the frames */
 } ptm_pprof_sample;
 
+/* Strings whose ids have one byte. */
+#define PTM_PPROF_MOST_KEYS 128
+
+/* Samples whose stacks are made at once. */
+typedef struct {
+    ptm_pprof_sample samples[PTM_SNAP_PATHS];
+    size_t n;
+    ptm_buf frames;                    /* ptm_frame_id: of each sample, most recent first */
+    uint32_t most_frames;              /* of a sample so far */
+    ptm_buf lines;                     /* ptm_frame_id: see ptm_pprof_stacks.c */
+    struct ptm_pprof_known *known;     /* by a few bits of a hash of the bytes */
+    uint32_t n_sets;                   /* a power of two */
+    uint8_t keys[PTM_PPROF_MOST_KEYS]; /* by string: KEY_..., N_KEYS: of no use */
+    uint8_t n_keys;
+} ptm_pprof_batch;
+
+/* ptm_pprof_stacks.c; a batch that could not be made is still to be freed. */
+bool ptm_pprof_stacks_init(const ptm_pprof_in *in, ptm_pprof_batch *b);
+void ptm_pprof_stacks_fini(ptm_pprof_batch *b);
+/* A field of locations of a sample under work. The first waits until its batch is full: if it is
+ * the only one, its bytes may be known. */
+bool ptm_pprof_read_locations(ptm_pprof_in *in, ptm_pprof_sample *s, const ptm_wire_field *field,
+                              ptm_pprof_batch *b);
+/* The same for one that is the first and packed, `bytes` being what is in it. */
+void ptm_pprof_hold_back(ptm_pprof_sample *s, const uint8_t *at, ptm_wire bytes,
+                         const ptm_pprof_batch *b);
+/* The stacks of all samples of the batch. */
+bool ptm_pprof_make_stacks(ptm_pprof_in *in, ptm_pprof_batch *b);
+
+/* ptm_pprof_sites.c */
 /* The sites of a sample whose stack is made. */
 void ptm_pprof_make_site(ptm_pprof_in *in, const ptm_pprof_sample *s);
 
