@@ -14,10 +14,12 @@
 #define PTM_PPROF_IN_H
 
 #include "format/ptm_pprof.h"
+#include "format/ptm_pprof_fields.h"
 #include "format/ptm_wire.h"
 #include "snap/ptm_ids.h"
 
-enum { N_METRICS = 3 };
+/* Those that a site has a count of: all of ptm_metric but freed, which is a difference. */
+enum { PTM_PPROF_N_METRICS = 3 };
 
 /* The ids of a table's messages: any numbers but 0. An index is a message's place in the file's
  * order. */
@@ -55,7 +57,7 @@ typedef struct {
     ptm_buf string_ids;               /* uint32_t per string: the builder's + 1, or 0 */
     ptm_buf text;                     /* scratch */
     ptm_buf types;                    /* ptm_pprof_type */
-    ptm_buf columns;                  /* uint8_t per type: COLUMN_..., N_COLUMNS: of no use */
+    ptm_buf columns;                  /* uint8_t per type; N_COLUMNS: of no use */
     ptm_buf comments;                 /* uint64_t */
     ptm_buf functions;                /* ptm_pprof_function */
     ptm_buf mappings;                 /* uint64_t: the file's string */
@@ -63,8 +65,8 @@ typedef struct {
     ptm_buf locations;                /* ptm_pprof_location */
     ptm_buf location_frames;          /* ptm_frame_id */
     ptm_pprof_ids function_ids, mapping_ids, location_ids;
-    uint8_t has_column[8];        /* by COLUMN_... */
-    uint64_t n_blocks[N_METRICS]; /* by ptm_metric: of the sites so far, at most INT64_MAX */
+    uint8_t has_column[PTM_PPROF_N_COLUMNS]; /* by column */
+    uint64_t n_blocks[PTM_PPROF_N_METRICS];  /* of the sites so far, at most INT64_MAX */
 } ptm_pprof_in;
 
 #define PTM_ITEMS(buf, type) ((const type *)(const void *)(buf).data)

@@ -13,12 +13,13 @@
 
 #include "format/ptm_pprof.h"
 #include "format/ptm_pprof_fields.h"
+#include "format/ptm_wire.h"
 
 /* The first strings of the table. Their places are their names here. */
 enum {
     PTM_PPROF_TEXT_EMPTY,
-    PTM_PPROF_TEXT_COLUMNS, /* N_COLUMNS of them */
-    PTM_PPROF_TEXT_COUNT = PTM_PPROF_TEXT_COLUMNS + N_COLUMNS,
+    PTM_PPROF_TEXT_COLUMNS, /* PTM_PPROF_N_COLUMNS of them */
+    PTM_PPROF_TEXT_COUNT = PTM_PPROF_TEXT_COLUMNS + PTM_PPROF_N_COLUMNS,
     PTM_PPROF_TEXT_BYTES,
     PTM_PPROF_TEXT_SPACE,
     PTM_PPROF_TEXT_DEPTH,
@@ -67,7 +68,7 @@ ptm_pprof_number_at(uint8_t *at, uint32_t field, uint64_t value)
     if (value == 0) {
         return at;
     }
-    *at++ = (uint8_t)(field << 3 | WIRE_VARINT);
+    *at++ = (uint8_t)(field << 3 | PTM_WIRE_VARINT);
     return ptm_varint_at(at, value);
 }
 

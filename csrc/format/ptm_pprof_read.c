@@ -34,7 +34,7 @@ ptm_pprof_refuse(ptm_pprof_in *in, const uint8_t *at, const char *format, ...)
 bool
 ptm_pprof_number(ptm_pprof_in *in, const ptm_wire_field *field, uint64_t *value)
 {
-    if (field->type != 0) {
+    if (field->type != PTM_WIRE_VARINT) {
         return ptm_pprof_refuse(in, field->at, "field %u is not a number", (unsigned)field->number);
     }
     *value = field->value;
@@ -44,7 +44,7 @@ ptm_pprof_number(ptm_pprof_in *in, const ptm_wire_field *field, uint64_t *value)
 bool
 ptm_pprof_message(ptm_pprof_in *in, const ptm_wire_field *field, ptm_wire *message)
 {
-    if (field->type != WIRE_BYTES) {
+    if (field->type != PTM_WIRE_BYTES) {
         return ptm_pprof_refuse(in, field->at, "field %u is not a message",
                                 (unsigned)field->number);
     }
@@ -88,9 +88,9 @@ note_type(ptm_pprof_in *in, const ptm_wire_field *field)
         return false;
     }
     while (ptm_wire_next(&message, &part)) {
-        uint64_t *to = part.number == VALUE_TYPE_TYPE   ? &type.type
-                       : part.number == VALUE_TYPE_UNIT ? &type.unit
-                                                        : NULL;
+        uint64_t *to = part.number == PTM_PPROF_VALUE_TYPE_TYPE   ? &type.type
+                       : part.number == PTM_PPROF_VALUE_TYPE_UNIT ? &type.unit
+                                                                  : NULL;
         if (to != NULL && !ptm_pprof_number(in, &part, to)) {
             return false;
         }
@@ -124,23 +124,23 @@ static bool
 note_field(ptm_pprof_in *in, const ptm_wire_field *field, ptm_pprof_extra *extra)
 {
     switch (field->number) {
-    case PROFILE_SAMPLE_TYPE:
+    case PTM_PPROF_PROFILE_SAMPLE_TYPE:
         return note_type(in, field);
-    case PROFILE_SAMPLE:
+    case PTM_PPROF_PROFILE_SAMPLE:
         in->n_samples++;
         in->sample_bytes += (uint64_t)(field->bytes.end - field->bytes.at);
         return true;
-    case PROFILE_MAPPING:
+    case PTM_PPROF_PROFILE_MAPPING:
         return ptm_pprof_note_mapping(in, field);
-    case PROFILE_LOCATION:
+    case PTM_PPROF_PROFILE_LOCATION:
         return note_piece(in, field, &in->raw_locations);
-    case PROFILE_FUNCTION:
+    case PTM_PPROF_PROFILE_FUNCTION:
         return ptm_pprof_note_function(in, field);
-    case PROFILE_STRING:
+    case PTM_PPROF_PROFILE_STRING:
         return note_piece(in, field, &in->strings);
-    case PROFILE_COMMENT:
+    case PTM_PPROF_PROFILE_COMMENT:
         return note_comments(in, *field);
-    case PROFILE_TIME_NANOS: {
+    case PTM_PPROF_PROFILE_TIME_NANOS: {
         uint64_t nanos = 0;
         bool ok = ptm_pprof_number(in, field, &nanos);
         extra->time_nanos = (int64_t)nanos;

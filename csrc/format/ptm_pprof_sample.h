@@ -14,13 +14,19 @@
 #include "format/ptm_pprof_in.h"
 
 /* The labels of ours, by their keys. */
-enum { KEY_BYTES, KEY_DEPTH, KEY_DOMAIN, KEY_FOLDED, N_KEYS };
+enum {
+    PTM_PPROF_KEY_BYTES,
+    PTM_PPROF_KEY_DEPTH,
+    PTM_PPROF_KEY_DOMAIN,
+    PTM_PPROF_KEY_FOLDED,
+    PTM_PPROF_N_KEYS
+};
 
 typedef struct {
-    uint64_t columns[N_COLUMNS + 1]; /* the last is for values that nobody asks for */
+    uint64_t columns[PTM_PPROF_N_COLUMNS + 1]; /* the last is for values that nobody asks for */
     uint64_t n_values;
-    int64_t labels[N_KEYS + 1]; /* the last is for keys that nobody asks for */
-    bool has_label[N_KEYS + 1], is_full;
+    int64_t labels[PTM_PPROF_N_KEYS + 1]; /* the last is for keys that nobody asks for */
+    bool has_label[PTM_PPROF_N_KEYS + 1], is_full;
     const uint8_t *at;
     uint64_t number; /* of the sample in the file */
     uint32_t n_location_fields;
@@ -44,7 +50,7 @@ typedef struct {
     ptm_buf lines;                     /* ptm_frame_id: see ptm_pprof_stacks.c */
     struct ptm_pprof_known *known;     /* by a few bits of a hash of the bytes */
     uint32_t n_sets;                   /* a power of two */
-    uint8_t keys[PTM_PPROF_MOST_KEYS]; /* by string: KEY_..., N_KEYS: of no use */
+    uint8_t keys[PTM_PPROF_MOST_KEYS]; /* by string; N_KEYS: of no use */
     uint8_t n_keys;
 } ptm_pprof_batch;
 

@@ -25,13 +25,13 @@ read_values(ptm_pprof_in *in, ptm_pprof_sample *s, ptm_wire_field field)
     return ptm_pprof_ended(in, &field.bytes);
 }
 
-static const char *const keys[N_KEYS] = {"bytes", "depth", "domain", "folded"};
+static const char *const keys[PTM_PPROF_N_KEYS] = {"bytes", "depth", "domain", "folded"};
 
 static uint8_t
 key_of(ptm_wire text)
 {
     uint8_t key = 0;
-    while (key < N_KEYS && !ptm_pprof_text_is(text, keys[key])) {
+    while (key < PTM_PPROF_N_KEYS && !ptm_pprof_text_is(text, keys[key])) {
         key++;
     }
     return key;
@@ -64,11 +64,11 @@ read_label(ptm_pprof_in *in, ptm_pprof_sample *s, const ptm_wire_field *field)
         return false;
     }
     while (ptm_wire_next(&message, &part)) {
-        uint64_t *to = part.number == LABEL_KEY        ? &key_index
-                       : part.number == LABEL_STR      ? &str
-                       : part.number == LABEL_NUM      ? &num
-                       : part.number == LABEL_NUM_UNIT ? &unit
-                                                       : NULL;
+        uint64_t *to = part.number == PTM_PPROF_LABEL_KEY        ? &key_index
+                       : part.number == PTM_PPROF_LABEL_STR      ? &str
+                       : part.number == PTM_PPROF_LABEL_NUM      ? &num
+                       : part.number == PTM_PPROF_LABEL_NUM_UNIT ? &unit
+                                                                 : NULL;
         if (to != NULL && !ptm_pprof_number(in, &part, to)) {
             return false;
         }
@@ -89,7 +89,7 @@ plain_values(const ptm_pprof_in *in, ptm_pprof_sample *s, const uint8_t *at,
              const uint8_t *rest_end)
 {
     const uint8_t *end = NULL, *columns = in->columns.data;
-    at = ptm_wire_piece(at, rest_end, SAMPLE_VALUE, &end);
+    at = ptm_wire_piece(at, rest_end, PTM_PPROF_SAMPLE_VALUE, &end);
     for (s->n_values = 0; at != NULL && at != end; s->n_values++) {
         uint64_t value;
         at = ptm_wire_number(at, end, &value);
@@ -108,16 +108,17 @@ plain_label(ptm_pprof_sample *s, const uint8_t *at, const uint8_t *rest_end,
 {
     const uint8_t *end = NULL;
     uint64_t num = 0;
-    at = ptm_wire_piece(at, rest_end, SAMPLE_LABEL, &end);
-    if (at == NULL || end - at < 2 || at[0] != LABEL_KEY << 3 || at[1] >= b->n_keys) {
+    at = ptm_wire_piece(at, rest_end, PTM_PPROF_SAMPLE_LABEL, &end);
+    if (at == NULL || end - at < 2 || at[0] != PTM_PPROF_LABEL_KEY << 3 || at[1] >= b->n_keys) {
         return NULL;
     }
     uint8_t key = b->keys[at[1]];
     at += 2;
-    if (at != end && at[0] == LABEL_NUM << 3 && (at = ptm_wire_number(at + 1, end, &num)) == NULL) {
+    if (at != end && at[0] == PTM_PPROF_LABEL_NUM << 3
+        && (at = ptm_wire_number(at + 1, end, &num)) == NULL) {
         return NULL;
     }
-    if (end - at == 2 && at[0] == LABEL_NUM_UNIT << 3 && at[1] < 0x80) {
+    if (end - at == 2 && at[0] == PTM_PPROF_LABEL_NUM_UNIT << 3 && at[1] < 0x80) {
         at += 2;
     }
     take_label(s, key, num);
@@ -129,7 +130,8 @@ static bool
 read_plain_sample(const ptm_pprof_in *in, ptm_pprof_sample *s, ptm_wire message,
                   const ptm_pprof_batch *b)
 {
-    const uint8_t *end = NULL, *at = ptm_wire_piece(message.at, message.end, SAMPLE_LOCATION, &end);
+    const uint8_t *end = NULL,
+                  *at = ptm_wire_piece(message.at, message.end, PTM_PPROF_SAMPLE_LOCATION, &end);
     if (at == NULL) {
         return false;
     }
@@ -169,13 +171,13 @@ read_any_sample(ptm_pprof_in *in, ptm_pprof_sample *s, ptm_wire message, ptm_ppr
     begin_sample(s, s->at, s->number, s->first_frame);
     while (ok && ptm_wire_next(&message, &part)) {
         switch (part.number) {
-        case SAMPLE_LOCATION:
+        case PTM_PPROF_SAMPLE_LOCATION:
             ok = ptm_pprof_read_locations(in, s, &part, b);
             break;
-        case SAMPLE_VALUE:
+        case PTM_PPROF_SAMPLE_VALUE:
             ok = read_values(in, s, part);
             break;
-        case SAMPLE_LABEL:
+        case PTM_PPROF_SAMPLE_LABEL:
             ok = read_label(in, s, &part);
             break;
         default:
@@ -236,7 +238,7 @@ ptm_pprof_make_sites(ptm_pprof_in *in)
     uint64_t number = 0;
     ptm_snap_build_expect(in->builder, in->sample_bytes / BYTES_A_STACK, in->n_samples);
     while (ok && ptm_wire_next(&profile, &field)) {
-        if (field.number == PROFILE_SAMPLE) {
+        if (field.number == PTM_PPROF_PROFILE_SAMPLE) {
             ok = add_sample(in, &field, number++, &b);
         }
     }

@@ -9,17 +9,17 @@
 #include "format/ptm_pprof_sample.h"
 #include "snap/ptm_group.h"
 
-_Static_assert(N_METRICS == PTM_METRIC_ALLOCATED + 1, "a count per metric");
+_Static_assert(PTM_PPROF_N_METRICS == PTM_METRIC_ALLOCATED + 1, "a count per metric");
 
 /* -- columns ----------------------------------------------------------------------------------- */
 
 static void
 name_columns(ptm_pprof_in *in, const ptm_wire *names, uint8_t *columns, size_t n)
 {
-    static const char *const words[N_COLUMNS] = {PTM_PPROF_COLUMNS};
+    static const char *const words[PTM_PPROF_N_COLUMNS] = {PTM_PPROF_COLUMNS};
     for (size_t i = 0; i < n; i++) {
-        columns[i] = N_COLUMNS;
-        for (uint8_t c = 0; c < N_COLUMNS; c++) {
+        columns[i] = PTM_PPROF_N_COLUMNS;
+        for (uint8_t c = 0; c < PTM_PPROF_N_COLUMNS; c++) {
             if (!in->has_column[c] && ptm_pprof_text_is(names[i], words[c])) {
                 columns[i] = c;
                 in->has_column[c] = true;
@@ -37,7 +37,7 @@ column_by_unit(ptm_pprof_in *in, const ptm_wire *units, uint8_t *columns, size_t
     for (size_t i = 0; i < n; i++) {
         bool fits = ptm_pprof_text_is(units[i], unit_words[0])
                     || ptm_pprof_text_is(units[i], unit_words[1]);
-        if (columns[i] == N_COLUMNS && fits) {
+        if (columns[i] == PTM_PPROF_N_COLUMNS && fits) {
             columns[i] = column;
             in->has_column[column] = true;
             return;
@@ -48,7 +48,7 @@ column_by_unit(ptm_pprof_in *in, const ptm_wire *units, uint8_t *columns, size_t
 static bool
 has_any_column(const ptm_pprof_in *in)
 {
-    for (int c = 0; c < N_COLUMNS; c++) {
+    for (int c = 0; c < PTM_PPROF_N_COLUMNS; c++) {
         if (in->has_column[c]) {
             return true;
         }
@@ -76,13 +76,14 @@ ptm_pprof_choose_columns(ptm_pprof_in *in)
         const ptm_wire *unit = PTM_ITEMS(units, ptm_wire);
         in->columns.len = n;
         name_columns(in, PTM_ITEMS(names, ptm_wire), in->columns.data, n);
-        if (!in->has_column[COLUMN_INUSE_OBJECTS] && !in->has_column[COLUMN_INUSE_SPACE]) {
-            column_by_unit(in, unit, in->columns.data, n, COLUMN_INUSE_OBJECTS, counts);
-            column_by_unit(in, unit, in->columns.data, n, COLUMN_INUSE_SPACE, bytes);
+        if (!in->has_column[PTM_PPROF_COLUMN_INUSE_OBJECTS]
+            && !in->has_column[PTM_PPROF_COLUMN_INUSE_SPACE]) {
+            column_by_unit(in, unit, in->columns.data, n, PTM_PPROF_COLUMN_INUSE_OBJECTS, counts);
+            column_by_unit(in, unit, in->columns.data, n, PTM_PPROF_COLUMN_INUSE_SPACE, bytes);
         }
         if (!has_any_column(in)) {
-            in->columns.data[0] = COLUMN_INUSE_OBJECTS;
-            in->has_column[COLUMN_INUSE_OBJECTS] = true;
+            in->columns.data[0] = PTM_PPROF_COLUMN_INUSE_OBJECTS;
+            in->has_column[PTM_PPROF_COLUMN_INUSE_OBJECTS] = true;
         }
     }
     ptm_buf_fini(&names);
@@ -97,9 +98,10 @@ ptm_pprof_lacking_columns(const ptm_pprof_in *in)
         int objects, space;
         uint32_t metrics;
     } needs[] = {
-        {COLUMN_INUSE_OBJECTS, COLUMN_INUSE_SPACE, 1u << PTM_METRIC_LIVE | 1u << PTM_METRIC_FREED},
-        {COLUMN_PEAK_OBJECTS, COLUMN_PEAK_SPACE, 1u << PTM_METRIC_PEAK},
-        {COLUMN_ALLOC_OBJECTS, COLUMN_ALLOC_SPACE,
+        {PTM_PPROF_COLUMN_INUSE_OBJECTS, PTM_PPROF_COLUMN_INUSE_SPACE,
+         1u << PTM_METRIC_LIVE | 1u << PTM_METRIC_FREED},
+        {PTM_PPROF_COLUMN_PEAK_OBJECTS, PTM_PPROF_COLUMN_PEAK_SPACE, 1u << PTM_METRIC_PEAK},
+        {PTM_PPROF_COLUMN_ALLOC_OBJECTS, PTM_PPROF_COLUMN_ALLOC_SPACE,
          1u << PTM_METRIC_ALLOCATED | 1u << PTM_METRIC_FREED},
     };
     uint32_t lacks = 0;
@@ -125,7 +127,7 @@ saturated(uint64_t a, uint64_t b)
 static void
 add_site(ptm_pprof_in *in, const ptm_pprof_sample *s, const ptm_snap_site *site)
 {
-    for (int metric = 0; metric < N_METRICS; metric++) {
+    for (int metric = 0; metric < PTM_PPROF_N_METRICS; metric++) {
         in->n_blocks[metric] += ptm_site_count(site, (ptm_metric)metric);
         if (in->n_blocks[metric] > INT64_MAX) {
             ptm_pprof_refuse(in, s->at, "sample %llu: no program has that many blocks",
@@ -143,24 +145,26 @@ blocks(const ptm_pprof_in *in, const ptm_pprof_sample *s, int objects, int space
     if (in->has_column[objects]) {
         return s->columns[objects];
     }
-    return s->labels[KEY_BYTES] > 0 ? s->columns[space] / (uint64_t)s->labels[KEY_BYTES]
-                                    : s->columns[space] != 0;
+    return s->labels[PTM_PPROF_KEY_BYTES] > 0
+               ? s->columns[space] / (uint64_t)s->labels[PTM_PPROF_KEY_BYTES]
+               : s->columns[space] != 0;
 }
 
 static void
 add_sized(ptm_pprof_in *in, const ptm_pprof_sample *s, ptm_snap_site site)
 {
-    site.allocated = blocks(in, s, COLUMN_ALLOC_OBJECTS, COLUMN_ALLOC_SPACE);
-    site.allocated_bytes = in->has_column[COLUMN_ALLOC_SPACE]
-                               ? s->columns[COLUMN_ALLOC_SPACE]
-                               : saturated(site.allocated, (uint64_t)s->labels[KEY_BYTES]);
-    if (s->labels[KEY_FOLDED] > 0) {
+    site.allocated = blocks(in, s, PTM_PPROF_COLUMN_ALLOC_OBJECTS, PTM_PPROF_COLUMN_ALLOC_SPACE);
+    site.allocated_bytes =
+        in->has_column[PTM_PPROF_COLUMN_ALLOC_SPACE]
+            ? s->columns[PTM_PPROF_COLUMN_ALLOC_SPACE]
+            : saturated(site.allocated, (uint64_t)s->labels[PTM_PPROF_KEY_BYTES]);
+    if (s->labels[PTM_PPROF_KEY_FOLDED] > 0) {
         site.folded = 1;
     }
     else {
-        site.size = (uint64_t)s->labels[KEY_BYTES];
-        site.live = blocks(in, s, COLUMN_INUSE_OBJECTS, COLUMN_INUSE_SPACE);
-        site.peak = blocks(in, s, COLUMN_PEAK_OBJECTS, COLUMN_PEAK_SPACE);
+        site.size = (uint64_t)s->labels[PTM_PPROF_KEY_BYTES];
+        site.live = blocks(in, s, PTM_PPROF_COLUMN_INUSE_OBJECTS, PTM_PPROF_COLUMN_INUSE_SPACE);
+        site.peak = blocks(in, s, PTM_PPROF_COLUMN_PEAK_OBJECTS, PTM_PPROF_COLUMN_PEAK_SPACE);
     }
     add_site(in, s, &site);
 }
@@ -195,12 +199,12 @@ share_out(ptm_pprof_in *in, const ptm_pprof_sample *s, ptm_snap_site site, ptm_m
 static void
 add_unsized(ptm_pprof_in *in, const ptm_pprof_sample *s, ptm_snap_site site)
 {
-    share_out(in, s, site, PTM_METRIC_LIVE, s->columns[COLUMN_INUSE_OBJECTS],
-              s->columns[COLUMN_INUSE_SPACE]);
-    share_out(in, s, site, PTM_METRIC_PEAK, s->columns[COLUMN_PEAK_OBJECTS],
-              s->columns[COLUMN_PEAK_SPACE]);
-    site.allocated = blocks(in, s, COLUMN_ALLOC_OBJECTS, COLUMN_ALLOC_SPACE);
-    site.allocated_bytes = s->columns[COLUMN_ALLOC_SPACE];
+    share_out(in, s, site, PTM_METRIC_LIVE, s->columns[PTM_PPROF_COLUMN_INUSE_OBJECTS],
+              s->columns[PTM_PPROF_COLUMN_INUSE_SPACE]);
+    share_out(in, s, site, PTM_METRIC_PEAK, s->columns[PTM_PPROF_COLUMN_PEAK_OBJECTS],
+              s->columns[PTM_PPROF_COLUMN_PEAK_SPACE]);
+    site.allocated = blocks(in, s, PTM_PPROF_COLUMN_ALLOC_OBJECTS, PTM_PPROF_COLUMN_ALLOC_SPACE);
+    site.allocated_bytes = s->columns[PTM_PPROF_COLUMN_ALLOC_SPACE];
     site.folded = 1;
     if (site.allocated != 0) {
         add_site(in, s, &site);
@@ -212,8 +216,8 @@ add_unsized(ptm_pprof_in *in, const ptm_pprof_sample *s, ptm_snap_site site)
 static uint32_t
 depth_of(const ptm_pprof_in *in, const ptm_pprof_sample *s, uint32_t n_frames)
 {
-    int64_t depth = s->labels[KEY_DEPTH];
-    if (!s->has_label[KEY_DEPTH]) {
+    int64_t depth = s->labels[PTM_PPROF_KEY_DEPTH];
+    if (!s->has_label[PTM_PPROF_KEY_DEPTH]) {
         return in->version != 0 ? n_frames : 0;
     }
     return depth <= 0 ? 0 : depth > PTM_NFRAME_MAX ? PTM_NFRAME_MAX : (uint32_t)depth;
@@ -222,13 +226,13 @@ depth_of(const ptm_pprof_in *in, const ptm_pprof_sample *s, uint32_t n_frames)
 void
 ptm_pprof_make_site(ptm_pprof_in *in, const ptm_pprof_sample *s)
 {
-    int64_t domain = s->labels[KEY_DOMAIN];
+    int64_t domain = s->labels[PTM_PPROF_KEY_DOMAIN];
     ptm_snap_site site = {
         .stack = s->stack,
         .depth = depth_of(in, s, s->n_frames),
         .domain = domain >= 0 && domain <= UINT32_MAX ? (uint32_t)domain : 0,
     };
-    if (s->has_label[KEY_BYTES] && s->labels[KEY_BYTES] >= 0) {
+    if (s->has_label[PTM_PPROF_KEY_BYTES] && s->labels[PTM_PPROF_KEY_BYTES] >= 0) {
         add_sized(in, s, site);
     }
     else {

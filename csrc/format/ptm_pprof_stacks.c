@@ -158,7 +158,7 @@ read_plain_frames(ptm_pprof_in *in, ptm_pprof_sample *s, ptm_wire *packed, ptm_p
 static bool
 read_frames(ptm_pprof_in *in, ptm_pprof_sample *s, ptm_wire_field field, ptm_pprof_batch *b)
 {
-    if (field.type == WIRE_BYTES) {
+    if (field.type == PTM_WIRE_BYTES) {
         read_plain_frames(in, s, &field.bytes, b);
     }
     const ptm_pprof_location *locations = PTM_ITEMS(in->locations, ptm_pprof_location);
@@ -181,8 +181,8 @@ void
 ptm_pprof_hold_back(ptm_pprof_sample *s, const uint8_t *at, ptm_wire bytes,
                     const ptm_pprof_batch *b)
 {
-    s->waiting.number = SAMPLE_LOCATION;
-    s->waiting.type = WIRE_BYTES;
+    s->waiting.number = PTM_PPROF_SAMPLE_LOCATION;
+    s->waiting.type = PTM_WIRE_BYTES;
     s->waiting.at = at;
     s->waiting.bytes = bytes;
     s->hash = ptm_hash_bytes(bytes.at, packed_bytes(s));
@@ -194,7 +194,7 @@ bool
 ptm_pprof_read_locations(ptm_pprof_in *in, ptm_pprof_sample *s, const ptm_wire_field *field,
                          ptm_pprof_batch *b)
 {
-    if (s->n_location_fields++ == 0 && field->type == WIRE_BYTES) {
+    if (s->n_location_fields++ == 0 && field->type == PTM_WIRE_BYTES) {
         ptm_pprof_hold_back(s, field->at, field->bytes, b);
         return true;
     }

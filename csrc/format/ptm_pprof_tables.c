@@ -81,11 +81,11 @@ ptm_pprof_note_function(ptm_pprof_in *in, const ptm_wire_field *field)
         return false;
     }
     while (ptm_wire_next(&message, &part)) {
-        uint64_t *to = part.number == FUNCTION_ID            ? &id
-                       : part.number == FUNCTION_NAME        ? &function.name
-                       : part.number == FUNCTION_SYSTEM_NAME ? &function.system_name
-                       : part.number == FUNCTION_FILE        ? &function.file
-                                                             : NULL;
+        uint64_t *to = part.number == PTM_PPROF_FUNCTION_ID            ? &id
+                       : part.number == PTM_PPROF_FUNCTION_NAME        ? &function.name
+                       : part.number == PTM_PPROF_FUNCTION_SYSTEM_NAME ? &function.system_name
+                       : part.number == PTM_PPROF_FUNCTION_FILE        ? &function.file
+                                                                       : NULL;
         if (to != NULL && !ptm_pprof_number(in, &part, to)) {
             return false;
         }
@@ -108,7 +108,9 @@ ptm_pprof_note_mapping(ptm_pprof_in *in, const ptm_wire_field *field)
         return false;
     }
     while (ptm_wire_next(&message, &part)) {
-        uint64_t *to = part.number == MAPPING_ID ? &id : part.number == MAPPING_FILE ? &file : NULL;
+        uint64_t *to = part.number == PTM_PPROF_MAPPING_ID     ? &id
+                       : part.number == PTM_PPROF_MAPPING_FILE ? &file
+                                                               : NULL;
         if (to != NULL && !ptm_pprof_number(in, &part, to)) {
             return false;
         }
@@ -200,10 +202,10 @@ add_line(ptm_pprof_in *in, const ptm_wire_field *field, uint64_t address)
         return false;
     }
     while (ptm_wire_next(&message, &part)) {
-        uint64_t *to = part.number == LINE_FUNCTION ? &function
-                       : part.number == LINE_LINE   ? &line
-                       : part.number == LINE_COLUMN ? &column
-                                                    : NULL;
+        uint64_t *to = part.number == PTM_PPROF_LINE_FUNCTION ? &function
+                       : part.number == PTM_PPROF_LINE_LINE   ? &line
+                       : part.number == PTM_PPROF_LINE_COLUMN ? &column
+                                                              : NULL;
         if (to != NULL && !ptm_pprof_number(in, &part, to)) {
             return false;
         }
@@ -262,10 +264,10 @@ make_location(ptm_pprof_in *in, ptm_wire message)
     ptm_wire_field part;
     uint64_t id = 0, mapping = 0, address = 0;
     while (ptm_wire_next(&message, &part)) {
-        uint64_t *to = part.number == LOCATION_ID        ? &id
-                       : part.number == LOCATION_MAPPING ? &mapping
-                       : part.number == LOCATION_ADDRESS ? &address
-                                                         : NULL;
+        uint64_t *to = part.number == PTM_PPROF_LOCATION_ID        ? &id
+                       : part.number == PTM_PPROF_LOCATION_MAPPING ? &mapping
+                       : part.number == PTM_PPROF_LOCATION_ADDRESS ? &address
+                                                                   : NULL;
         if (to != NULL && !ptm_pprof_number(in, &part, to)) {
             return false;
         }
@@ -276,7 +278,7 @@ make_location(ptm_pprof_in *in, ptm_wire message)
     ptm_pprof_location location = {.first =
                                        (uint32_t)PTM_N_ITEMS(in->location_frames, ptm_frame_id)};
     while (ptm_wire_next(&again, &part)) {
-        if (part.number == LOCATION_LINE && !add_line(in, &part, address)) {
+        if (part.number == PTM_PPROF_LOCATION_LINE && !add_line(in, &part, address)) {
             return false;
         }
     }

@@ -35,7 +35,7 @@ put_number(ptm_buf *to, uint32_t field, uint64_t value)
 static void
 put_bytes(ptm_buf *to, uint32_t field, const void *bytes, size_t len)
 {
-    ptm_buf_put_varint(to, field << 3 | WIRE_BYTES);
+    ptm_buf_put_varint(to, field << 3 | PTM_WIRE_BYTES);
     ptm_buf_put_varint(to, len);
     ptm_buf_put(to, bytes, len);
 }
@@ -54,7 +54,7 @@ put_message(ptm_buf *to, uint32_t field, ptm_buf *from)
 static uint32_t
 add_text(ptm_pprof_out *w, const char *text, size_t len)
 {
-    put_bytes(&w->strings, PROFILE_STRING, text, len);
+    put_bytes(&w->strings, PTM_PPROF_PROFILE_STRING, text, len);
     return w->n_strings++;
 }
 
@@ -66,7 +66,7 @@ add_string(ptm_pprof_out *w, ptm_str_id id)
         const char *bytes = ptm_snap_string(w->snap, id, &len);
         ptm_pprof_escape(bytes, len, &w->packed);
         w->string_of[id] = w->n_strings++;
-        put_message(&w->strings, PROFILE_STRING, &w->packed);
+        put_message(&w->strings, PTM_PPROF_PROFILE_STRING, &w->packed);
     }
     return w->string_of[id];
 }
@@ -127,16 +127,16 @@ number_frames(ptm_pprof_out *w)
 static void
 put_value_type(ptm_pprof_out *w, uint32_t field, uint32_t type, uint32_t unit)
 {
-    put_number(&w->message, VALUE_TYPE_TYPE, type);
-    put_number(&w->message, VALUE_TYPE_UNIT, unit);
+    put_number(&w->message, PTM_PPROF_VALUE_TYPE_TYPE, type);
+    put_number(&w->message, PTM_PPROF_VALUE_TYPE_UNIT, unit);
     put_message(w->out, field, &w->message);
 }
 
 static void
 put_sample_types(ptm_pprof_out *w)
 {
-    for (uint32_t i = 0; i < N_COLUMNS; i++) {
-        put_value_type(w, PROFILE_SAMPLE_TYPE, PTM_PPROF_TEXT_COLUMNS + i,
+    for (uint32_t i = 0; i < PTM_PPROF_N_COLUMNS; i++) {
+        put_value_type(w, PTM_PPROF_PROFILE_SAMPLE_TYPE, PTM_PPROF_TEXT_COLUMNS + i,
                        i % 2 == 0 ? PTM_PPROF_TEXT_COUNT : PTM_PPROF_TEXT_BYTES);
     }
 }
@@ -148,26 +148,27 @@ put_sample_types(ptm_pprof_out *w)
 static void
 put_mapping(ptm_pprof_out *w)
 {
-    put_number(&w->message, MAPPING_ID, 1);
-    for (uint32_t field = MAPPING_HAS_FUNCTIONS; field <= MAPPING_HAS_INLINE; field++) {
+    put_number(&w->message, PTM_PPROF_MAPPING_ID, 1);
+    for (uint32_t field = PTM_PPROF_MAPPING_HAS_FUNCTIONS; field <= PTM_PPROF_MAPPING_HAS_INLINE;
+         field++) {
         put_number(&w->message, field, 1);
     }
-    put_message(w->out, PROFILE_MAPPING, &w->message);
+    put_message(w->out, PTM_PPROF_PROFILE_MAPPING, &w->message);
 }
 
 static void
 put_location(ptm_pprof_out *w, uint32_t frame_id)
 {
     const ptm_snap_frame *frame = &w->snap->frames[frame_id];
-    put_number(&w->packed, LINE_FUNCTION, w->function_of[frame_id]);
-    put_number(&w->packed, LINE_LINE, (uint64_t)(int64_t)frame->lineno);
-    put_number(&w->packed, LINE_COLUMN, (uint64_t)((int64_t)frame->colno + 1));
-    put_number(&w->message, LOCATION_ID, w->location_of[frame_id]);
-    put_number(&w->message, LOCATION_MAPPING, 1);
-    put_number(&w->message, LOCATION_ADDRESS,
+    put_number(&w->packed, PTM_PPROF_LINE_FUNCTION, w->function_of[frame_id]);
+    put_number(&w->packed, PTM_PPROF_LINE_LINE, (uint64_t)(int64_t)frame->lineno);
+    put_number(&w->packed, PTM_PPROF_LINE_COLUMN, (uint64_t)((int64_t)frame->colno + 1));
+    put_number(&w->message, PTM_PPROF_LOCATION_ID, w->location_of[frame_id]);
+    put_number(&w->message, PTM_PPROF_LOCATION_MAPPING, 1);
+    put_number(&w->message, PTM_PPROF_LOCATION_ADDRESS,
                ptm_pprof_address(frame->lineno, frame->end_lineno, frame->end_colno));
-    put_message(&w->message, LOCATION_LINE, &w->packed);
-    put_message(w->out, PROFILE_LOCATION, &w->message);
+    put_message(&w->message, PTM_PPROF_LOCATION_LINE, &w->packed);
+    put_message(w->out, PTM_PPROF_PROFILE_LOCATION, &w->message);
 }
 
 static void
@@ -175,13 +176,13 @@ put_function(ptm_pprof_out *w, uint32_t id)
 {
     const ptm_pprof_named *f = &w->functions[id - 1];
     bool nameless = f->name == PTM_SNAP_NONE;
-    put_number(&w->message, FUNCTION_ID, id);
-    put_number(&w->message, FUNCTION_NAME,
+    put_number(&w->message, PTM_PPROF_FUNCTION_ID, id);
+    put_number(&w->message, PTM_PPROF_FUNCTION_NAME,
                nameless ? (uint32_t)PTM_PPROF_TEXT_UNKNOWN : add_string(w, f->name));
-    put_number(&w->message, FUNCTION_SYSTEM_NAME,
+    put_number(&w->message, PTM_PPROF_FUNCTION_SYSTEM_NAME,
                nameless ? PTM_PPROF_TEXT_NAMELESS : PTM_PPROF_TEXT_EMPTY);
-    put_number(&w->message, FUNCTION_FILE, add_string(w, f->file));
-    put_message(w->out, PROFILE_FUNCTION, &w->message);
+    put_number(&w->message, PTM_PPROF_FUNCTION_FILE, add_string(w, f->file));
+    put_message(w->out, PTM_PPROF_PROFILE_FUNCTION, &w->message);
 }
 
 static void
@@ -201,7 +202,7 @@ put_tables(ptm_pprof_out *w)
 static void
 put_comment(ptm_pprof_out *w, const char *text)
 {
-    put_number(w->out, PROFILE_COMMENT, add_text(w, text, strlen(text)));
+    put_number(w->out, PTM_PPROF_PROFILE_COMMENT, add_text(w, text, strlen(text)));
 }
 
 static void
@@ -223,8 +224,8 @@ put_modules(ptm_pprof_out *w)
             put_string(w, module);
             ptm_buf_put_byte(&w->packed, ' ');
             put_string(w, file);
-            put_number(w->out, PROFILE_COMMENT, w->n_strings++);
-            put_message(&w->strings, PROFILE_STRING, &w->packed);
+            put_number(w->out, PTM_PPROF_PROFILE_COMMENT, w->n_strings++);
+            put_message(&w->strings, PTM_PPROF_PROFILE_STRING, &w->packed);
         }
     }
 }
@@ -254,8 +255,8 @@ put_comments(ptm_pprof_out *w, const ptm_pprof_extra *extra)
     if (extra != NULL && extra->json != NULL) {
         ptm_buf_put(&w->packed, PTM_PPROF_JSON, strlen(PTM_PPROF_JSON));
         ptm_buf_put(&w->packed, extra->json, extra->json_len);
-        put_number(w->out, PROFILE_COMMENT, w->n_strings++);
-        put_message(&w->strings, PROFILE_STRING, &w->packed);
+        put_number(w->out, PTM_PPROF_PROFILE_COMMENT, w->n_strings++);
+        put_message(&w->strings, PTM_PPROF_PROFILE_STRING, &w->packed);
     }
     if (w->snap->lost_blocks != 0 || w->snap->lost_bytes != 0) {
         snprintf(text, sizeof(text), PTM_PPROF_LOST "%llu %llu",
@@ -277,10 +278,12 @@ put_profile(ptm_pprof_out *w, const ptm_pprof_extra *extra)
     put_sample_types(w);
     ptm_pprof_put_samples(w);
     put_tables(w);
-    put_number(w->out, PROFILE_TIME_NANOS, extra == NULL ? 0 : (uint64_t)extra->time_nanos);
-    put_value_type(w, PROFILE_PERIOD_TYPE, PTM_PPROF_TEXT_SPACE, PTM_PPROF_TEXT_BYTES);
-    put_number(w->out, PROFILE_PERIOD, 1);
-    put_number(w->out, PROFILE_DEFAULT_SAMPLE_TYPE, PTM_PPROF_TEXT_COLUMNS + COLUMN_INUSE_SPACE);
+    put_number(w->out, PTM_PPROF_PROFILE_TIME_NANOS,
+               extra == NULL ? 0 : (uint64_t)extra->time_nanos);
+    put_value_type(w, PTM_PPROF_PROFILE_PERIOD_TYPE, PTM_PPROF_TEXT_SPACE, PTM_PPROF_TEXT_BYTES);
+    put_number(w->out, PTM_PPROF_PROFILE_PERIOD, 1);
+    put_number(w->out, PTM_PPROF_PROFILE_DEFAULT_SAMPLE_TYPE,
+               PTM_PPROF_TEXT_COLUMNS + PTM_PPROF_COLUMN_INUSE_SPACE);
     put_comments(w, extra);
     ptm_buf_put(w->out, w->strings.data, w->strings.len);
 }

@@ -17,13 +17,13 @@
 static uint8_t *
 values_at(uint8_t *at, const ptm_snap_site *site)
 {
-    const uint64_t values[N_COLUMNS] = {
+    const uint64_t values[PTM_PPROF_N_COLUMNS] = {
         site->allocated, site->allocated_bytes,   site->live, site->live * site->size,
         site->peak,      site->peak * site->size,
     };
-    *at++ = SAMPLE_VALUE << 3 | WIRE_BYTES;
+    *at++ = PTM_PPROF_SAMPLE_VALUE << 3 | PTM_WIRE_BYTES;
     uint8_t *len = at++; /* below 128, as of a label */
-    for (int i = 0; i < N_COLUMNS; i++) {
+    for (int i = 0; i < PTM_PPROF_N_COLUMNS; i++) {
         at = ptm_varint_at(at, values[i] <= INT64_MAX ? values[i] : INT64_MAX);
     }
     *len = (uint8_t)(at - len - 1);
@@ -33,10 +33,10 @@ values_at(uint8_t *at, const ptm_snap_site *site)
 static uint8_t *
 label_at(uint8_t *at, uint32_t key, int64_t num)
 {
-    *at++ = SAMPLE_LABEL << 3 | WIRE_BYTES;
+    *at++ = PTM_PPROF_SAMPLE_LABEL << 3 | PTM_WIRE_BYTES;
     uint8_t *len = at++;
-    at = ptm_pprof_number_at(at, LABEL_KEY, key);
-    at = ptm_pprof_number_at(at, LABEL_NUM, (uint64_t)num);
+    at = ptm_pprof_number_at(at, PTM_PPROF_LABEL_KEY, key);
+    at = ptm_pprof_number_at(at, PTM_PPROF_LABEL_NUM, (uint64_t)num);
     *len = (uint8_t)(at - len - 1);
     return at;
 }
@@ -112,9 +112,9 @@ put_sample(ptm_pprof_out *w, const ptm_snap_site *site, const ptm_buf *locations
         return;
     }
     uint8_t *at = w->out->data + w->out->len;
-    *at++ = PROFILE_SAMPLE << 3 | WIRE_BYTES;
+    *at++ = PTM_PPROF_PROFILE_SAMPLE << 3 | PTM_WIRE_BYTES;
     at = ptm_varint_at(at, len);
-    *at++ = SAMPLE_LOCATION << 3 | WIRE_BYTES;
+    *at++ = PTM_PPROF_SAMPLE_LOCATION << 3 | PTM_WIRE_BYTES;
     at = ptm_varint_at(at, stack_len);
     if (stack_len != 0) {
         memcpy(at, again ? w->out->data + written.at : locations->data, stack_len);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 #include "format/ptm_wire.h"
-#include "format/ptm_pprof_fields.h"
 
 #include <string.h>
 
@@ -80,13 +79,13 @@ ptm_wire_any_next(ptm_wire *wire, ptm_wire_field *field)
     field->number = (uint32_t)(tag >> 3);
     field->type = tag & 7;
     switch (field->type) {
-    case WIRE_VARINT:
+    case PTM_WIRE_VARINT:
         return ptm_wire_varint(wire, &field->value);
-    case WIRE_FIXED64:
+    case PTM_WIRE_FIXED64:
         return fixed(wire, 8, &field->value);
-    case WIRE_BYTES:
+    case PTM_WIRE_BYTES:
         return piece(wire, &field->bytes);
-    case WIRE_FIXED32:
+    case PTM_WIRE_FIXED32:
         return fixed(wire, 4, &field->value);
     default:
         return refuse(wire, "there is no field of this type");

@@ -12,6 +12,9 @@
 
 #include "base/ptm_base.h"
 
+/* Types of fields. */
+enum { PTM_WIRE_VARINT = 0, PTM_WIRE_FIXED64 = 1, PTM_WIRE_BYTES = 2, PTM_WIRE_FIXED32 = 5 };
+
 typedef struct {
     const uint8_t *at, *end;
     const char *error; /* NULL: all is well so far */
@@ -19,7 +22,7 @@ typedef struct {
 
 typedef struct {
     uint32_t number;
-    uint32_t type;     /* WIRE_... */
+    uint32_t type;     /* PTM_WIRE_... */
     uint64_t value;    /* of a varint or a fixed field */
     ptm_wire bytes;    /* of a field with a length */
     const uint8_t *at; /* where the field starts */
@@ -72,14 +75,12 @@ ptm_wire_number(const uint8_t *at, const uint8_t *end, uint64_t *value)
     return ptm_wire_any_varint(&wire, value) ? wire.at : NULL;
 }
 
-#define PTM_WIRE_TYPE_BYTES 2u
-
 /* The bytes of a piece of less than 128 that this field begins with; *end is where they end. NULL:
  * it is not that. */
 static inline const uint8_t *
 ptm_wire_piece(const uint8_t *at, const uint8_t *rest_end, uint8_t field, const uint8_t **end)
 {
-    if (rest_end - at < 2 || at[0] != (field << 3 | PTM_WIRE_TYPE_BYTES) || at[1] >= 0x80
+    if (rest_end - at < 2 || at[0] != (field << 3 | PTM_WIRE_BYTES) || at[1] >= 0x80
         || at[1] > rest_end - at - 2) {
         return NULL;
     }
@@ -96,8 +97,8 @@ ptm_wire_next(ptm_wire *wire, ptm_wire_field *field)
         return ptm_wire_any_next(wire, field);
     }
     uint8_t tag = wire->at[0], len = wire->at[1];
-    bool is_piece = (tag & 7) == PTM_WIRE_TYPE_BYTES;
-    bool fits = tag >= 8 && tag < 0x80 && len < 0x80 && (is_piece || (tag & 7) == 0)
+    bool is_piece = (tag & 7) == PTM_WIRE_BYTES;
+    bool fits = tag >= 8 && tag < 0x80 && len < 0x80 && (is_piece || (tag & 7) == PTM_WIRE_VARINT)
                 && (!is_piece || wire->end - wire->at - 2 >= len);
     if (PTM_UNLIKELY(!fits)) {
         return ptm_wire_any_next(wire, field);
@@ -123,7 +124,7 @@ ptm_wire_next(ptm_wire *wire, ptm_wire_field *field)
 static inline bool
 ptm_wire_repeated(ptm_wire_field *field, uint64_t *value)
 {
-    if (PTM_LIKELY(field->type == PTM_WIRE_TYPE_BYTES)) {
+    if (PTM_LIKELY(field->type == PTM_WIRE_BYTES)) {
         return field->bytes.at != field->bytes.end && ptm_wire_varint(&field->bytes, value);
     }
     bool taken = field->type == PTM_WIRE_TAKEN;

@@ -13,7 +13,6 @@
 #define PTM_FUZZ_MUTATE_H
 
 #include "base/ptm_buf.h"
-#include "format/ptm_pprof_fields.h"
 #include "format/ptm_wire.h"
 
 size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size);
@@ -32,14 +31,14 @@ mutate_below(uint32_t limit)
 static void
 put_varint_field(ptm_buf *to, uint32_t number, uint64_t value)
 {
-    ptm_buf_put_varint(to, (uint64_t)number << 3 | WIRE_VARINT);
+    ptm_buf_put_varint(to, (uint64_t)number << 3 | PTM_WIRE_VARINT);
     ptm_buf_put_varint(to, value);
 }
 
 static void
 put_bytes_field(ptm_buf *to, uint32_t number, const uint8_t *bytes, size_t len)
 {
-    ptm_buf_put_varint(to, (uint64_t)number << 3 | WIRE_BYTES);
+    ptm_buf_put_varint(to, (uint64_t)number << 3 | PTM_WIRE_BYTES);
     ptm_buf_put_varint(to, len);
     ptm_buf_put(to, bytes, len);
 }
@@ -103,7 +102,7 @@ mutate_field(ptm_wire whole, ptm_buf *out, int depth)
         return;
     }
     uint32_t number = mutate_below(8) == 0 ? 1 + mutate_below(14) : field.number;
-    if (field.type == WIRE_BYTES) {
+    if (field.type == PTM_WIRE_BYTES) {
         field.number = number;
         mutate_bytes(&field, out, depth);
     }
