@@ -164,7 +164,7 @@ bench_format(const ptm_snap *snap)
 {
     ptm_buf out;
     ptm_pprof_extra extra = {0};
-    ptm_pprof_why why;
+    ptm_format_why why;
     TIME("write pprof (not compressed)", {
         ptm_buf_init(&out);
         ptm_pprof_write(snap, &extra, &out);

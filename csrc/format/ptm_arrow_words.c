@@ -3,7 +3,7 @@
 
 #include "base/ptm_array.h"
 #include "base/ptm_atomic.h"
-#include "format/ptm_pprof_text.h"
+#include "format/ptm_format_text.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -96,7 +96,7 @@ spell(const ptm_snap *snap, ptm_arrow_dictionary *dictionary)
             const char *text = ptm_snap_string(snap, id, &len);
             dictionary->place[id] = dictionary->n;
             dictionary->offset[dictionary->n++] = (int64_t)dictionary->bytes.len;
-            ptm_pprof_escape(text, len, &dictionary->bytes);
+            ptm_format_escape(text, len, &dictionary->bytes);
         }
     }
     dictionary->offset[dictionary->n] = (int64_t)dictionary->bytes.len;

@@ -17,8 +17,9 @@
 #ifndef PTM_PICKLE_H
 #define PTM_PICKLE_H
 
-#include "format/ptm_pprof.h"
+#include "format/ptm_format_why.h"
+#include "snap/ptm_snap.h"
 
-ptm_err ptm_pickle_read(const uint8_t *data, size_t len, ptm_snap **out, ptm_pprof_why *why);
+ptm_err ptm_pickle_read(const uint8_t *data, size_t len, ptm_snap **out, ptm_format_why *why);
 
 #endif

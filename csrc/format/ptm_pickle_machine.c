@@ -276,7 +276,7 @@ ptm_pickle_run(ptm_pickle *p, ptm_pickle_value *result)
 }
 
 void
-ptm_pickle_init(ptm_pickle *p, const uint8_t *data, size_t len, ptm_pprof_why *why)
+ptm_pickle_init(ptm_pickle *p, const uint8_t *data, size_t len, ptm_format_why *why)
 {
     ptm_pickle_tuple empty = {0};
     ptm_buf *bufs[] = {&p->stack, &p->memo, &p->items, &p->marks, &p->tuples};

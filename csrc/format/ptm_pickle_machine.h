@@ -14,6 +14,7 @@
 #ifndef PTM_PICKLE_MACHINE_H
 #define PTM_PICKLE_MACHINE_H
 
+#include "base/ptm_buf.h"
 #include "format/ptm_pickle.h"
 
 /* A snapshot has two objects, two dicts and a list; attributes of the user's may add some. */
@@ -66,7 +67,7 @@ typedef struct {
     const uint8_t *data, *at, *end;
     const uint8_t *op; /* the opcode under work */
     ptm_err err;
-    ptm_pprof_why *why;
+    ptm_format_why *why;
     ptm_buf stack, memo, items; /* ptm_pickle_value */
     ptm_buf marks;              /* uint64_t: heights of the stack */
     ptm_buf tuples;             /* ptm_pickle_tuple; [0] is the empty one */
@@ -77,7 +78,7 @@ typedef struct {
 #define PTM_PICKLE_TUPLES(p) ((ptm_pickle_tuple *)(void *)(p)->tuples.data)
 #define PTM_PICKLE_ITEMS(p) ((const ptm_pickle_value *)(const void *)(p)->items.data)
 
-void ptm_pickle_init(ptm_pickle *p, const uint8_t *data, size_t len, ptm_pprof_why *why);
+void ptm_pickle_init(ptm_pickle *p, const uint8_t *data, size_t len, ptm_format_why *why);
 void ptm_pickle_fini(ptm_pickle *p);
 /* Runs to the STOP; *result is what it leaves. */
 bool ptm_pickle_run(ptm_pickle *p, ptm_pickle_value *result);

@@ -4,7 +4,7 @@
  * (domain, size, frames, total_nframe), frames being (filename, lineno), most recent first.
  */
 #include "format/ptm_pickle_machine.h"
-#include "format/ptm_pprof_text.h"
+#include "format/ptm_format_text.h"
 #include "snap/ptm_group.h"
 #include "snap/ptm_ids.h"
 
@@ -103,7 +103,7 @@ read_frame(reading *r, const ptm_pickle_value *value, ptm_frame_id *out)
     }
     if (tuple->role != PTM_PICKLE_FRAME) {
         const char *text = (const char *)p->data + items[0].as.place;
-        if (!ptm_pprof_is_text(text, items[0].n)) {
+        if (!ptm_format_is_text(text, items[0].n)) {
             return ptm_pickle_refuse(p, "a file name in the pickle is not UTF-8");
         }
         ptm_snap_frame frame = {.file = ptm_snap_build_string(r->builder, text, items[0].n),
@@ -272,7 +272,7 @@ read_snapshot(reading *r)
 }
 
 ptm_err
-ptm_pickle_read(const uint8_t *data, size_t len, ptm_snap **out, ptm_pprof_why *why)
+ptm_pickle_read(const uint8_t *data, size_t len, ptm_snap **out, ptm_format_why *why)
 {
     reading *r = malloc(sizeof(*r)); /* 50 kB: too much for a thread's stack */
     ptm_snap_builder *builder = r == NULL ? NULL : ptm_snap_build_new(1);

@@ -16,6 +16,7 @@
 #define PTM_PPROF_H
 
 #include "base/ptm_buf.h"
+#include "format/ptm_format_why.h"
 #include "snap/ptm_snap.h"
 
 /* What a snapshot's file carries beside the columns: kept as one JSON text, made and read by the
@@ -26,12 +27,6 @@ typedef struct {
     int64_t time_nanos; /* when the snapshot was taken, since the epoch; 0: not said */
 } ptm_pprof_extra;
 
-/* One sentence without a full stop, such as "sample 17: location id 99 is not in the file (byte
- * 5021)". */
-typedef struct {
-    char text[200];
-} ptm_pprof_why;
-
 /* Appends the profile to `out`. */
 ptm_err ptm_pprof_write(const ptm_snap *snap, const ptm_pprof_extra *extra, ptm_buf *out);
 
@@ -39,6 +34,6 @@ ptm_err ptm_pprof_write(const ptm_snap *snap, const ptm_pprof_extra *extra, ptm_
  * their inuse_* (or first) sample types become live counts, sizes are bytes / objects where no
  * `bytes` label says. */
 ptm_err ptm_pprof_read(const uint8_t *data, size_t len, ptm_snap **out, ptm_pprof_extra *extra,
-                       ptm_pprof_why *why);
+                       ptm_format_why *why);
 
 #endif

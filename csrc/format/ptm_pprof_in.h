@@ -45,7 +45,7 @@ typedef struct {
     const uint8_t *data;
     size_t len;
     ptm_err err;
-    ptm_pprof_why *why;
+    ptm_format_why *why;
     ptm_snap_builder *builder;
     uint32_t version;     /* of our words in the file; 0: another tool's file */
     uint32_t limit;       /* 0: not said */
@@ -108,6 +108,6 @@ ptm_pprof_index(const ptm_pprof_ids *ids, uint64_t id)
 bool ptm_pprof_choose_columns(ptm_pprof_in *in);
 
 /* ptm_pprof_samples.c */
-bool ptm_pprof_make_sites(ptm_pprof_in *in);
+bool ptm_pprof_read_samples(ptm_pprof_in *in);
 
 #endif

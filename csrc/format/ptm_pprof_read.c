@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "format/ptm_pprof_fields.h"
 #include "format/ptm_pprof_in.h"
-#include "format/ptm_pprof_text.h"
+#include "format/ptm_format_text.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -229,7 +229,7 @@ static ptm_str_id
 comment_string(ptm_pprof_in *in, const uint8_t *at, const uint8_t *end)
 {
     in->text.len = 0;
-    ptm_pprof_unescape((const char *)at, (size_t)(end - at), &in->text);
+    ptm_format_unescape((const char *)at, (size_t)(end - at), &in->text);
     return ptm_snap_build_string(in->builder, (const char *)in->text.data, in->text.len);
 }
 
@@ -329,7 +329,7 @@ static bool
 read_all(ptm_pprof_in *in, ptm_pprof_extra *extra)
 {
     return note_all(in, extra) && read_comments(in, extra) && ptm_pprof_choose_columns(in)
-           && ptm_pprof_make_frames(in) && ptm_pprof_make_sites(in);
+           && ptm_pprof_make_frames(in) && ptm_pprof_read_samples(in);
 }
 
 static bool
@@ -358,7 +358,7 @@ fini(ptm_pprof_in *in)
 
 ptm_err
 ptm_pprof_read(const uint8_t *data, size_t len, ptm_snap **out, ptm_pprof_extra *extra,
-               ptm_pprof_why *why)
+               ptm_format_why *why)
 {
     ptm_pprof_in in = {.data = data, .len = len, .why = why};
     ptm_pprof_extra found = {0};

@@ -228,7 +228,7 @@ add_sample(ptm_pprof_in *in, const ptm_wire_field *field, uint64_t number, ptm_p
 }
 
 bool
-ptm_pprof_make_sites(ptm_pprof_in *in)
+ptm_pprof_read_samples(ptm_pprof_in *in)
 {
     ptm_wire profile = ptm_wire_of(in->data, in->len);
     ptm_wire_field field;

@@ -4,7 +4,7 @@
  */
 #include "format/ptm_pprof_fields.h"
 #include "format/ptm_pprof_in.h"
-#include "format/ptm_pprof_text.h"
+#include "format/ptm_format_text.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -135,7 +135,7 @@ string_id(ptm_pprof_in *in, uint64_t index, const uint8_t *at, ptm_str_id *id)
     uint32_t *known = (uint32_t *)(void *)in->string_ids.data + index;
     if (*known == 0) {
         in->text.len = 0;
-        (in->version != 0 ? ptm_pprof_unescape : ptm_pprof_clean)(
+        (in->version != 0 ? ptm_format_unescape : ptm_format_clean)(
             (const char *)text.at, (size_t)(text.end - text.at), &in->text);
         if (in->text.failed) {
             return false;

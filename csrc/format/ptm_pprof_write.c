@@ -9,7 +9,7 @@
 #include "format/ptm_pprof_out.h"
 
 #include "base/ptm_array.h"
-#include "format/ptm_pprof_text.h"
+#include "format/ptm_format_text.h"
 #include "snap/ptm_group.h"
 #include "snap/ptm_ids.h"
 
@@ -64,7 +64,7 @@ add_string(ptm_pprof_out *w, ptm_str_id id)
     if (w->string_of[id] == 0) {
         size_t len;
         const char *bytes = ptm_snap_string(w->snap, id, &len);
-        ptm_pprof_escape(bytes, len, &w->packed);
+        ptm_format_escape(bytes, len, &w->packed);
         w->string_of[id] = w->n_strings++;
         put_message(&w->strings, PTM_PPROF_PROFILE_STRING, &w->packed);
     }
@@ -210,7 +210,7 @@ put_string(ptm_pprof_out *w, ptm_str_id id)
 {
     size_t len;
     const char *bytes = ptm_snap_string(w->snap, id, &len);
-    ptm_pprof_escape(bytes, len, &w->packed);
+    ptm_format_escape(bytes, len, &w->packed);
 }
 
 /* A comment per file that has a module and is in the table. */

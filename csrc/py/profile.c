@@ -78,7 +78,7 @@ ptm_profile_fold_snapshot(PyObject *module, PyObject *args)
 
 /* Takes over `snap`. */
 static ptm_view *
-view_of_result(ptm_err err, ptm_snap *snap, const ptm_pprof_why *why)
+view_of_result(ptm_err err, ptm_snap *snap, const ptm_format_why *why)
 {
     if (err == PTM_EFORMAT) {
         PyErr_SetString(PyExc_ValueError, why->text);
@@ -92,7 +92,7 @@ static ptm_view *
 view_of_profile(const void *data, size_t len, ptm_pprof_extra *extra)
 {
     ptm_snap *snap = NULL;
-    ptm_pprof_why why = {""};
+    ptm_format_why why = {""};
     ptm_err err = ptm_pprof_read(data, len, &snap, extra, &why);
     ptm_view *view = view_of_result(err, snap, &why);
     if (view != NULL) {
@@ -171,7 +171,7 @@ ptm_profile_decode_pickle(PyObject *module, PyObject *arg)
 {
     Py_buffer data;
     ptm_snap *snap = NULL;
-    ptm_pprof_why why = {""};
+    ptm_format_why why = {""};
     if (PyObject_GetBuffer(arg, &data, PyBUF_SIMPLE) < 0) {
         return NULL;
     }

@@ -20,7 +20,7 @@ written(const ptm_snap *snap, const ptm_pprof_extra *extra)
 /* From a copy of its own, so that the sanitizer sees a read past the end. */
 static inline ptm_err
 read_copy(const uint8_t *data, size_t len, ptm_snap **snap, ptm_pprof_extra *extra,
-          ptm_pprof_why *why)
+          ptm_format_why *why)
 {
     uint8_t *copy = malloc(len + (len == 0));
     if (len != 0) {
@@ -113,7 +113,7 @@ static inline ptm_snap *
 round_trip(const ptm_snap *snap, const ptm_pprof_extra *extra)
 {
     ptm_pprof_extra back_extra;
-    ptm_pprof_why why = {{0}};
+    ptm_format_why why = {{0}};
     ptm_snap *back = NULL;
     ptm_buf out = written(snap, extra), again;
     NEED(ptm_pprof_read(out.data, out.len, &back, &back_extra, &why) == PTM_OK);

@@ -85,7 +85,7 @@ refused_because(ptm_buf *profile, const char *words)
 {
     ptm_snap *snap;
     ptm_pprof_extra extra;
-    ptm_pprof_why why;
+    ptm_format_why why;
     CHECK_EQ(read_copy(profile->data, profile->len, &snap, &extra, &why), PTM_EFORMAT);
     if (strstr(why.text, words) == NULL) {
         printf("# \"%s\" is not in \"%s\"\n", words, why.text);

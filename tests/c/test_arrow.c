@@ -8,7 +8,7 @@
 #include <pthread.h>
 
 #include "format/ptm_arrow.h"
-#include "format/ptm_pprof_text.h"
+#include "format/ptm_format_text.h"
 #include "ptm_test_snap.h"
 
 enum { BLOCK_SIZE, COUNT, TOTAL, DOMAIN, FILE_, LINE, FUNCTION, MODULE, STACK, N_COLUMNS };
@@ -109,7 +109,7 @@ check_word(const ptm_snap *snap, const ptm_arrow_array *array, int64_t i, ptm_st
     }
     ptm_buf escaped;
     ptm_buf_init(&escaped);
-    ptm_pprof_escape(text, len, &escaped);
+    ptm_format_escape(text, len, &escaped);
     const ptm_arrow_array *words = array->dictionary;
     int32_t word = int32_at(array, i);
     NEED(word >= 0 && word < words->length);

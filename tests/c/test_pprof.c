@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "format/ptm_pprof_text.h"
+#include "format/ptm_format_text.h"
 #include "ptm_test_pprof.h"
 
 /* -- round trips ------------------------------------------------------------------------------- */
@@ -139,9 +139,9 @@ check_string(const char *text, size_t len)
     ptm_buf escaped, back;
     ptm_buf_init(&escaped);
     ptm_buf_init(&back);
-    ptm_pprof_escape(text, len, &escaped);
+    ptm_format_escape(text, len, &escaped);
     CHECK(is_utf8(escaped.data, escaped.len));
-    ptm_pprof_unescape((const char *)escaped.data, escaped.len, &back);
+    ptm_format_unescape((const char *)escaped.data, escaped.len, &back);
     CHECK(back.len == len && (len == 0 || memcmp(back.data, text, len) == 0));
     ptm_buf_fini(&escaped);
     ptm_buf_fini(&back);
@@ -202,7 +202,7 @@ escapes_are_as_documented(void)
     for (size_t i = 0; i < PTM_ARRAY_LEN(cases); i++) {
         ptm_buf out;
         ptm_buf_init(&out);
-        ptm_pprof_escape(cases[i].text, strlen(cases[i].text), &out);
+        ptm_format_escape(cases[i].text, strlen(cases[i].text), &out);
         CHECK(out.len == strlen(cases[i].escaped)
               && memcmp(out.data, cases[i].escaped, out.len) == 0);
         ptm_buf_fini(&out);
@@ -221,9 +221,9 @@ any_bytes_become_a_string(void)
         }
         ptm_buf_init(&out);
         ptm_buf_init(&clean);
-        ptm_pprof_escape(bytes, len, &out);
+        ptm_format_escape(bytes, len, &out);
         CHECK(is_utf8(out.data, out.len));
-        ptm_pprof_clean(bytes, len, &clean);
+        ptm_format_clean(bytes, len, &clean);
         check_string((const char *)clean.data,
                      clean.len); /* so it has surrogates, but no stray bytes */
         ptm_buf_fini(&out);
@@ -241,7 +241,7 @@ a_cut_file_is_refused_wherever_it_is_cut(void)
         ptm_snap *snap = test_snap(round * 20, 4), *back;
         ptm_pprof_extra extra = {round % 2 ? json : NULL, round % 2 ? sizeof(json) - 1 : 0, 5},
                         found;
-        ptm_pprof_why why;
+        ptm_format_why why;
         ptm_buf out = written(snap, &extra);
         for (size_t len = 0; len < out.len; len++) {
             CHECK_EQ(read_copy(out.data, len, &back, &found, &why), PTM_EFORMAT);
@@ -256,7 +256,7 @@ read_anything(const uint8_t *data, size_t len)
 {
     ptm_snap *back = NULL;
     ptm_pprof_extra extra;
-    ptm_pprof_why why;
+    ptm_format_why why;
     ptm_err err = read_copy(data, len, &back, &extra, &why);
     CHECK(err == PTM_OK || err == PTM_EFORMAT);
     if (err == PTM_OK) {

@@ -58,7 +58,7 @@ check_read(const uint8_t *bytes, size_t len)
 {
     ptm_snap *snap = NULL;
     ptm_pprof_extra extra;
-    ptm_pprof_why why;
+    ptm_format_why why;
     ptm_err err = read_copy(bytes, len, &snap, &extra, &why);
     CHECK(err == PTM_OK || err == PTM_EFORMAT);
     ptm_snap_decref(snap);

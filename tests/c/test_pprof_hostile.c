@@ -137,7 +137,7 @@ memory_of(void (*make)(making *m, size_t len), size_t wanted, size_t *len)
     make(&m, wanted);
     ptm_snap *snap = NULL;
     ptm_pprof_extra extra;
-    ptm_pprof_why why;
+    ptm_format_why why;
     memory_watch();
     ptm_err err = ptm_pprof_read(m.profile.data, m.profile.len, &snap, &extra, &why);
     int64_t most = memory_unwatch();
@@ -185,7 +185,7 @@ check_time(ptm_buf *profile)
 {
     ptm_snap *snap = NULL;
     ptm_pprof_extra extra;
-    ptm_pprof_why why;
+    ptm_format_why why;
     clock_t start = clock();
     CHECK_EQ(ptm_pprof_read(profile->data, profile->len, &snap, &extra, &why), PTM_OK);
     CHECK((double)(clock() - start) / CLOCKS_PER_SEC < SECONDS_AT_MOST);
@@ -283,7 +283,7 @@ losses_beyond_64_bits_stop_there(void)
     put_number(&p, 13, 6);
     ptm_snap *snap = NULL;
     ptm_pprof_extra extra;
-    ptm_pprof_why why;
+    ptm_format_why why;
     NEED(ptm_pprof_read(p.data, p.len, &snap, &extra, &why) == PTM_OK);
     CHECK(snap->lost_blocks == UINT64_MAX);
     CHECK(snap->lost_bytes == UINT64_MAX);
@@ -307,7 +307,7 @@ a_product_beyond_int64_comes_back(void)
     put_bytes(&p, 2, sample.data, sample.len);
     ptm_snap *snap = NULL;
     ptm_pprof_extra extra;
-    ptm_pprof_why why;
+    ptm_format_why why;
     NEED(ptm_pprof_read(p.data, p.len, &snap, &extra, &why) == PTM_OK);
     CHECK(snap->sites[0].allocated_bytes == INT64_MAX);
     ptm_snap_decref(round_trip(snap, &extra));

@@ -17,7 +17,7 @@ read_back(ptm_buf *profile)
 {
     ptm_snap *snap = NULL;
     ptm_pprof_extra extra;
-    ptm_pprof_why why;
+    ptm_format_why why;
     ptm_err err = ptm_pprof_read(profile->data, profile->len, &snap, &extra, &why);
     if (err != PTM_OK) {
         printf("# %s\n", why.text);

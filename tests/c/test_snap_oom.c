@@ -184,7 +184,7 @@ read_step(void)
 {
     ptm_snap *back;
     ptm_pprof_extra extra;
-    ptm_pprof_why why;
+    ptm_format_why why;
     ptm_err err = ptm_pprof_read(file.data, file.len, &back, &extra, &why);
     if (err == PTM_OK) {
         ptm_snap_decref(back);
@@ -295,7 +295,7 @@ static ptm_err
 pickle_step(void)
 {
     ptm_snap *back;
-    ptm_pprof_why why = {""};
+    ptm_format_why why = {""};
     ptm_err err = ptm_pickle_read((const uint8_t *)pickle, sizeof(pickle) - 1, &back, &why);
     if (err == PTM_OK) {
         CHECK_EQ(back->n_sites, 2);

@@ -121,7 +121,7 @@ check_any_bytes(const uint8_t *data, size_t len)
 {
     ptm_snap *snap = NULL;
     ptm_pprof_extra extra = {0};
-    ptm_pprof_why why = {{0}};
+    ptm_format_why why = {{0}};
     uint8_t *copy = malloc(len + (len == 0)); /* so that a read past the end is seen */
     NEED(copy != NULL);
     memcpy(copy, data, len);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "format/ptm_pprof_text.h"
+#include "format/ptm_format_text.h"
 
 #include <string.h>
 
@@ -90,7 +90,7 @@ plain_bytes(const uint8_t *text, size_t len)
 }
 
 void
-ptm_pprof_escape(const char *text, size_t len, ptm_buf *out)
+ptm_format_escape(const char *text, size_t len, ptm_buf *out)
 {
     const uint8_t *at = (const uint8_t *)text, *end = at + len;
     while (at < end) {
@@ -132,7 +132,7 @@ put_clean_character(const uint8_t *at, size_t len, ptm_buf *out)
 }
 
 void
-ptm_pprof_unescape(const char *text, size_t len, ptm_buf *out)
+ptm_format_unescape(const char *text, size_t len, ptm_buf *out)
 {
     const uint8_t *at = (const uint8_t *)text, *end = at + len;
     while (at < end) {
@@ -158,7 +158,7 @@ ptm_pprof_unescape(const char *text, size_t len, ptm_buf *out)
 }
 
 bool
-ptm_pprof_is_text(const char *text, size_t len)
+ptm_format_is_text(const char *text, size_t len)
 {
     const uint8_t *at = (const uint8_t *)text, *end = at + len;
     while (at < end) {
@@ -172,7 +172,7 @@ ptm_pprof_is_text(const char *text, size_t len)
 }
 
 void
-ptm_pprof_clean(const char *text, size_t len, ptm_buf *out)
+ptm_format_clean(const char *text, size_t len, ptm_buf *out)
 {
     const uint8_t *at = (const uint8_t *)text, *end = at + len;
     while (at < end) {
