@@ -58,6 +58,13 @@ typedef uint32_t ptm_site_id;
 #define ptm_assert(x) ((void)0)
 #endif
 
+/* What call positions that were merged have in common: the number, or -1. */
+static inline int32_t
+ptm_in_common(int32_t a, int32_t b)
+{
+    return a == b ? a : -1;
+}
+
 /* The sum, or the greatest number if it is beyond that: files may claim any counts. */
 static inline uint64_t
 ptm_sum_saturated(uint64_t a, uint64_t b)

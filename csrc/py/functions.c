@@ -43,8 +43,7 @@ main_get_object_traceback(PyObject *module, PyObject *obj)
         Py_RETURN_NONE;
     }
     const ptm_snap_site *site = &view->snap->sites[0];
-    PyObject *tb = ptm_traceback_of_view(PyModule_GetState(module), view, PTM_TB_STACK, site->stack,
-                                         site->depth);
+    PyObject *tb = ptm_traceback_of_stack(PyModule_GetState(module), view, site);
     ptm_view_decref(view);
     return tb;
 }

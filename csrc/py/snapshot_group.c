@@ -175,25 +175,29 @@ parse_compare(grouping *g, PyObject *args, PyObject *kwargs)
 
 /* -- answers ----------------------------------------------------------------------------------- */
 
-static PyObject *
-statistic_of_row(ptm_face *face, ptm_view *view, ptm_by by, const ptm_group_row *row, bool diff)
+static ptm_tb_origin
+group_of_row(const ptm_group_query *query, const ptm_group_row *row)
 {
-    bool one_stack = by == PTM_BY_TRACEBACK && row->merged == 0;
-    ptm_tb_kind kind = one_stack ? PTM_TB_STACK : (ptm_tb_kind)by;
-    return diff ? ptm_statistic_diff_new(face, view, kind, row)
-                : ptm_statistic_new(face, view, kind, row);
+    bool one_stack = query->by == PTM_BY_TRACEBACK && row->merged == 0;
+    return (ptm_tb_origin){
+        .kind = one_stack ? PTM_TB_STACK : (ptm_tb_kind)query->by,
+        .id = row->key,
+        .counted = ptm_counted_by(query, (int)row->snap),
+    };
 }
 
 static PyObject *
-list_of_rows(const grouping *g, ptm_view *new_view, ptm_view *old_view, ptm_by by,
-             const ptm_groups *groups)
+list_of_rows(const grouping *g, ptm_view *new_view, ptm_view *old_view,
+             const ptm_group_query *query, const ptm_groups *groups)
 {
     size_t n = groups->n_rows < g->limit ? groups->n_rows : g->limit;
     PyObject *list = PyList_New((Py_ssize_t)n);
     for (size_t i = 0; list != NULL && i < n; i++) {
         const ptm_group_row *row = &groups->rows[i];
+        ptm_tb_origin group = group_of_row(query, row);
         ptm_view *view = old_view != NULL && row->snap == 1 ? old_view : new_view;
-        PyObject *statistic = statistic_of_row(g->face, view, by, row, old_view != NULL);
+        PyObject *statistic = old_view != NULL ? ptm_statistic_diff_new(g->face, view, group, row)
+                                               : ptm_statistic_new(g->face, view, group, row);
         if (statistic == NULL) {
             Py_CLEAR(list);
         }
@@ -228,7 +232,7 @@ statistics_of(const grouping *g)
             ptm_raise(err);
         }
         else {
-            list = list_of_rows(g, source.view, NULL, query.by, &groups);
+            list = list_of_rows(g, source.view, NULL, &query, &groups);
             ptm_groups_free(&groups);
         }
     }
@@ -305,7 +309,7 @@ differences_of(const grouping *g)
                 ptm_raise(err);
             }
             else {
-                list = list_of_rows(g, new_source.view, old_source.view, query.by, &groups);
+                list = list_of_rows(g, new_source.view, old_source.view, &query, &groups);
                 ptm_groups_free(&groups);
             }
         }

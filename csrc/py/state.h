@@ -198,9 +198,15 @@ typedef enum {
     PTM_TB_DOMAIN,
     PTM_TB_STACK
 } ptm_tb_kind;
+typedef struct {
+    ptm_tb_kind kind;
+    uint32_t id;         /* string, frame, stack or site of the view, by kind */
+    ptm_counted counted; /* PTM_TB_LINE and PTM_TB_GROUP: which frames are asked for names */
+} ptm_tb_origin;
 /* total_nframe 0: not known. */
-PyObject *ptm_traceback_of_view(ptm_face *face, ptm_view *view, ptm_tb_kind kind, uint32_t id,
+PyObject *ptm_traceback_of_view(ptm_face *face, ptm_view *view, ptm_tb_origin origin,
                                 uint32_t total_nframe);
+PyObject *ptm_traceback_of_stack(ptm_face *face, ptm_view *view, const ptm_snap_site *site);
 PyObject *
 ptm_traceback_details(PyObject *traceback); /* its `_details`: None or a tuple, new reference */
 /* What it is of, the view being borrowed; false: it is not on a view, or no longer. */
@@ -237,9 +243,9 @@ ptm_view *ptm_traces_view(ptm_face *face, PyObject *traces, ptm_metric *metric);
 PyObject *ptm_traces_list(ptm_view *view, ptm_metric metric); /* new list of raw tuples */
 
 /* -- t_statistic.c -- */
-PyObject *ptm_statistic_new(ptm_face *face, ptm_view *view, ptm_tb_kind kind,
+PyObject *ptm_statistic_new(ptm_face *face, ptm_view *view, ptm_tb_origin group,
                             const ptm_group_row *row);
-PyObject *ptm_statistic_diff_new(ptm_face *face, ptm_view *view, ptm_tb_kind kind,
+PyObject *ptm_statistic_diff_new(ptm_face *face, ptm_view *view, ptm_tb_origin group,
                                  const ptm_group_row *row);
 
 /* -- t_filter.c -- */

@@ -17,11 +17,10 @@ typedef struct {
     PyObject *given[N_NUMBERS]; /* what somebody has set; NULL: nothing */
     int64_t counted[N_NUMBERS]; /* what holds instead, if it says so: */
     bool is_counted[N_NUMBERS]; /* atomic */
-    PyObject *group; /* a traceback that knows its group; NULL: nobody has looked, or by hand */
-    ptm_view *view;  /* of the group; NULL: made by hand from the beginning */
-    ptm_tb_kind kind;
-    uint32_t id;    /* of the group in the view, by kind */
-    origin came_by; /* atomic */
+    PyObject *group;  /* a traceback that knows its group; NULL: nobody has looked, or by hand */
+    ptm_view *view;   /* of the group; NULL: made by hand from the beginning */
+    ptm_tb_origin of; /* the group in the view */
+    origin came_by;   /* atomic */
 } statistic_object;
 
 static inline statistic_object *
@@ -31,7 +30,7 @@ as_statistic(PyObject *self)
 }
 
 static statistic_object *
-statistic_alloc(PyTypeObject *type, ptm_view *view, ptm_tb_kind kind, const ptm_group_row *row)
+statistic_alloc(PyTypeObject *type, ptm_view *view, ptm_tb_origin group, const ptm_group_row *row)
 {
     PyObject *self = ptm_new_untracked(type);
     if (self == NULL) {
@@ -39,8 +38,7 @@ statistic_alloc(PyTypeObject *type, ptm_view *view, ptm_tb_kind kind, const ptm_
     }
     statistic_object *stat = as_statistic(self);
     stat->view = ptm_view_incref(view);
-    stat->kind = kind;
-    stat->id = row->key;
+    stat->of = group;
     stat->counted[SIZE] = row->size;
     stat->counted[COUNT] = row->count;
     stat->is_counted[SIZE] = stat->is_counted[COUNT] = true;
@@ -48,15 +46,16 @@ statistic_alloc(PyTypeObject *type, ptm_view *view, ptm_tb_kind kind, const ptm_
 }
 
 PyObject *
-ptm_statistic_new(ptm_face *face, ptm_view *view, ptm_tb_kind kind, const ptm_group_row *row)
+ptm_statistic_new(ptm_face *face, ptm_view *view, ptm_tb_origin group, const ptm_group_row *row)
 {
-    return (PyObject *)statistic_alloc(face->statistic, view, kind, row);
+    return (PyObject *)statistic_alloc(face->statistic, view, group, row);
 }
 
 PyObject *
-ptm_statistic_diff_new(ptm_face *face, ptm_view *view, ptm_tb_kind kind, const ptm_group_row *row)
+ptm_statistic_diff_new(ptm_face *face, ptm_view *view, ptm_tb_origin group,
+                       const ptm_group_row *row)
 {
-    statistic_object *stat = statistic_alloc(face->statistic_diff, view, kind, row);
+    statistic_object *stat = statistic_alloc(face->statistic_diff, view, group, row);
     if (stat != NULL) {
         stat->counted[SIZE_DIFF] = row->size_diff;
         stat->counted[COUNT_DIFF] = row->count_diff;
@@ -123,7 +122,7 @@ group_of(ptm_face *face, PyObject *self, bool *failed)
     if (group != NULL || stat->view == NULL || PTM_LOAD_ACQUIRE(&stat->came_by) == MADE_BY_HAND) {
         return group;
     }
-    group = ptm_traceback_of_view(face, stat->view, stat->kind, stat->id, 0);
+    group = ptm_traceback_of_view(face, stat->view, stat->of, 0);
     *failed = ptm_fill_slot(&stat->group, group) == NULL;
     return ptm_slot_get(self, &stat->group);
 }

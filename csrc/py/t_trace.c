@@ -170,7 +170,7 @@ trace_get_traceback(PyObject *self, void *unused)
         return face == NULL ? NULL : traceback_of_raw(face, self);
     }
     const ptm_snap_site *site = &view->snap->sites[as_trace(self)->site];
-    return ptm_traceback_of_view(face, view, PTM_TB_STACK, site->stack, site->depth);
+    return ptm_traceback_of_stack(face, view, site);
 }
 
 static PyObject *

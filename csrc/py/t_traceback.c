@@ -16,8 +16,7 @@ typedef struct {
                           see the view */
     ptm_view *view; /* kept to the end, since others may be reading it; NULL: there never was one */
     bool given;     /* by a caller: frames and details are the truth; atomic */
-    ptm_tb_kind kind;
-    uint32_t id; /* string, frame or stack of the view, by kind */
+    ptm_tb_origin of; /* in the view */
     /* Where the last look ended, as index << 32 | stack; 0: nowhere; atomic. Frames are visited in
      * order, and a stack is linked from the most recent one only. */
     uint64_t cursor;
@@ -30,8 +29,7 @@ as_traceback(PyObject *self)
 }
 
 PyObject *
-ptm_traceback_of_view(ptm_face *face, ptm_view *view, ptm_tb_kind kind, uint32_t id,
-                      uint32_t total_nframe)
+ptm_traceback_of_view(ptm_face *face, ptm_view *view, ptm_tb_origin origin, uint32_t total_nframe)
 {
     PyObject *total =
         total_nframe == 0 ? Py_NewRef(Py_None) : PyLong_FromUnsignedLong(total_nframe);
@@ -43,9 +41,15 @@ ptm_traceback_of_view(ptm_face *face, ptm_view *view, ptm_tb_kind kind, uint32_t
     traceback_object *tb = as_traceback(self);
     tb->total = total;
     tb->view = ptm_view_incref(view);
-    tb->kind = kind;
-    tb->id = id;
+    tb->of = origin;
     return self;
+}
+
+PyObject *
+ptm_traceback_of_stack(ptm_face *face, ptm_view *view, const ptm_snap_site *site)
+{
+    ptm_tb_origin origin = {.kind = PTM_TB_STACK, .id = site->stack};
+    return ptm_traceback_of_view(face, view, origin, site->depth);
 }
 
 /* NULL: frames and details are the truth. */
@@ -147,10 +151,10 @@ traceback_dealloc(PyObject *self)
 static PyObject *
 frames_from_view(const ptm_face *face, const traceback_object *tb, ptm_view *view)
 {
-    if (!ptm_tb_is_stack(tb->kind)) {
-        return ptm_group_frames(view, tb->kind, tb->id);
+    if (!ptm_tb_is_stack(tb->of.kind)) {
+        return ptm_group_frames(view, tb->of.kind, tb->of.id);
     }
-    PyObject *frames = ptm_view_stack(view, tb->id);
+    PyObject *frames = ptm_view_stack(view, tb->of.id);
     return frames == NULL ? NULL : in_order_of(face, frames);
 }
 
@@ -186,7 +190,7 @@ traceback_length(PyObject *self)
     const traceback_object *tb = as_traceback(self);
     const ptm_view *view = view_of(tb);
     if (view != NULL) {
-        return ptm_tb_is_stack(tb->kind) ? (Py_ssize_t)view->snap->stacks[tb->id].nframe : 1;
+        return ptm_tb_is_stack(tb->of.kind) ? (Py_ssize_t)view->snap->stacks[tb->of.id].nframe : 1;
     }
     return ptm_size_and_drop(frames_of(self));
 }
@@ -199,7 +203,7 @@ frame_at(traceback_object *tb, uint32_t i)
     uint64_t cursor = PTM_LOAD(&tb->cursor);
     bool known = cursor != 0 && cursor >> 32 <= i;
     uint32_t at = known ? (uint32_t)(cursor >> 32) : 0;
-    ptm_stack_id stack = known ? (ptm_stack_id)cursor : tb->id;
+    ptm_stack_id stack = known ? (ptm_stack_id)cursor : tb->of.id;
     for (; at < i; at++) {
         stack = stacks[stack].parent;
     }
@@ -217,18 +221,19 @@ name_from_view(traceback_object *tb, ptm_str_id name, ptm_frame_details *out)
 static int
 details_from_view(traceback_object *tb, Py_ssize_t i, ptm_frame_details *out)
 {
-    if (tb->kind == PTM_TB_FUNCTION) {
-        return name_from_view(tb, tb->view->snap->frames[tb->id].name, out);
+    if (tb->of.kind == PTM_TB_FUNCTION) {
+        return name_from_view(tb, tb->view->snap->frames[tb->of.id].name, out);
     }
-    if (ptm_tb_is_stack(tb->kind) && i >= (Py_ssize_t)tb->view->snap->stacks[tb->id].nframe) {
+    if (ptm_tb_is_stack(tb->of.kind) && i >= (Py_ssize_t)tb->view->snap->stacks[tb->of.id].nframe) {
         return 0; /* another thread is just giving it more frames */
     }
-    if (!ptm_tb_is_stack(tb->kind) && tb->kind != PTM_TB_LINE) {
+    if (!ptm_tb_is_stack(tb->of.kind) && tb->of.kind != PTM_TB_LINE) {
         return 0;
     }
-    ptm_frame_id id = tb->kind == PTM_TB_LINE ? tb->id : frame_at(tb, (uint32_t)i);
-    const ptm_snap_frame *frame =
-        tb->kind == PTM_TB_STACK ? &tb->view->snap->frames[id] : ptm_view_agreed(tb->view, id);
+    ptm_frame_id id = tb->of.kind == PTM_TB_LINE ? tb->of.id : frame_at(tb, (uint32_t)i);
+    const ptm_snap_frame *frame = tb->of.kind == PTM_TB_STACK
+                                      ? &tb->view->snap->frames[id]
+                                      : ptm_view_agreed(tb->view, id, tb->of.counted);
     if (frame == NULL || name_from_view(tb, frame->name, out) < 0) {
         return -1;
     }
@@ -310,7 +315,7 @@ ptm_traceback_origin(ptm_face *face, PyObject *self, ptm_view **view, ptm_tb_kin
         return false;
     }
     const traceback_object *tb = as_traceback(self);
-    *view = view_of(tb), *kind = tb->kind, *id = tb->id;
+    *view = view_of(tb), *kind = tb->of.kind, *id = tb->of.id;
     return *view != NULL;
 }
 
@@ -320,7 +325,7 @@ static bool
 same_view(const traceback_object *a, const traceback_object *b)
 {
     const ptm_view *view = view_of(a);
-    return view != NULL && view == view_of(b) && a->kind == b->kind && a->id == b->id;
+    return view != NULL && view == view_of(b) && a->of.kind == b->of.kind && a->of.id == b->of.id;
 }
 
 static PyObject *

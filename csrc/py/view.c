@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+#include "base/ptm_array.h"
 #include "py/state.h"
 
 /* The caches come from malloc: the tracer does not see them. */
@@ -48,7 +49,10 @@ ptm_view_decref(ptm_view *view)
     drop_all(view->stacks, view->snap->n_stacks);
     drop_all(view->lines, view->snap->n_frames);
     drop_all(view->strings, view->snap->n_strings);
-    free(view->agreed);
+    ptm_array_free(view->shared);
+    for (size_t i = 0; i < PTM_ARRAY_LEN(view->agreed); i++) {
+        ptm_array_free(view->agreed[i]);
+    }
     ptm_snap_decref(view->snap);
     free(view);
 }
@@ -127,58 +131,51 @@ ptm_view_stack(ptm_view *view, ptm_stack_id stack)
     return there != NULL ? there : ptm_fill_slot(&slots[stack], stack_new(view, stack));
 }
 
-/* Strings are interned: equal names have equal ids. */
-static void
-agree(ptm_snap_frame *into, const ptm_snap_frame *frame)
+/* Which lines several frames have; NULL: no memory. */
+static const uint8_t *
+shared_lines(ptm_view *view)
 {
-    if (into->name != frame->name) {
-        into->name = PTM_SNAP_NONE;
-    }
-    if (into->end_lineno != frame->end_lineno) {
-        into->end_lineno = -1;
-    }
-    if (into->colno != frame->colno) {
-        into->colno = -1;
-    }
-    if (into->end_colno != frame->end_colno) {
-        into->end_colno = -1;
-    }
-}
-
-static ptm_snap_frame *
-agreed_new(const ptm_snap *snap)
-{
-    ptm_snap_frame *agreed = malloc(((size_t)snap->n_frames + 1) * sizeof(*agreed));
-    for (uint32_t i = 0; agreed != NULL && i < snap->n_frames; i++) {
-        agreed[i] = snap->frames[i];
-        agree(&agreed[snap->frames[i].line_key], &snap->frames[i]);
-    }
-    return agreed;
-}
-
-static const ptm_snap_frame *
-all_agreed(ptm_view *view)
-{
-    ptm_snap_frame *there = PTM_LOAD_ACQUIRE(&view->agreed), *fresh;
-    if (there != NULL || (fresh = agreed_new(view->snap)) == NULL) {
+    uint8_t *there = PTM_LOAD_ACQUIRE(&view->shared), *fresh;
+    if (there != NULL || (fresh = ptm_agree_shared(view->snap)) == NULL) {
         return there;
     }
-    if (PTM_COMPARE_EXCHANGE(&view->agreed, &there, fresh)) {
+    if (PTM_COMPARE_EXCHANGE(&view->shared, &there, fresh)) {
         return fresh;
     }
-    free(fresh);
+    ptm_array_free(fresh);
     return there;
 }
 
-const ptm_snap_frame *
-ptm_view_agreed(ptm_view *view, ptm_frame_id frame)
+static const ptm_snap_frame *
+all_agreed(ptm_view *view, ptm_counted counted)
 {
-    const ptm_snap_frame *agreed = all_agreed(view);
+    ptm_snap_frame **slot = &view->agreed[counted];
+    ptm_snap_frame *there = PTM_LOAD_ACQUIRE(slot), *fresh;
+    if (there != NULL || (fresh = ptm_agree(view->snap, counted)) == NULL) {
+        return there;
+    }
+    if (PTM_COMPARE_EXCHANGE(slot, &there, fresh)) {
+        return fresh;
+    }
+    ptm_array_free(fresh);
+    return there;
+}
+
+/* Nearly all lines have one frame, and then nobody has to look at the sites. */
+const ptm_snap_frame *
+ptm_view_agreed(ptm_view *view, ptm_frame_id frame, ptm_counted counted)
+{
+    uint32_t key = view->snap->frames[frame].line_key;
+    const uint8_t *shared = shared_lines(view);
+    if (shared != NULL && shared[key] == 0) {
+        return &view->snap->frames[frame];
+    }
+    const ptm_snap_frame *agreed = shared == NULL ? NULL : all_agreed(view, counted);
     if (agreed == NULL) {
         PyErr_NoMemory();
         return NULL;
     }
-    return &agreed[view->snap->frames[frame].line_key];
+    return &agreed[key];
 }
 
 PyObject *

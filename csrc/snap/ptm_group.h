@@ -15,8 +15,8 @@
  * group; frames whose file has no module are one group, and so are the sites that have lost their
  * size (ptm_snap_site.folded). Frames that agree in file and line are one
  * group whatever their names, as the API compares frames; so stacks that are equal frame by frame
- * are one group. A name or column the members disagree on must not be shown: see ptm_group_agree
- * and `merged`.
+ * are one group. A name or column the members disagree on must not be shown: see ptm_agree and
+ * `merged`.
  */
 #ifndef PTM_GROUP_H
 #define PTM_GROUP_H
@@ -62,7 +62,7 @@ typedef struct {
     uint32_t key;  /* string, frame, stack or site id, by query.by */
     uint32_t snap; /* diffs: 0 the key is an id of the new snapshot, 1 of the old one */
     /* by traceback: 1 when the group has stacks beside `key` that differ from it in a name: show
-     * its frames by ptm_group_agree's answer; else 0, and the frames of `key` are the truth */
+     * its frames by ptm_agree's answer; else 0, and the frames of `key` are the truth */
     uint32_t merged;
     int64_t size;                  /* bytes */
     int64_t count;                 /* blocks */
@@ -86,15 +86,6 @@ ptm_err ptm_diff(const ptm_snap *new_snap, const ptm_snap *old_snap, const ptm_g
                  ptm_groups *out);
 
 void ptm_groups_free(ptm_groups *groups);
-
-/* What the frames with equal file and line agree on. `merged` has n_frames entries;
- * merged[line_key] is written for every line that a site which the query's metric counts has (the
- * most recent frame only if the query is flat and not by traceback, else any frame): its file and
- * lineno, and name, end_lineno, colno and end_colno where all these frames agree, else
- * PTM_SNAP_NONE and -1. So a group by line with key k shows merged[k], and a frame f of a merged
- * traceback shows merged[frames[f].line_key]. Other entries are left alone. Rows with snap 1 ask
- * the old snapshot. */
-ptm_err ptm_group_agree(const ptm_snap *snap, const ptm_group_query *query, ptm_snap_frame *merged);
 
 /* -1, 0, 1: two stacks of (maybe) two snapshots as the API compares tracebacks: frames as (file,
  * lineno), by `order`, then the shorter first. Files compare by code point. */

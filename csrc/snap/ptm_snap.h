@@ -89,6 +89,16 @@ ptm_snap_module(const ptm_snap *snap, ptm_str_id file)
     return snap->modules == NULL ? PTM_SNAP_NONE : snap->modules[file];
 }
 
+/* Of two frames of one line: what they do not agree on is no longer known. */
+static inline void
+ptm_snap_frame_agree(ptm_snap_frame *into, const ptm_snap_frame *frame)
+{
+    into->name = into->name == frame->name ? into->name : PTM_SNAP_NONE;
+    into->end_lineno = ptm_in_common(into->end_lineno, frame->end_lineno);
+    into->colno = ptm_in_common(into->colno, frame->colno);
+    into->end_colno = ptm_in_common(into->end_colno, frame->end_colno);
+}
+
 /* -- building -------------------------------------------------------------------------------- */
 
 /* Ids returned are final. After a failure every call answers 0 and the builder stays usable only

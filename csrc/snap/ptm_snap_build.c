@@ -144,20 +144,6 @@ tidy(const ptm_snap_frame *frame)
     return tidied;
 }
 
-static void
-merge_positions(ptm_snap_frame *into, const ptm_snap_frame *frame)
-{
-    if (into->end_lineno != frame->end_lineno) {
-        into->end_lineno = -1;
-    }
-    if (into->colno != frame->colno) {
-        into->colno = -1;
-    }
-    if (into->end_colno != frame->end_colno) {
-        into->end_colno = -1;
-    }
-}
-
 static uint64_t
 line_hash(const ptm_snap_frame *frame)
 {
@@ -211,7 +197,7 @@ ptm_snap_build_frame(ptm_snap_builder *b, const ptm_snap_frame *frame)
         ptm_snap_frame *other = (ptm_snap_frame *)b->frames.items + probe.id;
         if (other->file == frame->file && other->name == frame->name
             && other->lineno == frame->lineno) {
-            merge_positions(other, &tidied);
+            ptm_snap_frame_agree(other, &tidied);
             return probe.id;
         }
     }

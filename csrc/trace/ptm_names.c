@@ -123,18 +123,12 @@ same_frame(const ptm_frame *a, const ptm_frame *b)
     return a->file == b->file && a->name == b->name && a->lineno == b->lineno;
 }
 
-static int32_t
-agreed(int32_t a, int32_t b)
-{
-    return a == b ? a : -1;
-}
-
 static void
 merge_positions(ptm_frame *into, const ptm_frame *from)
 {
-    into->end_lineno = agreed(into->end_lineno, from->end_lineno);
-    into->colno = agreed(into->colno, from->colno);
-    into->end_colno = agreed(into->end_colno, from->end_colno);
+    into->end_lineno = ptm_in_common(into->end_lineno, from->end_lineno);
+    into->colno = ptm_in_common(into->colno, from->colno);
+    into->end_colno = ptm_in_common(into->end_colno, from->end_colno);
 }
 
 ptm_frame_id

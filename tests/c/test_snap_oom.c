@@ -7,10 +7,12 @@
  */
 #include <errno.h>
 
+#include "base/ptm_array.h"
 #include "format/ptm_arrow.h"
 #include "format/ptm_pickle.h"
 #include "format/ptm_pprof.h"
 #include "ptm_test_snap.h"
+#include "snap/ptm_agree.h"
 #include "snap/ptm_filter.h"
 #include "snap/ptm_group.h"
 #include "snap/ptm_merge.h"
@@ -116,9 +118,12 @@ diff_step(void)
 static ptm_err
 agree_step(void)
 {
-    static ptm_snap_frame merged[10000];
-    NEED(snap->n_frames <= PTM_ARRAY_LEN(merged));
-    return ptm_group_agree(snap, &query, merged);
+    ptm_snap_frame *agreed = ptm_agree(snap, ptm_counted_by(&query, 0));
+    uint8_t *shared = agreed == NULL ? NULL : ptm_agree_shared(snap);
+    ptm_err err = shared != NULL ? PTM_OK : PTM_ENOMEM;
+    ptm_array_free(agreed);
+    ptm_array_free(shared);
+    return err;
 }
 
 static ptm_err

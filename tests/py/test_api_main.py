@@ -285,6 +285,60 @@ def test_names_and_columns_where_members_disagree():
     assert frame.lineno == 1 and frame.colno is None
 
 
+TWINS = "def f(): return bytes(700), (lambda: bytes(701))()\n"
+WITHIN = "f.<locals>.<lambda>"
+
+
+def taken_of_twins(nframe):
+    """With the blocks of both functions of a line alive, of one, and of none."""
+    names = {}
+    exec(compile(TWINS, "twins.py", "exec"), names)
+    pytracemalloc.start(nframe)
+    kept = list(names["f"]())
+    both = pytracemalloc.take_snapshot()
+    kept.pop()
+    one = pytracemalloc.take_snapshot()
+    kept.pop()
+    return both, one, pytracemalloc.take_snapshot()
+
+
+def only(snapshot, function):
+    return snapshot.filter_traces([Filter(True, "twins.py", function=function)])
+
+
+def names_told(statistics):
+    """Of all frames at the line of the two functions."""
+    frames = [frame for s in statistics for frame in s.traceback]
+    return {f.name for f in frames if (f.filename, f.lineno) == ("twins.py", 1)}
+
+
+def test_a_filtered_line_has_the_name_that_all_members_have():
+    both, _, _ = taken_of_twins(3)
+    assert names_told(both.statistics("lineno")) == {None}
+    for function in ("f", WITHIN):
+        assert names_told(only(both, function).statistics("lineno")) == {function}
+    whole_stacks = only(both, WITHIN).statistics("lineno", cumulative=True)
+    assert names_told(whole_stacks) == {None}
+
+
+def test_what_a_metric_does_not_count_is_not_asked_for_its_name():
+    both, one, none = taken_of_twins(3)
+    assert names_told(one.statistics("lineno", metric="allocated")) == {None}
+    assert names_told(only(one, WITHIN).statistics("lineno", metric="freed")) == {
+        WITHIN
+    }
+    assert names_told(one.statistics("lineno")) == {"f"}
+    assert names_told(one.compare_to(both, "lineno")) == {"f"}
+    assert names_told(none.compare_to(only(both, WITHIN), "lineno")) == {WITHIN}
+
+
+def test_merged_tracebacks_have_the_name_that_all_members_have():
+    both, _, _ = taken_of_twins(1)
+    assert names_told(both.statistics("traceback")) == {None}
+    for function in ("f", WITHIN):
+        assert names_told(only(both, function).statistics("traceback")) == {function}
+
+
 def test_what_is_known_is_no_part_of_equality():
     pytracemalloc.start()
     block = make(5000)
