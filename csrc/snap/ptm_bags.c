@@ -6,7 +6,7 @@
  * meet from the root on, by caller and line. Most of them are in the same order in both, so the
  * next one is guessed; only what nobody's guess was right for is looked up.
  */
-#include "snap/ptm_sums.h"
+#include "snap/ptm_bags.h"
 
 #include <string.h>
 

@@ -81,7 +81,7 @@ ptm_err ptm_group(const ptm_snap *snap, const ptm_group_query *query, ptm_groups
 
 /* Sorted from the biggest to the smallest by |size_diff|, size, |count_diff|, count, traceback (or
  * what stands in its place). A group that only the new snapshot has shows its whole size and count
- * as the difference. */
+ * as the difference. Without an old snapshot (NULL) it is ptm_group. */
 ptm_err ptm_diff(const ptm_snap *new_snap, const ptm_snap *old_snap, const ptm_group_query *query,
                  ptm_groups *out);
 

@@ -2,8 +2,8 @@
 #include "snap/ptm_rows.h"
 
 #include "base/ptm_array.h"
+#include "snap/ptm_bags.h"
 #include "snap/ptm_order.h"
-#include "snap/ptm_sums.h"
 
 #include <string.h>
 

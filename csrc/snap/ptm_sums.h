@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * ptm_sums - bytes and blocks of a snapshot's sites, summed by traceback or by whatever
- * ptm_numbers knows.
+ * ptm_sums - bytes and blocks of a snapshot's sites, summed by whatever ptm_numbers knows. By
+ * traceback: see ptm_bags.
  *
  * Threads   reads immutable snapshots only
  * Failure   PTM_ENOMEM; what was passed in is in no defined state then
@@ -25,24 +25,8 @@ ptm_metric_of_side(const ptm_group_query *query, int side)
     return side == 0 ? query->metric : query->old_metric;
 }
 
-/* Not by traceback: adds to sums[number]. */
+/* Adds to sums[number]. */
 ptm_err ptm_sums_add(const ptm_snap *snap, int side, const ptm_numbers *numbers,
                      const ptm_group_query *query, ptm_sum *sums);
-
-/* By traceback. */
-typedef struct {
-    ptm_stack_id stack; /* one of the equal stacks, of side `side` */
-    uint8_t side;       /* 0 if the new snapshot has the group */
-    uint8_t merged;     /* side `side` has other stacks in this group */
-    ptm_sum sum[2];     /* by side */
-} ptm_bag;
-
-typedef struct {
-    ptm_bag *items;
-    size_t len;
-} ptm_bags;
-
-/* Of both sides, if there are two. The items are an array, which the caller frees. */
-ptm_err ptm_bags_fill(const ptm_keys *keys, const ptm_group_query *query, ptm_bags *bags);
 
 #endif
