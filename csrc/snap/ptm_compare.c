@@ -6,7 +6,7 @@
  */
 #include "snap/ptm_group.h"
 
-#include <string.h>
+#include "base/ptm_bytes.h"
 
 typedef struct {
     const ptm_snap *snap;
@@ -21,8 +21,7 @@ compare_strings(const ptm_snap *a, ptm_str_id sa, const ptm_snap *b, ptm_str_id 
         return 0;
     }
     const char *bytes_a = ptm_snap_string(a, sa, &len_a), *bytes_b = ptm_snap_string(b, sb, &len_b);
-    int diff = memcmp(bytes_a, bytes_b, len_a < len_b ? len_a : len_b);
-    return diff != 0 ? (diff > 0) - (diff < 0) : (len_a > len_b) - (len_a < len_b);
+    return ptm_bytes_compare(bytes_a, len_a, bytes_b, len_b);
 }
 
 static int

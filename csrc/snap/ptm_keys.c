@@ -2,6 +2,7 @@
 #include "snap/ptm_keys.h"
 
 #include "base/ptm_array.h"
+#include "base/ptm_bytes.h"
 #include "snap/ptm_ids.h"
 
 #include <stdlib.h>
@@ -26,9 +27,7 @@ static int
 compare_files(const void *a, const void *b)
 {
     const file *x = a, *y = b;
-    size_t shorter = x->len < y->len ? x->len : y->len;
-    int diff = shorter == 0 ? 0 : memcmp(x->name, y->name, shorter);
-    return diff != 0 ? diff : (x->len > y->len) - (x->len < y->len);
+    return ptm_bytes_compare(x->name, x->len, y->name, y->len);
 }
 
 static const file *

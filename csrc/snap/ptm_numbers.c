@@ -2,10 +2,10 @@
 #include "snap/ptm_numbers.h"
 
 #include "base/ptm_array.h"
+#include "base/ptm_bytes.h"
 #include "snap/ptm_ids.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 /* -- names in their order ---------------------------------------------------------------------- */
 
@@ -26,9 +26,7 @@ static int
 compare_names(const void *a, const void *b)
 {
     const name *x = a, *y = b;
-    size_t shorter = x->len < y->len ? x->len : y->len;
-    int diff = shorter == 0 ? 0 : memcmp(x->text, y->text, shorter);
-    return diff != 0 ? diff : (x->len > y->len) - (x->len < y->len);
+    return ptm_bytes_compare(x->text, x->len, y->text, y->len);
 }
 
 /* Appends the side's names, each once; rank is 0 for all strings. */
