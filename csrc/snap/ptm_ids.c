@@ -87,14 +87,7 @@ ptm_ids_put(ptm_ids *ids, uint64_t hash, uint32_t id)
     return ptm_ids_put_tag(ids, ptm_ids_tag(ids, hash), id);
 }
 
-/* One word more: both halves of a product of 128 bits, whose factors nobody knows. */
-static uint64_t
-folded_product(uint64_t hash, uint64_t word)
-{
-    unsigned __int128 product = (unsigned __int128)hash * word;
-    return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
-
+/* Word by word products whose factors nobody knows. */
 uint64_t
 ptm_ids_hash_bytes(const ptm_ids *ids, const void *bytes, size_t len)
 {
@@ -103,9 +96,9 @@ ptm_ids_hash_bytes(const ptm_ids *ids, const void *bytes, size_t len)
     const char *p = bytes;
     for (; len >= sizeof(word); p += sizeof(word), len -= sizeof(word)) {
         memcpy(&word, p, sizeof(word));
-        hash = folded_product(hash ^ word, key) + word;
+        hash = ptm_hash_fold(hash ^ word, key) + word;
     }
     word = 0;
     memcpy(&word, p, len);
-    return folded_product(hash ^ word, key) + word;
+    return ptm_hash_fold(hash ^ word, key) + word;
 }

@@ -186,7 +186,7 @@ name_at(const giving *g, uint32_t index)
 static bool
 intern_name(giving *g, uint32_t *index)
 {
-    uint64_t hash = ptm_hash_bytes(g->name.data, g->name.len);
+    uint64_t hash = ptm_ids_hash_bytes(&g->by_name, g->name.data, g->name.len);
     ptm_ids_probe probe = ptm_ids_find(&g->by_name, hash);
     while (ptm_ids_next(&g->by_name, &probe)) {
         path known = name_at(g, probe.id);
