@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * ptm_pickle_machine - the opcodes of protocols 2 to 5 that a snapshot's pickle needs, on values
- * that are no Python objects; for ptm_pickle_machine.c and ptm_pickle_read.c only.
+ * that are no Python objects; for ptm_pickle_machine.c, ptm_pickle_stack.c, ptm_pickle_names.c and
+ * ptm_pickle_read.c only.
  *
  * Owns      the stack, the memo, and what tuples, lists, dicts and objects hold
  * How       strings stay in the data and values are 16 bytes. An opcode makes at most as many

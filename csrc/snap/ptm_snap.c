@@ -57,7 +57,7 @@ ptm_snap_subset(const ptm_snap *snap, const uint8_t *keep, ptm_snap **out)
     box->snap.refs = 1;
     box->snap.sites = sites;
     box->snap.n_sites = n_kept;
-    box->owned[0] = sites;
+    box->owned[PTM_OWNED_SITES] = sites;
     /* a subset of a subset holds the tables' owner, so chains of filters keep nothing else alive */
     box->base = base != NULL ? base : (ptm_snap *)snap;
     ptm_snap_incref(box->base);

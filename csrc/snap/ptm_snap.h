@@ -8,7 +8,8 @@
  *           last ptm_snap_decref may run on any thread (no Python in it). A builder has one user.
  * Failure   a builder that ran out of memory stays failed; ptm_snap_build_finish then answers
  *           PTM_ENOMEM
- * Cost      4 arrays; nothing is proportional to the number of live blocks
+ * Cost      an array each of frames, stacks, sites and modules, two of strings; nothing is
+ *           proportional to the number of live blocks
  *
  * Laws
  *   parent(stack) < stack, so one forward pass over the stacks sees every caller before its callee.

@@ -8,19 +8,20 @@
 
 #include "snap/ptm_snap.h"
 
-typedef struct {
-    ptm_snap snap;  /* first: a ptm_snap * is a ptm_snap_box * */
-    ptm_snap *base; /* owns strings, frames and stacks; NULL: they are in `owned` */
-    void *owned[6]; /* arrays that go with the snapshot; by PTM_OWNED_... unless it is a subset */
-} ptm_snap_box;
-
 enum {
     PTM_OWNED_OFFSETS,
     PTM_OWNED_BYTES,
     PTM_OWNED_FRAMES,
     PTM_OWNED_STACKS,
     PTM_OWNED_SITES,
-    PTM_OWNED_MODULES
+    PTM_OWNED_MODULES,
+    PTM_N_OWNED
 };
+
+typedef struct {
+    ptm_snap snap;            /* first: a ptm_snap * is a ptm_snap_box * */
+    ptm_snap *base;           /* of a subset: it owns all but the sites; else NULL */
+    void *owned[PTM_N_OWNED]; /* arrays that go with the snapshot; NULL: not its own, or none */
+} ptm_snap_box;
 
 #endif
