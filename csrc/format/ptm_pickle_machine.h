@@ -49,18 +49,14 @@ typedef struct {
 } ptm_pickle_value;
 _Static_assert(sizeof(ptm_pickle_value) == 16, "values are counted as 16 bytes");
 
-/* What a tuple has been read as, so that it is read once however often it is named. */
-typedef enum {
-    PTM_PICKLE_UNREAD,
-    PTM_PICKLE_FRAME,
-    PTM_PICKLE_STACK,
-    PTM_PICKLE_TRACE
-} ptm_pickle_role;
+/* What a tuple has been read as: a stack may be of any length, so it is read once however often it
+ * is named. */
+typedef enum { PTM_PICKLE_UNREAD, PTM_PICKLE_FRAME, PTM_PICKLE_STACK } ptm_pickle_role;
 
 typedef struct {
     uint64_t first; /* in `items` */
     uint32_t n;
-    uint32_t id; /* the frame, stack or site it has become, by `role` */
+    uint32_t id; /* the frame or stack it has become, by `role` */
     uint32_t role;
 } ptm_pickle_tuple;
 

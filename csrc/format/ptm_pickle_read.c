@@ -6,15 +6,12 @@
 #include "format/ptm_pickle_machine.h"
 #include "format/ptm_format_text.h"
 #include "snap/ptm_group.h"
-#include "snap/ptm_ids.h"
 
 #include <stdlib.h>
 
 typedef struct {
     ptm_pickle machine;
     ptm_snap_builder *builder;
-    ptm_buf sites; /* ptm_snap_site */
-    ptm_ids site_ids;
 } reading;
 
 /* -- attributes -------------------------------------------------------------------------------- */
@@ -158,59 +155,37 @@ read_stack(reading *r, const ptm_pickle_value *value, ptm_stack_id *out)
 
 /* -- traces ------------------------------------------------------------------------------------ */
 
-static ptm_snap_site *
-site_at(reading *r, uint32_t id)
-{
-    return (ptm_snap_site *)(void *)r->sites.data + id;
-}
-
-/* The site that is equal but for its counts; a new one if there is none. */
+/* One block more of its site, as far as their bytes can be told. */
 static bool
-find_site(reading *r, const ptm_snap_site *like, uint32_t *id)
+add_block(reading *r, ptm_snap_site site)
 {
-    uint64_t hash =
-        ptm_mix64(like->stack
-                  ^ ptm_mix64(like->size ^ ptm_mix64(like->depth ^ (uint64_t)like->domain << 32)));
-    ptm_ids_probe probe = ptm_ids_find(&r->site_ids, hash);
-    while (ptm_ids_next(&r->site_ids, &probe)) {
-        const ptm_snap_site *site = site_at(r, probe.id);
-        if (site->stack == like->stack && site->size == like->size && site->depth == like->depth
-            && site->domain == like->domain) {
-            *id = probe.id;
-            return true;
-        }
-    }
-    *id = (uint32_t)(r->sites.len / sizeof(*like));
-    ptm_buf_put(&r->sites, like, sizeof(*like));
-    r->sites.failed = r->sites.failed || !ptm_ids_put(&r->site_ids, hash, *id);
-    return !r->sites.failed;
+    uint64_t bytes;
+    site.live = site.peak = site.allocated = 1;
+    site.allocated_bytes = site.size;
+    const ptm_snap_site *sum = ptm_snap_build_site_sum(r->builder, &site);
+    return sum == NULL || !__builtin_mul_overflow(sum->size, sum->live, &bytes)
+           || ptm_pickle_refuse(&r->machine, "the pickle tells of more bytes than there are");
 }
 
 /* Old traces have no fourth part. */
 static bool
-read_trace(reading *r, const ptm_pickle_value *value, uint32_t *id)
+read_trace(reading *r, const ptm_pickle_value *value)
 {
     ptm_pickle *p = &r->machine;
     const ptm_pickle_value *items;
-    ptm_snap_site site = {0};
-    ptm_pickle_tuple *tuple = tuple_of(p, value, 3, 4, &items);
+    const ptm_pickle_tuple *tuple = tuple_of(p, value, 3, 4, &items);
     if (tuple == NULL || !is_int(&items[0], UINT32_MAX) || !is_int(&items[1], INT64_MAX)
         || !(tuple->n == 3 || items[3].kind == PTM_PICKLE_NONE || is_int(&items[3], INT64_MAX))) {
         return ptm_pickle_refuse(p, "a trace of the pickle is not "
                                     "(domain, size, frames, total_nframe)");
     }
-    if (tuple->role != PTM_PICKLE_TRACE) {
-        int64_t depth = tuple->n == 4 && items[3].kind == PTM_PICKLE_INT ? items[3].as.number : 0;
-        site.domain = (uint32_t)items[0].as.number;
-        site.size = (uint64_t)items[1].as.number;
-        site.depth = (uint32_t)(depth < PTM_NFRAME_MAX ? depth : PTM_NFRAME_MAX);
-        if (!read_stack(r, &items[2], &site.stack) || !find_site(r, &site, &tuple->id)) {
-            return false;
-        }
-        tuple->role = PTM_PICKLE_TRACE;
-    }
-    *id = tuple->id;
-    return true;
+    int64_t depth = tuple->n == 4 && items[3].kind == PTM_PICKLE_INT ? items[3].as.number : 0;
+    ptm_snap_site site = {
+        .domain = (uint32_t)items[0].as.number,
+        .size = (uint64_t)items[1].as.number,
+        .depth = (uint32_t)(depth < PTM_NFRAME_MAX ? depth : PTM_NFRAME_MAX),
+    };
+    return read_stack(r, &items[2], &site.stack) && add_block(r, site);
 }
 
 static bool
@@ -219,25 +194,9 @@ read_traces(reading *r, const ptm_pickle_value *list)
     size_t n;
     const ptm_pickle_value *traces = items_of(&r->machine, list, &n);
     for (size_t i = 0; i < n; i++) {
-        uint32_t id = 0;
-        if (!read_trace(r, &traces[i], &id)) {
+        if (!read_trace(r, &traces[i])) {
             return false;
         }
-        site_at(r, id)->live++;
-    }
-    return true;
-}
-
-static bool
-build_sites(reading *r)
-{
-    for (uint32_t i = 0; i < r->sites.len / sizeof(ptm_snap_site); i++) {
-        ptm_snap_site site = *site_at(r, i);
-        site.peak = site.allocated = site.live;
-        if (__builtin_mul_overflow(site.size, site.live, &site.allocated_bytes)) {
-            return ptm_pickle_refuse(&r->machine, "the pickle tells of more bytes than there are");
-        }
-        ptm_snap_build_site(r->builder, &site);
     }
     return true;
 }
@@ -268,7 +227,7 @@ read_snapshot(reading *r)
     ptm_snap_build_limit(r->builder, (uint32_t)limit->as.number);
     ptm_snap_build_lacks(r->builder, 1u << PTM_METRIC_PEAK | 1u << PTM_METRIC_ALLOCATED
                                          | 1u << PTM_METRIC_FREED);
-    return read_traces(r, list) && build_sites(r);
+    return read_traces(r, list);
 }
 
 ptm_err
@@ -281,18 +240,12 @@ ptm_pickle_read(const uint8_t *data, size_t len, ptm_snap **out, ptm_format_why 
         return PTM_ENOMEM;
     }
     ptm_pickle_init(&r->machine, data, len, why);
-    ptm_buf_init(&r->sites);
     r->builder = builder;
-    bool ready = ptm_ids_init(&r->site_ids, 0);
-    bool ok = ready && read_snapshot(r);
+    bool ok = read_snapshot(r);
     ptm_err err = ok ? PTM_OK : r->machine.err;
-    if (ptm_pickle_failed(&r->machine) || r->sites.failed || (!ok && err == PTM_OK)) {
+    if (ptm_pickle_failed(&r->machine) || (!ok && err == PTM_OK)) {
         err = PTM_ENOMEM;
     }
-    if (ready) {
-        ptm_ids_fini(&r->site_ids);
-    }
-    ptm_buf_fini(&r->sites);
     ptm_pickle_fini(&r->machine);
     free(r);
     if (err != PTM_OK) {

@@ -102,8 +102,8 @@ ptm_snap_frame_agree(ptm_snap_frame *into, const ptm_snap_frame *frame)
 
 /* -- building -------------------------------------------------------------------------------- */
 
-/* Ids returned are final. After a failure every call answers 0 and the builder stays usable only
- * for _finish. */
+/* Ids returned are final. After a failure every call answers 0 or NULL and the builder stays usable
+ * only for _finish. */
 typedef struct ptm_snap_builder ptm_snap_builder;
 
 ptm_snap_builder *ptm_snap_build_new(uint32_t traceback_limit); /* NULL: no memory */
@@ -135,8 +135,8 @@ void ptm_snap_build_paths(ptm_snap_builder *b, ptm_snap_path *paths, size_t n_pa
 /* Appended, never merged. */
 void ptm_snap_build_site(ptm_snap_builder *b, const ptm_snap_site *site);
 /* Added to the site of an earlier call that agrees in stack, size, domain, depth and folded, else
- * appended. Counts stop at the greatest number there is. */
-void ptm_snap_build_site_sum(ptm_snap_builder *b, const ptm_snap_site *site);
+ * appended. Counts stop at the greatest number there is. Answers the sum, until the next change. */
+const ptm_snap_site *ptm_snap_build_site_sum(ptm_snap_builder *b, const ptm_snap_site *site);
 void ptm_snap_build_losses(ptm_snap_builder *b, uint64_t blocks, uint64_t bytes);
 /* Both are strings of `b`. A file that has a module already keeps it. */
 void ptm_snap_build_module(ptm_snap_builder *b, ptm_str_id file, ptm_str_id module);

@@ -260,11 +260,22 @@ add_counts(ptm_snap_site *into, const ptm_snap_site *site)
     into->allocated_bytes = ptm_sum_saturated(into->allocated_bytes, site->allocated_bytes);
 }
 
-void
+static ptm_snap_site *
+add_site(ptm_snap_builder *b, uint64_t hash, const ptm_snap_site *site)
+{
+    ptm_site_id id = (ptm_site_id)b->sites.len;
+    ptm_snap_build_site(b, site);
+    if (!b->failed && !ptm_ids_put(&b->site_ids, hash, id)) {
+        b->failed = true;
+    }
+    return b->failed ? NULL : (ptm_snap_site *)b->sites.items + id;
+}
+
+const ptm_snap_site *
 ptm_snap_build_site_sum(ptm_snap_builder *b, const ptm_snap_site *site)
 {
     if (b->failed) {
-        return;
+        return NULL;
     }
     uint64_t hash = site_hash(site);
     ptm_ids_probe probe = ptm_ids_find(&b->site_ids, hash);
@@ -272,14 +283,10 @@ ptm_snap_build_site_sum(ptm_snap_builder *b, const ptm_snap_site *site)
         ptm_snap_site *other = (ptm_snap_site *)b->sites.items + probe.id;
         if (same_blocks(other, site)) {
             add_counts(other, site);
-            return;
+            return other;
         }
     }
-    ptm_site_id id = (ptm_site_id)b->sites.len;
-    ptm_snap_build_site(b, site);
-    if (!b->failed && !ptm_ids_put(&b->site_ids, hash, id)) {
-        b->failed = true;
-    }
+    return add_site(b, hash, site);
 }
 
 void
