@@ -50,10 +50,7 @@ normalize_names(compilation *c)
 static int
 name_matches(PyObject *function, PyObject *name, PyObject *pattern)
 {
-    PyObject *answer = PyObject_CallFunctionObjArgs(function, name, pattern, NULL);
-    int matched = answer == NULL ? -1 : PyObject_IsTrue(answer);
-    Py_XDECREF(answer);
-    return matched;
+    return ptm_truth_and_drop(PyObject_CallFunctionObjArgs(function, name, pattern, NULL));
 }
 
 /* Of a pattern, or of a tuple any. */
@@ -148,9 +145,7 @@ number_attribute(PyObject *filter, const char *name, int64_t any, int64_t *out)
 static int
 truth_attribute(PyObject *filter, const char *name, bool *out)
 {
-    PyObject *value = ptm_get_attr(filter, name);
-    int truth = value == NULL ? -1 : PyObject_IsTrue(value);
-    Py_XDECREF(value);
+    int truth = ptm_truth_and_drop(ptm_get_attr(filter, name));
     *out = truth > 0;
     return truth < 0 ? -1 : 1;
 }
@@ -235,9 +230,8 @@ ask_sites(compilation *c, PyObject *filter, ptm_filter *out)
     }
     for (uint32_t i = 0; !failed && i < snap->n_sites; i++) {
         PyObject *raw = ptm_view_trace(c->view, i);
-        PyObject *answer = raw == NULL ? NULL : ptm_call_method(filter, "_match", raw, NULL);
-        int passes = answer == NULL ? -1 : PyObject_IsTrue(answer);
-        Py_XDECREF(answer);
+        int passes =
+            raw == NULL ? -1 : ptm_truth_and_drop(ptm_call_method(filter, "_match", raw, NULL));
         Py_XDECREF(raw);
         failed = passes < 0;
         matches[i] = (passes > 0) == out->inclusive;
@@ -312,10 +306,7 @@ ask(PyObject *filter, PyObject *raw_trace, bool *inclusive)
     if (truth_attribute(filter, "inclusive", inclusive) < 0) {
         return -1;
     }
-    PyObject *answer = ptm_call_method(filter, "_match", raw_trace, NULL);
-    int matched = answer == NULL ? -1 : PyObject_IsTrue(answer);
-    Py_XDECREF(answer);
-    return matched;
+    return ptm_truth_and_drop(ptm_call_method(filter, "_match", raw_trace, NULL));
 }
 
 int

@@ -45,9 +45,7 @@ late_names_init(late_names *late, ptm_face *face)
 static PyObject *
 snapshot_by_calls(const late_names *late)
 {
-    PyObject *tracing = PyObject_CallNoArgs(late->is_tracing);
-    int on = tracing == NULL ? -1 : PyObject_IsTrue(tracing);
-    Py_XDECREF(tracing);
+    int on = ptm_truth_and_drop(PyObject_CallNoArgs(late->is_tracing));
     if (on <= 0) {
         return on < 0 ? NULL : ptm_raise(PTM_ESTATE);
     }

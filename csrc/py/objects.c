@@ -72,6 +72,14 @@ ptm_size_and_drop(PyObject *obj)
     return size;
 }
 
+int
+ptm_truth_and_drop(PyObject *obj)
+{
+    int truth = obj == NULL ? -1 : PyObject_IsTrue(obj);
+    Py_XDECREF(obj);
+    return truth;
+}
+
 Py_hash_t
 ptm_hash_and_drop(PyObject *obj)
 {

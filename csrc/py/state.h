@@ -151,6 +151,7 @@ PyObject *ptm_item(PyObject *obj, Py_ssize_t i);
 /* These take over what they are given; if it is NULL, an exception is set, and stays. */
 PyObject *ptm_item_and_drop(PyObject *obj, Py_ssize_t i); /* obj[i] */
 Py_ssize_t ptm_size_and_drop(PyObject *obj);
+int ptm_truth_and_drop(PyObject *obj); /* 1, 0, -1 error */
 Py_hash_t ptm_hash_and_drop(PyObject *obj);
 PyObject *ptm_compare_and_drop(PyObject *a, PyObject *b, int op);
 /* AttributeError as for a slot that nobody has set; always NULL. */

@@ -225,24 +225,6 @@ domain_get_domain(PyObject *self, void *unused)
 /* -- asking for one trace; 1, 0, -1 error -- */
 
 static int
-attribute_is_true(PyObject *self, const char *name)
-{
-    PyObject *value = ptm_get_attr(self, name);
-    int truth = value == NULL ? -1 : PyObject_IsTrue(value);
-    Py_XDECREF(value);
-    return truth;
-}
-
-/* What a method of the filter says: a subclass may have its own. */
-static int
-call_is_true(PyObject *answer)
-{
-    int truth = answer == NULL ? -1 : PyObject_IsTrue(answer);
-    Py_XDECREF(answer);
-    return truth;
-}
-
-static int
 attribute_equals(PyObject *self, const char *name, PyObject *value)
 {
     PyObject *attribute = ptm_get_attr(self, name);
@@ -263,7 +245,7 @@ match_any(PyObject *fnmatch, PyObject *name, PyObject *patterns)
     int matched = 0;
     for (Py_ssize_t i = 0; matched == 0 && i < PyTuple_GET_SIZE(patterns); i++) {
         PyObject *pattern = PyTuple_GET_ITEM(patterns, i);
-        matched = call_is_true(ptm_call_method(fnmatch, "fnmatch", name, pattern));
+        matched = ptm_truth_and_drop(ptm_call_method(fnmatch, "fnmatch", name, pattern));
     }
     return matched;
 }
@@ -278,7 +260,7 @@ match_pattern(ptm_face *face, PyObject *self, PyObject *filename)
     if (module != NULL) {
         matched = ptm_face_is_main(face) && PyTuple_Check(pattern)
                       ? match_any(module, name, pattern)
-                      : call_is_true(ptm_call_method(module, "fnmatch", name, pattern));
+                      : ptm_truth_and_drop(ptm_call_method(module, "fnmatch", name, pattern));
     }
     Py_XDECREF(module);
     Py_XDECREF(pattern);
@@ -328,8 +310,8 @@ filter_match_frame(PyObject *self, PyObject *args)
     if (!PyArg_ParseTuple(args, "OO:_match_frame", &filename, &lineno)) {
         return NULL;
     }
-    int matched = call_is_true(ptm_call_method(self, "_match_frame_impl", filename, lineno));
-    int inclusive = matched < 0 ? -1 : attribute_is_true(self, "inclusive");
+    int matched = ptm_truth_and_drop(ptm_call_method(self, "_match_frame_impl", filename, lineno));
+    int inclusive = matched < 0 ? -1 : ptm_truth_and_drop(ptm_get_attr(self, "inclusive"));
     return bool_or_error(inclusive < 0 ? -1 : matched == inclusive);
 }
 
@@ -345,7 +327,7 @@ match_raw_frame(PyObject *self, const char *method, PyObject *frame)
     if (pair == NULL) {
         return -1;
     }
-    int matched = call_is_true(
+    int matched = ptm_truth_and_drop(
         ptm_call_method(self, method, PyTuple_GET_ITEM(pair, 0), PyTuple_GET_ITEM(pair, 1)));
     Py_DECREF(pair);
     return matched;
@@ -367,10 +349,10 @@ any_frame_matches(PyObject *self, PyObject *frames)
 static PyObject *
 filter_match_traceback(PyObject *self, PyObject *frames)
 {
-    int all_frames = attribute_is_true(self, "all_frames");
+    int all_frames = ptm_truth_and_drop(ptm_get_attr(self, "all_frames"));
     if (all_frames > 0) {
         int matched = any_frame_matches(self, frames);
-        int inclusive = matched < 0 ? -1 : attribute_is_true(self, "inclusive");
+        int inclusive = matched < 0 ? -1 : ptm_truth_and_drop(ptm_get_attr(self, "inclusive"));
         return bool_or_error(inclusive < 0 ? -1 : matched == inclusive);
     }
     PyObject *first = all_frames < 0 ? NULL : ptm_item(frames, 0);
@@ -385,7 +367,7 @@ static int
 with_domain(PyObject *self, PyObject *domain, int kept)
 {
     PyObject *wanted = ptm_get_attr(self, "domain");
-    int inclusive = wanted == NULL ? -1 : attribute_is_true(self, "inclusive");
+    int inclusive = wanted == NULL ? -1 : ptm_truth_and_drop(ptm_get_attr(self, "inclusive"));
     if (inclusive >= 0 && wanted != Py_None && kept == inclusive) {
         int same = PyObject_RichCompareBool(domain, wanted, Py_EQ);
         kept = same < 0 ? -1 : same == inclusive;
@@ -401,8 +383,8 @@ filter_match(PyObject *self, PyObject *trace)
     if (parts == NULL) {
         return NULL;
     }
-    int kept =
-        call_is_true(ptm_call_method(self, "_match_traceback", PyTuple_GET_ITEM(parts, 2), NULL));
+    int kept = ptm_truth_and_drop(
+        ptm_call_method(self, "_match_traceback", PyTuple_GET_ITEM(parts, 2), NULL));
     if (kept >= 0) {
         kept = with_domain(self, PyTuple_GET_ITEM(parts, 0), kept);
     }
@@ -415,7 +397,7 @@ domain_match(PyObject *self, PyObject *trace)
 {
     PyObject *parts = ptm_raw_trace_parts(trace);
     int same = parts == NULL ? -1 : attribute_equals(self, "domain", PyTuple_GET_ITEM(parts, 0));
-    int inclusive = same < 0 ? -1 : attribute_is_true(self, "inclusive");
+    int inclusive = same < 0 ? -1 : ptm_truth_and_drop(ptm_get_attr(self, "inclusive"));
     Py_XDECREF(parts);
     return bool_or_error(inclusive < 0 ? -1 : same == inclusive);
 }

@@ -56,10 +56,8 @@ static int
 ends_with(PyObject *text, const char *suffix)
 {
     PyObject *end = PyUnicode_InternFromString(suffix);
-    PyObject *answer = end == NULL ? NULL : ptm_call_method(text, "endswith", end, NULL);
+    int found = end == NULL ? -1 : ptm_truth_and_drop(ptm_call_method(text, "endswith", end, NULL));
     Py_XDECREF(end);
-    int found = answer == NULL ? -1 : PyObject_IsTrue(answer);
-    Py_XDECREF(answer);
     return found;
 }
 
