@@ -46,18 +46,17 @@ normalize_names(compilation *c)
     return 0;
 }
 
-/* 1, 0, -1 error */
 static int
 name_matches(PyObject *function, PyObject *name, PyObject *pattern)
 {
     return ptm_truth_and_drop(PyObject_CallFunctionObjArgs(function, name, pattern, NULL));
 }
 
-/* Of a pattern, or of a tuple any. */
-static int
-any_pattern_matches(PyObject *function, PyObject *name, PyObject *patterns)
+int
+ptm_filter_patterns_match(const ptm_face *face, PyObject *function, PyObject *name,
+                          PyObject *patterns)
 {
-    if (!PyTuple_Check(patterns)) {
+    if (!PyTuple_Check(patterns) || !ptm_face_is_main(face)) {
         return name_matches(function, name, patterns);
     }
     int matched = 0;
@@ -94,7 +93,8 @@ match_strings(compilation *c, match_what what, PyObject *function, PyObject *pat
             continue;
         }
         PyObject *text = text_to_match(c, id, what);
-        int matched = text == NULL ? -1 : any_pattern_matches(function, text, patterns);
+        int matched =
+            text == NULL ? -1 : ptm_filter_patterns_match(c->face, function, text, patterns);
         if (matched < 0) {
             return -1;
         }

@@ -68,6 +68,17 @@ build_file(conversion *c, PyObject *filename, ptm_str_id *out)
     return 0;
 }
 
+PyObject *
+ptm_raw_frame_parts(PyObject *frame)
+{
+    PyObject *pair = PySequence_Tuple(frame);
+    if (pair != NULL && PyTuple_GET_SIZE(pair) != 2) {
+        PyErr_Format(PyExc_ValueError, "a frame must be (filename, lineno), not %R", frame);
+        Py_CLEAR(pair);
+    }
+    return pair;
+}
+
 static int
 build_frame(conversion *c, PyObject *raw, ptm_frame_id *out)
 {
@@ -76,13 +87,9 @@ build_frame(conversion *c, PyObject *raw, ptm_frame_id *out)
         *out = (ptm_frame_id)known;
         return known < 0 ? -1 : 0;
     }
-    PyObject *pair = PySequence_Tuple(raw);
+    PyObject *pair = ptm_raw_frame_parts(raw);
     long long lineno = 0;
     ptm_snap_frame frame = {.name = PTM_SNAP_NONE, .end_lineno = -1, .colno = -1, .end_colno = -1};
-    if (pair != NULL && PyTuple_GET_SIZE(pair) != 2) {
-        PyErr_Format(PyExc_ValueError, "a frame must be (filename, lineno), not %R", raw);
-        Py_CLEAR(pair);
-    }
     int failed = pair == NULL || build_file(c, PyTuple_GET_ITEM(pair, 0), &frame.file) < 0
                  || int_in_range(PyTuple_GET_ITEM(pair, 1), "the line", INT32_MAX, &lineno) < 0;
     Py_XDECREF(pair);

@@ -165,6 +165,7 @@ PyObject *ptm_raise(ptm_err err); /* sets the exception for `err`; always NULL *
 
 /* -- raw.c -- */
 PyObject *ptm_raw_trace_parts(PyObject *trace); /* its four parts as a new tuple, or ValueError */
+PyObject *ptm_raw_frame_parts(PyObject *frame); /* (filename, lineno) as a new tuple, the same */
 
 /* -- text.c -- */
 PyObject *ptm_text_size(PyObject *size, bool with_sign); /* "5002 B", "+4.9 KiB" */
@@ -256,6 +257,10 @@ int ptm_filters_compile(ptm_face *face, ptm_view *view, PyObject *filters, bool 
                         uint8_t *keep);
 /* 1 kept, 0 dropped, -1 error: the standard library's rule, by calling each filter's _match. */
 int ptm_filters_match(PyObject *filters, PyObject *raw_trace);
+/* What `function` (fnmatch.fnmatch) says of a name and a pattern, in the main face also of any
+ * pattern of a tuple: 1, 0, -1 error. */
+int ptm_filter_patterns_match(const ptm_face *face, PyObject *function, PyObject *name,
+                              PyObject *patterns);
 
 /* -- t_snapshot.c -- */
 PyObject *ptm_snapshot_new(ptm_face *face, PyObject *traces,

@@ -239,15 +239,12 @@ bool_or_error(int answer)
     return answer < 0 ? NULL : PyBool_FromLong(answer);
 }
 
-static int
-match_any(PyObject *fnmatch, PyObject *name, PyObject *patterns)
+/* An inclusive filter keeps what matches, an exclusive one all else. */
+static PyObject *
+keeps(PyObject *self, int matched)
 {
-    int matched = 0;
-    for (Py_ssize_t i = 0; matched == 0 && i < PyTuple_GET_SIZE(patterns); i++) {
-        PyObject *pattern = PyTuple_GET_ITEM(patterns, i);
-        matched = ptm_truth_and_drop(ptm_call_method(fnmatch, "fnmatch", name, pattern));
-    }
-    return matched;
+    int inclusive = matched < 0 ? -1 : ptm_truth_and_drop(ptm_get_attr(self, "inclusive"));
+    return bool_or_error(inclusive < 0 ? -1 : matched == inclusive);
 }
 
 static int
@@ -256,12 +253,9 @@ match_pattern(ptm_face *face, PyObject *self, PyObject *filename)
     PyObject *name = ptm_text_filename(face, filename);
     PyObject *pattern = name == NULL ? NULL : ptm_get_attr(self, "_filename_pattern");
     PyObject *module = pattern == NULL ? NULL : ptm_face_lookup_module(face, "fnmatch");
-    int matched = -1;
-    if (module != NULL) {
-        matched = ptm_face_is_main(face) && PyTuple_Check(pattern)
-                      ? match_any(module, name, pattern)
-                      : ptm_truth_and_drop(ptm_call_method(module, "fnmatch", name, pattern));
-    }
+    PyObject *function = module == NULL ? NULL : ptm_get_attr(module, "fnmatch");
+    int matched = function == NULL ? -1 : ptm_filter_patterns_match(face, function, name, pattern);
+    Py_XDECREF(function);
     Py_XDECREF(module);
     Py_XDECREF(pattern);
     Py_XDECREF(name);
@@ -310,20 +304,15 @@ filter_match_frame(PyObject *self, PyObject *args)
     if (!PyArg_ParseTuple(args, "OO:_match_frame", &filename, &lineno)) {
         return NULL;
     }
-    int matched = ptm_truth_and_drop(ptm_call_method(self, "_match_frame_impl", filename, lineno));
-    int inclusive = matched < 0 ? -1 : ptm_truth_and_drop(ptm_get_attr(self, "inclusive"));
-    return bool_or_error(inclusive < 0 ? -1 : matched == inclusive);
+    return keeps(self,
+                 ptm_truth_and_drop(ptm_call_method(self, "_match_frame_impl", filename, lineno)));
 }
 
 /* `method`("_match_frame" or its _impl) for a raw frame. */
 static int
 match_raw_frame(PyObject *self, const char *method, PyObject *frame)
 {
-    PyObject *pair = PySequence_Tuple(frame);
-    if (pair != NULL && PyTuple_GET_SIZE(pair) != 2) {
-        PyErr_Format(PyExc_ValueError, "a frame must be (filename, lineno), not %R", frame);
-        Py_CLEAR(pair);
-    }
+    PyObject *pair = ptm_raw_frame_parts(frame);
     if (pair == NULL) {
         return -1;
     }
@@ -351,9 +340,7 @@ filter_match_traceback(PyObject *self, PyObject *frames)
 {
     int all_frames = ptm_truth_and_drop(ptm_get_attr(self, "all_frames"));
     if (all_frames > 0) {
-        int matched = any_frame_matches(self, frames);
-        int inclusive = matched < 0 ? -1 : ptm_truth_and_drop(ptm_get_attr(self, "inclusive"));
-        return bool_or_error(inclusive < 0 ? -1 : matched == inclusive);
+        return keeps(self, any_frame_matches(self, frames));
     }
     PyObject *first = all_frames < 0 ? NULL : ptm_item(frames, 0);
     int matched = first == NULL ? -1 : match_raw_frame(self, "_match_frame", first);
@@ -397,9 +384,8 @@ domain_match(PyObject *self, PyObject *trace)
 {
     PyObject *parts = ptm_raw_trace_parts(trace);
     int same = parts == NULL ? -1 : attribute_equals(self, "domain", PyTuple_GET_ITEM(parts, 0));
-    int inclusive = same < 0 ? -1 : ptm_truth_and_drop(ptm_get_attr(self, "inclusive"));
     Py_XDECREF(parts);
-    return bool_or_error(inclusive < 0 ? -1 : same == inclusive);
+    return keeps(self, same);
 }
 
 static PyObject *
