@@ -158,6 +158,7 @@ PyObject *ptm_compare_and_drop(PyObject *a, PyObject *b, int op);
 PyObject *ptm_no_attribute(PyObject *self, const char *name);
 /* The setter of a property that has none; `name` is the getset's closure. */
 int ptm_no_setter(PyObject *self, PyObject *value, void *name);
+#define PTM_DICT_GETSET {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, NULL, NULL}
 #define PTM_PROPERTY(name, get, doc) {name, get, ptm_no_setter, PyDoc_STR(doc), name}
 
 /* -- errors.c -- */
@@ -211,6 +212,8 @@ PyObject *ptm_traceback_of_view(ptm_face *face, ptm_view *view, ptm_tb_origin or
 PyObject *ptm_traceback_of_stack(ptm_face *face, ptm_view *view, const ptm_snap_site *site);
 PyObject *
 ptm_traceback_details(PyObject *traceback); /* its `_details`: None or a tuple, new reference */
+/* Puts what somebody sets as `_details` into the slot of a traceback or a trace. */
+int ptm_traceback_set_details(PyObject *self, PyObject **slot, PyObject *details);
 /* What it is of, the view being borrowed; false: it is not on a view, or no longer. */
 bool ptm_traceback_origin(ptm_face *face, PyObject *traceback, ptm_view **view, ptm_tb_kind *kind,
                           uint32_t *id);

@@ -403,10 +403,8 @@ static PyMemberDef filter_members[] = {
     {NULL, 0, 0, 0, NULL},
 };
 
-#define DICT_GETSET {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, NULL, NULL}
-
 static PyGetSetDef base_getset[] = {
-    DICT_GETSET,
+    PTM_DICT_GETSET,
     {NULL, NULL, NULL, NULL, NULL},
 };
 

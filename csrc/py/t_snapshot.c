@@ -209,15 +209,13 @@ static PyMemberDef snapshot_members[] = {
     {NULL, 0, 0, 0, NULL},
 };
 
-#define DICT_GETSET {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, NULL, NULL}
-
 static PyGetSetDef stdlib_getset[] = {
-    DICT_GETSET,
+    PTM_DICT_GETSET,
     {NULL, NULL, NULL, NULL, NULL},
 };
 
 static PyGetSetDef main_getset[] = {
-    DICT_GETSET,
+    PTM_DICT_GETSET,
     PTM_PROPERTY("at", snapshot_get_at,
                  "Which blocks this snapshot shows (str): 'end' those alive when it was taken,\n"
                  "'peak' those alive at the peak, 'allocated' all that were ever allocated."),

@@ -263,12 +263,7 @@ static int
 trace_set_details(PyObject *self, PyObject *details, void *unused)
 {
     (void)unused;
-    if (details == NULL || (details != Py_None && !PyTuple_Check(details))) {
-        PyErr_SetString(PyExc_TypeError, "_details must be None or a tuple");
-        return -1;
-    }
-    ptm_slot_set(self, &as_trace(self)->details, details == Py_None ? NULL : Py_NewRef(details));
-    return 0;
+    return ptm_traceback_set_details(self, &as_trace(self)->details, details);
 }
 
 static PyMethodDef trace_methods[] = {

@@ -456,17 +456,22 @@ traceback_get_details(PyObject *self, void *unused)
     return ptm_traceback_details(self);
 }
 
-static int
-traceback_set_details(PyObject *self, PyObject *details, void *unused)
+int
+ptm_traceback_set_details(PyObject *self, PyObject **slot, PyObject *details)
 {
-    (void)unused;
     if (details == NULL || (details != Py_None && !PyTuple_Check(details))) {
         PyErr_SetString(PyExc_TypeError, "_details must be None or a tuple");
         return -1;
     }
-    ptm_slot_set(self, &as_traceback(self)->details,
-                 details == Py_None ? NULL : Py_NewRef(details));
+    ptm_slot_set(self, slot, details == Py_None ? NULL : Py_NewRef(details));
     return 0;
+}
+
+static int
+traceback_set_details(PyObject *self, PyObject *details, void *unused)
+{
+    (void)unused;
+    return ptm_traceback_set_details(self, &as_traceback(self)->details, details);
 }
 
 static int

@@ -435,7 +435,7 @@ static PyMemberDef traces_members[] = {
 
 static PyGetSetDef traces_getset[] = {
     {"_traces", traces_get_raw, traces_set_raw, NULL, NULL},
-    {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, NULL, NULL},
+    PTM_DICT_GETSET,
     {NULL, NULL, NULL, NULL, NULL},
 };
 
