@@ -190,14 +190,14 @@ static PyObject *
 list_of_rows(const grouping *g, ptm_view *new_view, ptm_view *old_view,
              const ptm_group_query *query, const ptm_groups *groups)
 {
+    PyTypeObject *type = old_view == NULL ? g->face->statistic : g->face->statistic_diff;
     size_t n = groups->n_rows < g->limit ? groups->n_rows : g->limit;
     PyObject *list = PyList_New((Py_ssize_t)n);
     for (size_t i = 0; list != NULL && i < n; i++) {
         const ptm_group_row *row = &groups->rows[i];
         ptm_tb_origin group = group_of_row(query, row);
         ptm_view *view = old_view != NULL && row->snap == 1 ? old_view : new_view;
-        PyObject *statistic = old_view != NULL ? ptm_statistic_diff_new(g->face, view, group, row)
-                                               : ptm_statistic_new(g->face, view, group, row);
+        PyObject *statistic = ptm_statistic_new(type, view, group, row);
         if (statistic == NULL) {
             Py_CLEAR(list);
         }

@@ -248,10 +248,9 @@ ptm_view *ptm_traces_view(ptm_face *face, PyObject *traces, ptm_metric *metric);
 PyObject *ptm_traces_list(ptm_view *view, ptm_metric metric); /* new list of raw tuples */
 
 /* -- t_statistic.c -- */
-PyObject *ptm_statistic_new(ptm_face *face, ptm_view *view, ptm_tb_origin group,
+/* `type` is the face's Statistic, or its StatisticDiff. */
+PyObject *ptm_statistic_new(PyTypeObject *type, ptm_view *view, ptm_tb_origin group,
                             const ptm_group_row *row);
-PyObject *ptm_statistic_diff_new(ptm_face *face, ptm_view *view, ptm_tb_origin group,
-                                 const ptm_group_row *row);
 
 /* -- t_filter.c -- */
 /* Which sites the filters keep: 1 done, 0 some filter must be asked trace by trace, -1 error. With

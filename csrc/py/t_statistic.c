@@ -8,7 +8,7 @@
 /* What its traceback and its group are: both of the view; or somebody set the first, or both. */
 typedef enum { FROM_VIEW, TRACEBACK_GIVEN, MADE_BY_HAND } origin;
 
-/* The last two: StatisticDiff only. */
+/* The last two are asked of a StatisticDiff only. */
 typedef enum { SIZE, COUNT, SIZE_DIFF, COUNT_DIFF, N_NUMBERS } number;
 
 typedef struct {
@@ -29,8 +29,16 @@ as_statistic(PyObject *self)
     return (statistic_object *)self;
 }
 
-static statistic_object *
-statistic_alloc(PyTypeObject *type, ptm_view *view, ptm_tb_origin group, const ptm_group_row *row)
+/* Says of a number what was counted, before anybody else sees the object. */
+static void
+count(statistic_object *stat, number which, int64_t counted)
+{
+    stat->counted[which] = counted;
+    stat->is_counted[which] = true;
+}
+
+PyObject *
+ptm_statistic_new(PyTypeObject *type, ptm_view *view, ptm_tb_origin group, const ptm_group_row *row)
 {
     PyObject *self = ptm_new_untracked(type);
     if (self == NULL) {
@@ -39,29 +47,11 @@ statistic_alloc(PyTypeObject *type, ptm_view *view, ptm_tb_origin group, const p
     statistic_object *stat = as_statistic(self);
     stat->view = ptm_view_incref(view);
     stat->of = group;
-    stat->counted[SIZE] = row->size;
-    stat->counted[COUNT] = row->count;
-    stat->is_counted[SIZE] = stat->is_counted[COUNT] = true;
-    return stat;
-}
-
-PyObject *
-ptm_statistic_new(ptm_face *face, ptm_view *view, ptm_tb_origin group, const ptm_group_row *row)
-{
-    return (PyObject *)statistic_alloc(face->statistic, view, group, row);
-}
-
-PyObject *
-ptm_statistic_diff_new(ptm_face *face, ptm_view *view, ptm_tb_origin group,
-                       const ptm_group_row *row)
-{
-    statistic_object *stat = statistic_alloc(face->statistic_diff, view, group, row);
-    if (stat != NULL) {
-        stat->counted[SIZE_DIFF] = row->size_diff;
-        stat->counted[COUNT_DIFF] = row->count_diff;
-        stat->is_counted[SIZE_DIFF] = stat->is_counted[COUNT_DIFF] = true;
-    }
-    return (PyObject *)stat;
+    count(stat, SIZE, row->size);
+    count(stat, COUNT, row->count);
+    count(stat, SIZE_DIFF, row->size_diff);
+    count(stat, COUNT_DIFF, row->count_diff);
+    return self;
 }
 
 /* -- numbers -- */
