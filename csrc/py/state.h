@@ -253,6 +253,18 @@ PyObject *ptm_statistic_new(PyTypeObject *type, ptm_view *view, ptm_tb_origin gr
                             const ptm_group_row *row);
 
 /* -- t_filter.c -- */
+/* What the instance's own dict has of this name: a new reference, or NULL without an exception. */
+PyObject *ptm_filter_own(PyObject *filter, const char *name);
+
+/* -- filter_match.c: methods of the filters -- */
+PyObject *ptm_filter_match_frame_impl(PyObject *self, PyObject *args);
+PyObject *ptm_filter_match_frame(PyObject *self, PyObject *args);
+PyObject *ptm_filter_match_traceback(PyObject *self, PyObject *frames);
+PyObject *ptm_filter_match(PyObject *self, PyObject *trace);
+PyObject *ptm_filter_match_domain(PyObject *self, PyObject *trace); /* DomainFilter's _match */
+PyObject *ptm_filter_match_base(PyObject *self, PyObject *trace);   /* BaseFilter's: it has none */
+
+/* -- filters.c: filters on a whole snapshot -- */
 /* Which sites the filters keep: 1 done, 0 some filter must be asked trace by trace, -1 error. With
  * `asks_sites` such a filter is asked here, once for each site. */
 int ptm_filters_compile(ptm_face *face, ptm_view *view, PyObject *filters, bool asks_sites,

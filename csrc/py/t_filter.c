@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * t_filter - BaseFilter, Filter and DomainFilter. Their attributes live in the instance's dict, as
- * they do in the standard library; filters.c compiles them for whole snapshots, `_match` and its
- * parts answer for one raw trace, which tells files and lines and no functions or modules.
+ * they do in the standard library; filters.c compiles them for whole snapshots, filter_match.c asks
+ * them of one raw trace.
  *
  * The main face's Filter takes several patterns where one may stand: its attribute is a tuple then.
  */
@@ -136,9 +136,8 @@ patterns_of(ptm_face *face, const char *what, PyObject *value)
     return patterns;
 }
 
-/* A new reference, or NULL without an exception. */
-static PyObject *
-dict_value(PyObject *self, const char *name)
+PyObject *
+ptm_filter_own(PyObject *self, const char *name)
 {
     PyObject *dict = ptm_slot_get(self, &as_filter(self)->dict);
     PyObject *value = ptm_dict_get(dict, name);
@@ -154,7 +153,7 @@ set_condition(PyObject *self, const char *attribute, PyObject *value)
     if (value != Py_None) {
         return set_patterns(self, attribute, patterns_of(NULL, attribute + 1, value));
     }
-    PyObject *there = dict_value(self, attribute);
+    PyObject *there = ptm_filter_own(self, attribute);
     Py_XDECREF(there);
     return there == NULL ? 0 : PyObject_SetAttrString(self, attribute, NULL);
 }
@@ -211,7 +210,7 @@ static PyObject *
 filter_get_condition(PyObject *self, void *name)
 {
     const char *attribute = strcmp(name, "function") == 0 ? "_function" : "_module";
-    PyObject *value = dict_value(self, attribute);
+    PyObject *value = ptm_filter_own(self, attribute);
     return value == NULL ? Py_NewRef(Py_None) : value;
 }
 
@@ -220,181 +219,6 @@ domain_get_domain(PyObject *self, void *unused)
 {
     (void)unused;
     return ptm_get_attr(self, "_domain");
-}
-
-/* -- asking for one trace; 1, 0, -1 error -- */
-
-static int
-attribute_equals(PyObject *self, const char *name, PyObject *value)
-{
-    PyObject *attribute = ptm_get_attr(self, name);
-    int same = attribute == NULL ? -1 : PyObject_RichCompareBool(value, attribute, Py_EQ);
-    Py_XDECREF(attribute);
-    return same;
-}
-
-static PyObject *
-bool_or_error(int answer)
-{
-    return answer < 0 ? NULL : PyBool_FromLong(answer);
-}
-
-/* An inclusive filter keeps what matches, an exclusive one all else. */
-static PyObject *
-keeps(PyObject *self, int matched)
-{
-    int inclusive = matched < 0 ? -1 : ptm_truth_and_drop(ptm_get_attr(self, "inclusive"));
-    return bool_or_error(inclusive < 0 ? -1 : matched == inclusive);
-}
-
-static int
-match_pattern(ptm_face *face, PyObject *self, PyObject *filename)
-{
-    PyObject *name = ptm_text_filename(face, filename);
-    PyObject *pattern = name == NULL ? NULL : ptm_get_attr(self, "_filename_pattern");
-    PyObject *module = pattern == NULL ? NULL : ptm_face_lookup_module(face, "fnmatch");
-    PyObject *function = module == NULL ? NULL : ptm_get_attr(module, "fnmatch");
-    int matched = function == NULL ? -1 : ptm_filter_patterns_match(face, function, name, pattern);
-    Py_XDECREF(function);
-    Py_XDECREF(module);
-    Py_XDECREF(pattern);
-    Py_XDECREF(name);
-    return matched;
-}
-
-static int
-check_no_condition(PyObject *self)
-{
-    PyObject *function = dict_value(self, "_function"), *module = dict_value(self, "_module");
-    Py_XDECREF(function);
-    Py_XDECREF(module);
-    if (function != NULL || module != NULL) {
-        PyErr_SetString(PyExc_ValueError,
-                        "a filter with function= or module= works on whole snapshots only, and as "
-                        "a Filter itself, not as a subclass: one trace tells file and line");
-        return -1;
-    }
-    return 0;
-}
-
-static PyObject *
-filter_match_frame_impl(PyObject *self, PyObject *args)
-{
-    PyObject *filename, *lineno;
-    ptm_face *face = ptm_face_of(self);
-    if (face == NULL || !PyArg_ParseTuple(args, "OO:_match_frame_impl", &filename, &lineno)
-        || (ptm_face_is_main(face) && check_no_condition(self) < 0)) {
-        return NULL;
-    }
-    int matched = match_pattern(face, self, filename);
-    if (matched > 0) {
-        PyObject *wanted = ptm_get_attr(self, "lineno");
-        if (wanted == NULL || wanted != Py_None) {
-            matched = wanted == NULL ? -1 : PyObject_RichCompareBool(lineno, wanted, Py_EQ);
-        }
-        Py_XDECREF(wanted);
-    }
-    return bool_or_error(matched);
-}
-
-static PyObject *
-filter_match_frame(PyObject *self, PyObject *args)
-{
-    PyObject *filename, *lineno;
-    if (!PyArg_ParseTuple(args, "OO:_match_frame", &filename, &lineno)) {
-        return NULL;
-    }
-    return keeps(self,
-                 ptm_truth_and_drop(ptm_call_method(self, "_match_frame_impl", filename, lineno)));
-}
-
-/* `method`("_match_frame" or its _impl) for a raw frame. */
-static int
-match_raw_frame(PyObject *self, const char *method, PyObject *frame)
-{
-    PyObject *pair = ptm_raw_frame_parts(frame);
-    if (pair == NULL) {
-        return -1;
-    }
-    int matched = ptm_truth_and_drop(
-        ptm_call_method(self, method, PyTuple_GET_ITEM(pair, 0), PyTuple_GET_ITEM(pair, 1)));
-    Py_DECREF(pair);
-    return matched;
-}
-
-static int
-any_frame_matches(PyObject *self, PyObject *frames)
-{
-    PyObject *iterator = PyObject_GetIter(frames), *frame;
-    int matched = iterator == NULL ? -1 : 0;
-    while (matched == 0 && (frame = PyIter_Next(iterator)) != NULL) {
-        matched = match_raw_frame(self, "_match_frame_impl", frame);
-        Py_DECREF(frame);
-    }
-    Py_XDECREF(iterator);
-    return PyErr_Occurred() ? -1 : matched;
-}
-
-static PyObject *
-filter_match_traceback(PyObject *self, PyObject *frames)
-{
-    int all_frames = ptm_truth_and_drop(ptm_get_attr(self, "all_frames"));
-    if (all_frames > 0) {
-        return keeps(self, any_frame_matches(self, frames));
-    }
-    PyObject *first = all_frames < 0 ? NULL : ptm_item(frames, 0);
-    int matched = first == NULL ? -1 : match_raw_frame(self, "_match_frame", first);
-    Py_XDECREF(first);
-    return bool_or_error(matched);
-}
-
-/* With a domain, an inclusive filter keeps only what is of it, an exclusive one keeps whatever is
- * not. */
-static int
-with_domain(PyObject *self, PyObject *domain, int kept)
-{
-    PyObject *wanted = ptm_get_attr(self, "domain");
-    int inclusive = wanted == NULL ? -1 : ptm_truth_and_drop(ptm_get_attr(self, "inclusive"));
-    if (inclusive >= 0 && wanted != Py_None && kept == inclusive) {
-        int same = PyObject_RichCompareBool(domain, wanted, Py_EQ);
-        kept = same < 0 ? -1 : same == inclusive;
-    }
-    Py_XDECREF(wanted);
-    return inclusive < 0 ? -1 : kept;
-}
-
-static PyObject *
-filter_match(PyObject *self, PyObject *trace)
-{
-    PyObject *parts = ptm_raw_trace_parts(trace);
-    if (parts == NULL) {
-        return NULL;
-    }
-    int kept = ptm_truth_and_drop(
-        ptm_call_method(self, "_match_traceback", PyTuple_GET_ITEM(parts, 2), NULL));
-    if (kept >= 0) {
-        kept = with_domain(self, PyTuple_GET_ITEM(parts, 0), kept);
-    }
-    Py_DECREF(parts);
-    return bool_or_error(kept);
-}
-
-static PyObject *
-domain_match(PyObject *self, PyObject *trace)
-{
-    PyObject *parts = ptm_raw_trace_parts(trace);
-    int same = parts == NULL ? -1 : attribute_equals(self, "domain", PyTuple_GET_ITEM(parts, 0));
-    Py_XDECREF(parts);
-    return keeps(self, same);
-}
-
-static PyObject *
-base_match(PyObject *self, PyObject *trace)
-{
-    (void)self;
-    (void)trace;
-    PyErr_SetNone(PyExc_NotImplementedError);
-    return NULL;
 }
 
 static PyMemberDef filter_members[] = {
@@ -429,24 +253,24 @@ static PyGetSetDef domain_getset[] = {
 };
 
 static PyMethodDef base_methods[] = {
-    {"_match", base_match, METH_O, PyDoc_STR("_match(self, trace)\n--\n\n")},
+    {"_match", ptm_filter_match_base, METH_O, PyDoc_STR("_match(self, trace)\n--\n\n")},
     PTM_PICKLE_METHODS,
     {NULL, NULL, 0, NULL},
 };
 
 static PyMethodDef filter_methods[] = {
-    {"_match_frame_impl", filter_match_frame_impl, METH_VARARGS,
+    {"_match_frame_impl", ptm_filter_match_frame_impl, METH_VARARGS,
      PyDoc_STR("_match_frame_impl(self, filename, lineno)\n--\n\n")},
-    {"_match_frame", filter_match_frame, METH_VARARGS,
+    {"_match_frame", ptm_filter_match_frame, METH_VARARGS,
      PyDoc_STR("_match_frame(self, filename, lineno)\n--\n\n")},
-    {"_match_traceback", filter_match_traceback, METH_O,
+    {"_match_traceback", ptm_filter_match_traceback, METH_O,
      PyDoc_STR("_match_traceback(self, traceback)\n--\n\n")},
-    {"_match", filter_match, METH_O, PyDoc_STR("_match(self, trace)\n--\n\n")},
+    {"_match", ptm_filter_match, METH_O, PyDoc_STR("_match(self, trace)\n--\n\n")},
     {NULL, NULL, 0, NULL},
 };
 
 static PyMethodDef domain_methods[] = {
-    {"_match", domain_match, METH_O, PyDoc_STR("_match(self, trace)\n--\n\n")},
+    {"_match", ptm_filter_match_domain, METH_O, PyDoc_STR("_match(self, trace)\n--\n\n")},
     {NULL, NULL, 0, NULL},
 };
 
