@@ -252,6 +252,15 @@ PyObject *ptm_traces_list(ptm_view *view, ptm_metric metric); /* new list of raw
 PyObject *ptm_statistic_new(PyTypeObject *type, ptm_view *view, ptm_tb_origin group,
                             const ptm_group_row *row);
 
+/* -- statistic_text.c -- */
+/* The attributes, borrowed from their tuple; the differences are NULL in a Statistic. */
+typedef struct {
+    PyObject *traceback, *size, *count, *size_diff, *count_diff;
+} ptm_statistic_values;
+ptm_statistic_values ptm_statistic_by_name(PyObject *values); /* as the constructor takes them */
+/* "subject: size=5002 B, count=2, average=2501 B", with its differences where it has them. */
+PyObject *ptm_statistic_text(PyObject *subject, const ptm_statistic_values *v);
+
 /* -- t_filter.c -- */
 /* What the instance's own dict has of this name: a new reference, or NULL without an exception. */
 PyObject *ptm_filter_own(PyObject *filter, const char *name);

@@ -276,21 +276,6 @@ values_of(ptm_face *face, PyObject *self)
                                : values_in(face, self, all, PTM_ARRAY_LEN(all));
 }
 
-/* The values by name, borrowed from their tuple. */
-typedef struct {
-    PyObject *traceback, *size, *count, *size_diff,
-        *count_diff; /* differences: NULL in Statistic */
-} named_values;
-
-static named_values
-by_name(PyObject *values)
-{
-    PyObject *const *items = ((PyTupleObject *)values)->ob_item;
-    return PyTuple_GET_SIZE(values) == 5
-               ? (named_values){items[0], items[1], items[3], items[2], items[4]}
-               : (named_values){items[0], items[1], items[2], NULL, NULL};
-}
-
 static PyObject *
 statistic_compare(PyObject *self, PyObject *other, int op)
 {
@@ -315,20 +300,6 @@ statistic_hash(PyObject *self)
 
 /* -- text -- */
 
-/* ", average=2501 B", or nothing when there are no blocks. */
-static PyObject *
-average_text(const named_values *v)
-{
-    int any = PyObject_IsTrue(v->count);
-    if (any <= 0) {
-        return any < 0 ? NULL : PyUnicode_FromString("");
-    }
-    PyObject *average = PyNumber_TrueDivide(v->size, v->count);
-    PyObject *text = average == NULL ? NULL : ptm_text_size(average, false);
-    Py_XDECREF(average);
-    return text == NULL ? NULL : ptm_text_format(", average=%s", Py_BuildValue("(N)", text));
-}
-
 /* What it is about: the group's name, unless it is the traceback or somebody has put another. */
 static PyObject *
 subject_of(ptm_face *face, PyObject *self, PyObject *traceback)
@@ -340,30 +311,6 @@ subject_of(ptm_face *face, PyObject *self, PyObject *traceback)
     return failed ? NULL : is_group ? ptm_group_heading(face, traceback) : Py_NewRef(traceback);
 }
 
-/* "size=5002 B, count=2" or "size=5002 B (+5000 B), count=2 (+1)", behind the subject. */
-static PyObject *
-head_text(ptm_face *face, PyObject *self, const named_values *v)
-{
-    bool diff = v->size_diff != NULL;
-    PyObject *subject = subject_of(face, self, v->traceback);
-    PyObject *size = subject == NULL ? NULL : ptm_text_size(v->size, false);
-    PyObject *difference = size == NULL || !diff ? NULL : ptm_text_size(v->size_diff, true);
-    PyObject *text = NULL;
-    if (difference != NULL) {
-        text = ptm_text_format(
-            "%s: size=%s (%s), count=%i (%+i)",
-            Py_BuildValue("(OOOOO)", subject, size, difference, v->count, v->count_diff));
-    }
-    else if (size != NULL && !diff) {
-        text = ptm_text_format("%s: size=%s, count=%i",
-                               Py_BuildValue("(OOO)", subject, size, v->count));
-    }
-    Py_XDECREF(difference);
-    Py_XDECREF(size);
-    Py_XDECREF(subject);
-    return text;
-}
-
 static PyObject *
 statistic_str(PyObject *self)
 {
@@ -372,12 +319,10 @@ statistic_str(PyObject *self)
     if (values == NULL) {
         return NULL;
     }
-    named_values v = by_name(values);
-    PyObject *head = head_text(face, self, &v);
-    PyObject *average = head == NULL ? NULL : average_text(&v);
-    PyObject *text = average == NULL ? NULL : PyUnicode_Concat(head, average);
-    Py_XDECREF(average);
-    Py_XDECREF(head);
+    ptm_statistic_values v = ptm_statistic_by_name(values);
+    PyObject *subject = subject_of(face, self, v.traceback);
+    PyObject *text = subject == NULL ? NULL : ptm_statistic_text(subject, &v);
+    Py_XDECREF(subject);
     Py_DECREF(values);
     return text;
 }
@@ -405,7 +350,7 @@ statistic_sort_key(PyObject *self, PyObject *unused)
     if (values == NULL) {
         return NULL;
     }
-    named_values v = by_name(values);
+    ptm_statistic_values v = ptm_statistic_by_name(values);
     PyObject *key = NULL;
     if (v.size_diff == NULL) {
         key = PyTuple_Pack(3, v.size, v.count, v.traceback);
