@@ -210,13 +210,15 @@ typedef struct {
 PyObject *ptm_traceback_of_view(ptm_face *face, ptm_view *view, ptm_tb_origin origin,
                                 uint32_t total_nframe);
 PyObject *ptm_traceback_of_stack(ptm_face *face, ptm_view *view, const ptm_snap_site *site);
-PyObject *
-ptm_traceback_details(PyObject *traceback); /* its `_details`: None or a tuple, new reference */
-/* Puts what somebody sets as `_details` into the slot of a traceback or a trace. */
-int ptm_traceback_set_details(PyObject *self, PyObject **slot, PyObject *details);
 /* What it is of, the view being borrowed; false: it is not on a view, or no longer. */
 bool ptm_traceback_origin(ptm_face *face, PyObject *traceback, ptm_view **view, ptm_tb_kind *kind,
                           uint32_t *id);
+
+/* -- traceback_details.c -- */
+PyObject *
+ptm_traceback_details(PyObject *traceback); /* its `_details`: None or a tuple, new reference */
+/* Puts what somebody sets as `_details` into the slot of a traceback or a trace. */
+int ptm_details_set(PyObject *self, PyObject **slot, PyObject *details);
 
 /* -- format_frames.c -- */
 /* Traceback.format() of frames in the face's order, a tuple of raw ones: a list of str. */

@@ -263,7 +263,7 @@ static int
 trace_set_details(PyObject *self, PyObject *details, void *unused)
 {
     (void)unused;
-    return ptm_traceback_set_details(self, &as_trace(self)->details, details);
+    return ptm_details_set(self, &as_trace(self)->details, details);
 }
 
 static PyMethodDef trace_methods[] = {

@@ -6,27 +6,7 @@
  * The main face runs from the most recent frame to the oldest, the stdlib face the other way round;
  * `frames` is kept in the face's order, and made from the view only when somebody looks.
  */
-#include "py/state.h"
-
-typedef struct {
-    PyObject_HEAD
-    PyObject *frames; /* tuple of (filename, lineno) in the face's order; NULL: still in the view */
-    PyObject *total;  /* total_nframe: int or None */
-    PyObject *details; /* tuple of (name, end_lineno, colno, end_colno), one for each frame; NULL:
-                          see the view */
-    ptm_view *view; /* kept to the end, since others may be reading it; NULL: there never was one */
-    bool given;     /* by a caller: frames and details are the truth; atomic */
-    ptm_tb_origin of; /* in the view */
-    /* Where the last look ended, as index << 32 | stack; 0: nowhere; atomic. Frames are visited in
-     * order, and a stack is linked from the most recent one only. */
-    uint64_t cursor;
-} traceback_object;
-
-static inline traceback_object *
-as_traceback(PyObject *self)
-{
-    return (traceback_object *)self;
-}
+#include "py/t_traceback.h"
 
 PyObject *
 ptm_traceback_of_view(ptm_face *face, ptm_view *view, ptm_tb_origin origin, uint32_t total_nframe)
@@ -38,7 +18,7 @@ ptm_traceback_of_view(ptm_face *face, ptm_view *view, ptm_tb_origin origin, uint
         Py_XDECREF(total);
         return NULL;
     }
-    traceback_object *tb = as_traceback(self);
+    ptm_traceback *tb = ptm_as_traceback(self);
     tb->total = total;
     tb->view = ptm_view_incref(view);
     tb->of = origin;
@@ -52,19 +32,12 @@ ptm_traceback_of_stack(ptm_face *face, ptm_view *view, const ptm_snap_site *site
     return ptm_traceback_of_view(face, view, origin, site->depth);
 }
 
-/* NULL: frames and details are the truth. */
-static ptm_view *
-view_of(const traceback_object *tb)
-{
-    return PTM_LOAD_ACQUIRE(&tb->given) ? NULL : tb->view;
-}
-
 /* Takes over `frames`. */
 static void
 set_frames(PyObject *self, PyObject *frames)
 {
-    ptm_slot_set(self, &as_traceback(self)->frames, frames);
-    PTM_STORE_RELEASE(&as_traceback(self)->given, true);
+    ptm_slot_set(self, &ptm_as_traceback(self)->frames, frames);
+    PTM_STORE_RELEASE(&ptm_as_traceback(self)->given, true);
 }
 
 static PyObject *
@@ -110,8 +83,8 @@ traceback_init(PyObject *self, PyObject *args, PyObject *kwargs)
     if (ordered == NULL) {
         return -1;
     }
-    ptm_slot_set(self, &as_traceback(self)->details, NULL);
-    ptm_slot_set(self, &as_traceback(self)->total, Py_NewRef(total));
+    ptm_slot_set(self, &ptm_as_traceback(self)->details, NULL);
+    ptm_slot_set(self, &ptm_as_traceback(self)->total, Py_NewRef(total));
     set_frames(self, ordered);
     return 0;
 }
@@ -120,18 +93,18 @@ static int
 traceback_traverse(PyObject *self, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(self));
-    Py_VISIT(as_traceback(self)->frames);
-    Py_VISIT(as_traceback(self)->total);
-    Py_VISIT(as_traceback(self)->details);
+    Py_VISIT(ptm_as_traceback(self)->frames);
+    Py_VISIT(ptm_as_traceback(self)->total);
+    Py_VISIT(ptm_as_traceback(self)->details);
     return 0;
 }
 
 static int
 traceback_clear(PyObject *self)
 {
-    Py_CLEAR(as_traceback(self)->frames);
-    Py_CLEAR(as_traceback(self)->total);
-    Py_CLEAR(as_traceback(self)->details);
+    Py_CLEAR(ptm_as_traceback(self)->frames);
+    Py_CLEAR(ptm_as_traceback(self)->total);
+    Py_CLEAR(ptm_as_traceback(self)->details);
     return 0;
 }
 
@@ -141,7 +114,7 @@ traceback_dealloc(PyObject *self)
     PyTypeObject *type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
     traceback_clear(self);
-    ptm_view_decref(as_traceback(self)->view);
+    ptm_view_decref(ptm_as_traceback(self)->view);
     type->tp_free(self);
     Py_DECREF(type);
 }
@@ -149,7 +122,7 @@ traceback_dealloc(PyObject *self)
 /* -- frames -- */
 
 static PyObject *
-frames_from_view(const ptm_face *face, const traceback_object *tb, ptm_view *view)
+frames_from_view(const ptm_face *face, const ptm_traceback *tb, ptm_view *view)
 {
     if (!ptm_tb_is_stack(tb->of.kind)) {
         return ptm_group_frames(view, tb->of.kind, tb->of.id);
@@ -163,7 +136,7 @@ static int
 fill_frames(PyObject *self, ptm_view *view)
 {
     ptm_face *face = ptm_face_of(self);
-    traceback_object *tb = as_traceback(self);
+    ptm_traceback *tb = ptm_as_traceback(self);
     PyObject *frames = face == NULL ? NULL : frames_from_view(face, tb, view);
     return ptm_fill_slot(&tb->frames, frames) == NULL ? -1 : 0;
 }
@@ -172,8 +145,8 @@ fill_frames(PyObject *self, ptm_view *view)
 static PyObject *
 frames_of(PyObject *self)
 {
-    traceback_object *tb = as_traceback(self);
-    ptm_view *view = view_of(tb);
+    ptm_traceback *tb = ptm_as_traceback(self);
+    ptm_view *view = ptm_traceback_view(tb);
     PyObject *frames = ptm_slot_get(self, &tb->frames);
     if (frames == NULL && view != NULL) {
         if (fill_frames(self, view) < 0) {
@@ -184,89 +157,15 @@ frames_of(PyObject *self)
     return frames != NULL ? frames : ptm_no_attribute(self, "_frames");
 }
 
-static Py_ssize_t
-traceback_length(PyObject *self)
+Py_ssize_t
+ptm_traceback_length(PyObject *self)
 {
-    const traceback_object *tb = as_traceback(self);
-    const ptm_view *view = view_of(tb);
+    const ptm_traceback *tb = ptm_as_traceback(self);
+    const ptm_view *view = ptm_traceback_view(tb);
     if (view != NULL) {
         return ptm_tb_is_stack(tb->of.kind) ? (Py_ssize_t)view->snap->stacks[tb->of.id].nframe : 1;
     }
     return ptm_size_and_drop(frames_of(self));
-}
-
-/* The i-th most recent frame of a stack. */
-static ptm_frame_id
-frame_at(traceback_object *tb, uint32_t i)
-{
-    const ptm_snap_stack *stacks = tb->view->snap->stacks;
-    uint64_t cursor = PTM_LOAD(&tb->cursor);
-    bool known = cursor != 0 && cursor >> 32 <= i;
-    uint32_t at = known ? (uint32_t)(cursor >> 32) : 0;
-    ptm_stack_id stack = known ? (ptm_stack_id)cursor : tb->of.id;
-    for (; at < i; at++) {
-        stack = stacks[stack].parent;
-    }
-    PTM_STORE(&tb->cursor, (uint64_t)i << 32 | stack);
-    return stacks[stack].frame;
-}
-
-static int
-name_from_view(traceback_object *tb, ptm_str_id name, ptm_frame_details *out)
-{
-    out->name = name == PTM_SNAP_NONE ? NULL : ptm_view_string(tb->view, name);
-    return name != PTM_SNAP_NONE && out->name == NULL ? -1 : 0;
-}
-
-static int
-details_from_view(traceback_object *tb, Py_ssize_t i, ptm_frame_details *out)
-{
-    if (tb->of.kind == PTM_TB_FUNCTION) {
-        return name_from_view(tb, tb->view->snap->frames[tb->of.id].name, out);
-    }
-    if (ptm_tb_is_stack(tb->of.kind) && i >= (Py_ssize_t)tb->view->snap->stacks[tb->of.id].nframe) {
-        return 0; /* another thread is just giving it more frames */
-    }
-    if (!ptm_tb_is_stack(tb->of.kind) && tb->of.kind != PTM_TB_LINE) {
-        return 0;
-    }
-    ptm_frame_id id = tb->of.kind == PTM_TB_LINE ? tb->of.id : frame_at(tb, (uint32_t)i);
-    const ptm_snap_frame *frame = tb->of.kind == PTM_TB_STACK
-                                      ? &tb->view->snap->frames[id]
-                                      : ptm_view_agreed(tb->view, id, tb->of.counted);
-    if (frame == NULL || name_from_view(tb, frame->name, out) < 0) {
-        return -1;
-    }
-    out->end_lineno = frame->end_lineno;
-    out->colno = frame->colno;
-    out->end_colno = frame->end_colno;
-    return 0;
-}
-
-static int
-details_given(PyObject *self, Py_ssize_t i, ptm_frame_details *out)
-{
-    PyObject *details = ptm_slot_get(self, &as_traceback(self)->details);
-    int failed = 0;
-    if (details != NULL && i < PyTuple_GET_SIZE(details)) {
-        failed = ptm_frame_details_unpack(PyTuple_GET_ITEM(details, i), out);
-    }
-    Py_XINCREF(out->name);
-    Py_XDECREF(details);
-    return failed;
-}
-
-/* Of the i-th frame of the main face, which runs as the stacks do; the caller owns out's name. */
-static int
-details_at(PyObject *self, Py_ssize_t i, ptm_frame_details *out)
-{
-    *out = PTM_FRAME_DETAILS_NONE;
-    if (view_of(as_traceback(self)) == NULL) {
-        return details_given(self, i, out);
-    }
-    int failed = details_from_view(as_traceback(self), i, out);
-    Py_XINCREF(out->name);
-    return failed;
 }
 
 static PyObject *
@@ -281,7 +180,8 @@ traceback_item(PyObject *self, Py_ssize_t i)
     PyObject *raw = frames == NULL ? NULL : ptm_item(frames, i);
     PyObject *frame = NULL;
     ptm_frame_details details = PTM_FRAME_DETAILS_NONE;
-    if (raw != NULL && (!ptm_face_is_main(face) || details_at(self, i, &details) == 0)) {
+    if (raw != NULL
+        && (!ptm_face_is_main(face) || ptm_traceback_details_at(self, i, &details) == 0)) {
         frame = ptm_frame_new(face, raw, &details);
     }
     Py_XDECREF(details.name);
@@ -314,18 +214,19 @@ ptm_traceback_origin(ptm_face *face, PyObject *self, ptm_view **view, ptm_tb_kin
     if (!PyObject_TypeCheck(self, face->traceback)) {
         return false;
     }
-    const traceback_object *tb = as_traceback(self);
-    *view = view_of(tb), *kind = tb->of.kind, *id = tb->of.id;
+    const ptm_traceback *tb = ptm_as_traceback(self);
+    *view = ptm_traceback_view(tb), *kind = tb->of.kind, *id = tb->of.id;
     return *view != NULL;
 }
 
 /* -- comparing -- */
 
 static bool
-same_view(const traceback_object *a, const traceback_object *b)
+same_view(const ptm_traceback *a, const ptm_traceback *b)
 {
-    const ptm_view *view = view_of(a);
-    return view != NULL && view == view_of(b) && a->of.kind == b->of.kind && a->of.id == b->of.id;
+    const ptm_view *view = ptm_traceback_view(a);
+    return view != NULL && view == ptm_traceback_view(b) && a->of.kind == b->of.kind
+           && a->of.id == b->of.id;
 }
 
 static PyObject *
@@ -335,7 +236,7 @@ traceback_compare(PyObject *self, PyObject *other, int op)
     if (face == NULL || !PyObject_TypeCheck(other, face->traceback)) {
         return face == NULL ? NULL : Py_NewRef(Py_NotImplemented);
     }
-    if (same_view(as_traceback(self), as_traceback(other))) {
+    if (same_view(ptm_as_traceback(self), ptm_as_traceback(other))) {
         return PyBool_FromLong(op == Py_EQ || op == Py_LE || op == Py_GE);
     }
     PyObject *a = frames_of(self);
@@ -366,7 +267,7 @@ traceback_repr(PyObject *self)
     if (frames == NULL) {
         return NULL;
     }
-    PyObject *total = ptm_slot_get(self, &as_traceback(self)->total);
+    PyObject *total = ptm_slot_get(self, &ptm_as_traceback(self)->total);
     if (total == NULL || total == Py_None) {
         Py_XDECREF(total);
         return ptm_text_format("<Traceback %s>", Py_BuildValue("(N)", frames));
@@ -399,7 +300,7 @@ static PyObject *
 traceback_get_total_nframe(PyObject *self, void *unused)
 {
     (void)unused;
-    PyObject *total = ptm_slot_get(self, &as_traceback(self)->total);
+    PyObject *total = ptm_slot_get(self, &ptm_as_traceback(self)->total);
     return total != NULL ? total : ptm_no_attribute(self, "_total_nframe");
 }
 
@@ -418,67 +319,11 @@ traceback_set_frames(PyObject *self, PyObject *frames, void *unused)
     return 0;
 }
 
-static PyObject *
-packed_details(PyObject *self, Py_ssize_t n)
-{
-    PyObject *tuple = PyTuple_New(n);
-    for (Py_ssize_t i = 0; tuple != NULL && i < n; i++) {
-        ptm_frame_details details;
-        PyObject *packed =
-            details_at(self, i, &details) < 0 ? NULL : ptm_frame_details_pack(&details);
-        Py_XDECREF(details.name);
-        if (packed == NULL) {
-            Py_CLEAR(tuple);
-        }
-        else {
-            PyTuple_SET_ITEM(tuple, i, packed);
-        }
-    }
-    return tuple;
-}
-
-PyObject *
-ptm_traceback_details(PyObject *self)
-{
-    traceback_object *tb = as_traceback(self);
-    if (view_of(tb) == NULL) {
-        PyObject *details = ptm_slot_get(self, &tb->details);
-        return details == NULL ? Py_NewRef(Py_None) : details;
-    }
-    Py_ssize_t n = traceback_length(self);
-    return n < 0 ? NULL : packed_details(self, n);
-}
-
-static PyObject *
-traceback_get_details(PyObject *self, void *unused)
-{
-    (void)unused;
-    return ptm_traceback_details(self);
-}
-
-int
-ptm_traceback_set_details(PyObject *self, PyObject **slot, PyObject *details)
-{
-    if (details == NULL || (details != Py_None && !PyTuple_Check(details))) {
-        PyErr_SetString(PyExc_TypeError, "_details must be None or a tuple");
-        return -1;
-    }
-    ptm_slot_set(self, slot, details == Py_None ? NULL : Py_NewRef(details));
-    return 0;
-}
-
-static int
-traceback_set_details(PyObject *self, PyObject *details, void *unused)
-{
-    (void)unused;
-    return ptm_traceback_set_details(self, &as_traceback(self)->details, details);
-}
-
 static int
 traceback_set_total(PyObject *self, PyObject *total, void *unused)
 {
     (void)unused;
-    PyObject **slot = &as_traceback(self)->total;
+    PyObject **slot = &ptm_as_traceback(self)->total;
     if (ptm_may_set(PTM_LOAD(slot) != NULL, total, "_total_nframe") < 0) {
         return -1;
     }
@@ -501,7 +346,7 @@ static PyGetSetDef stdlib_getset[] = {
 
 static PyGetSetDef main_getset[] = {
     TRACEBACK_GETSET,
-    {"_details", traceback_get_details, traceback_set_details, NULL, NULL},
+    {"_details", ptm_traceback_get_details, ptm_traceback_set_details, NULL, NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
@@ -538,10 +383,10 @@ PyDoc_STRVAR(stdlib_doc, "Traceback(frames, total_nframe=None)\n--\n\n"
     {Py_tp_str, traceback_str},             \
     {Py_tp_repr, traceback_repr},           \
     {Py_tp_iter, PySeqIter_New},            \
-    {Py_sq_length, traceback_length},       \
+    {Py_sq_length, ptm_traceback_length},   \
     {Py_sq_item, traceback_item},           \
     {Py_sq_contains, traceback_contains},   \
-    {Py_mp_length, traceback_length},       \
+    {Py_mp_length, ptm_traceback_length},   \
     {Py_mp_subscript, traceback_subscript}, \
     {Py_tp_methods, traceback_methods},     \
     {Py_tp_getset, getset},                 \
@@ -557,7 +402,7 @@ ptm_traceback_setup(PyObject *module)
     static const ptm_type_recipe recipe = {
         "pytracemalloc.Traceback",
         "tracemalloc.Traceback",
-        sizeof(traceback_object),
+        sizeof(ptm_traceback),
         main_slots,
         stdlib_slots,
     };
