@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * errors - the one place where the core's error codes become exceptions.
+ * errors - the core's error codes as exceptions. What comes with a text of its own is raised where
+ * the text is known: PTM_EFORMAT in profile.c, and why the import fails in module.c.
  */
 #include "py/state.h"
 
@@ -13,12 +14,6 @@ ptm_raise(ptm_err err)
     case PTM_ESTATE:
         PyErr_SetString(PyExc_RuntimeError, "the tracemalloc module must be tracing memory "
                                             "allocations to take a snapshot");
-        return NULL;
-    case PTM_EFORMAT:
-        PyErr_SetString(PyExc_ValueError, "not a snapshot");
-        return NULL;
-    case PTM_EUNSUPPORTED:
-        PyErr_SetString(PyExc_RuntimeError, "this interpreter cannot be traced");
         return NULL;
     default:
         PyErr_Format(PyExc_SystemError, "unexpected result %d of the core", (int)err);

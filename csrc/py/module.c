@@ -190,13 +190,18 @@ raise_unsupported(const char *why)
 static int
 init_engine(void)
 {
-    const char *why = "the frames of this interpreter are not as expected";
-    if (ptm_tracer_init(&why) != PTM_OK) {
-        raise_unsupported(why);
-        return -1;
+    const char *why = "";
+    ptm_err err = ptm_tracer_init(&why);
+    if (err == PTM_OK) {
+        ptm_track_use(ptm_engine_get_block_traceback);
     }
-    ptm_track_use(ptm_engine_get_block_traceback);
-    return 0;
+    else if (err == PTM_EUNSUPPORTED) {
+        raise_unsupported(why);
+    }
+    else {
+        PyErr_Format(PyExc_ImportError, "pytracemalloc cannot start: %s", why);
+    }
+    return err == PTM_OK ? 0 : -1;
 }
 
 static PyObject *
