@@ -10,10 +10,9 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from typing import NoReturn
 
 from pytracemalloc import Snapshot, _file, convert
-from pytracemalloc.cli import CommandError
+from pytracemalloc.cli import CommandError, _arguments
 
 DESCRIPTION = """\
 Writes a snapshot in another format. IN is a file by pytracemalloc run -o or
@@ -38,11 +37,6 @@ examples:
 """
 
 
-class Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise CommandError(f"convert: {message}; see pytracemalloc convert --help")
-
-
 def main(arguments: list[str]) -> int:
     """Status 0; CommandError for all that went wrong."""
     options = make_parser().parse_args(arguments)
@@ -58,18 +52,12 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser() -> _arguments.Parser:
     lines = [
         f"  {format.name:<12}{', '.join(format.suffixes)}" for format in convert.FORMATS
     ]
-    parser = Parser(
-        prog="pytracemalloc convert",
-        usage="%(prog)s [options] IN OUT",
-        description=DESCRIPTION.format(formats="\n".join(lines)),
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    description = DESCRIPTION.format(formats="\n".join(lines))
+    parser = _arguments.Parser("convert", "[options] IN OUT", description, EPILOG)
     add = parser.add_argument
     add("source", metavar="IN", help=argparse.SUPPRESS)
     add("target", metavar="OUT", help=argparse.SUPPRESS)
