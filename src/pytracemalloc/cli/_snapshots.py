@@ -8,20 +8,10 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from pytracemalloc import Filter, Snapshot, _text
+from pytracemalloc._metric import METRIC_AT, METRICS, Metric
 from pytracemalloc.cli import CommandError, _arguments, _render, _summary
-
-Metric = Literal["live", "peak", "allocated", "freed"]
-
-#: What a snapshot shows by itself, as a metric.
-METRIC_OF_VIEW: dict[str, Metric] = {
-    "end": "live",
-    "peak": "peak",
-    "allocated": "allocated",
-}
-METRICS: tuple[Metric, ...] = ("live", "peak", "allocated", "freed")
 
 #: What must be asked of whole stacks makes no sense cumulated.
 NOT_CUMULATIVE = ("traceback", "size", "domain")
@@ -121,7 +111,7 @@ def question(verb: str, options: argparse.Namespace, at: str) -> Question:
         )
     return Question(
         options.by,
-        options.metric or METRIC_OF_VIEW[at],
+        options.metric or METRIC_AT[at],
         options.cumulative,
         options.top,
         filters(options),
@@ -220,7 +210,7 @@ def same_view(verb: str, options: argparse.Namespace, loaded: list[Snapshot]) ->
     """What all of them show; without --metric they must agree."""
     views = {snapshot.at for snapshot in loaded}
     if len(views) > 1 and not options.metric:
-        shown = " and ".join(sorted(METRIC_OF_VIEW[view] for view in views))
+        shown = " and ".join(sorted(METRIC_AT[view] for view in views))
         raise CommandError(
             f"{verb}: the files show different blocks ({shown}): choose with --metric"
         )

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from typing import Any, Literal
 
     from pytracemalloc import Frame, Snapshot, Statistic, StatisticDiff, Traceback
+    from pytracemalloc._metric import Metric
     from pytracemalloc._session import Figures
 
     GroupBy = Literal[
         "filename", "lineno", "traceback", "function", "module", "size", "domain"
     ]
-    Metric = Literal["live", "peak", "allocated", "freed"]
 
 #: What --by says -> what statistics() groups by.
 KEY_TYPES: "dict[str, GroupBy]" = {

@@ -11,7 +11,7 @@ import argparse
 import os
 import sys
 
-from pytracemalloc import Snapshot, _file, convert
+from pytracemalloc import Snapshot, _file, _metric, convert
 from pytracemalloc.cli import CommandError, _arguments
 
 DESCRIPTION = """\
@@ -64,7 +64,7 @@ def make_parser() -> _arguments.Parser:
     add("-f", "--format", metavar="NAME", help="the format, whatever the suffix of OUT")
     add(
         "--metric",
-        choices=convert.METRICS,
+        choices=_metric.METRICS,
         help="what is counted: blocks alive when the snapshot was taken, at the peak, "
         "ever allocated, or freed (default: all that the format has a place for, or "
         "what the snapshot shows)",

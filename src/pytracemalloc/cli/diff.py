@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytracemalloc import Snapshot, _text
+from pytracemalloc._metric import Metric
 from pytracemalloc.cli import (
     CommandError,
     _arguments,
@@ -34,7 +35,7 @@ examples:
       how mypackage came to what it allocated
 """
 
-BY_METRIC: dict[_snapshots.Metric, str] = {
+BY_METRIC: dict[Metric, str] = {
     "live": "in live memory",
     "peak": "in memory at the peak",
     "allocated": "in memory ever allocated",

@@ -7,6 +7,7 @@ import contextlib
 from dataclasses import dataclass
 
 from pytracemalloc import Snapshot, _text
+from pytracemalloc._metric import Metric
 from pytracemalloc.cli import (
     CommandError,
     _arguments,
@@ -36,12 +37,12 @@ examples:
 """
 
 #: Of these the report tells the sums, whatever it ranks.
-TOTALS: dict[_snapshots.Metric, str] = {
+TOTALS: dict[Metric, str] = {
     "live": "Live",
     "peak": "Peak",
     "allocated": "Allocated",
 }
-BY_METRIC: dict[_snapshots.Metric, str] = {
+BY_METRIC: dict[Metric, str] = {
     "live": "by live memory",
     "peak": "by memory at the peak",
     "allocated": "by memory ever allocated",
@@ -56,7 +57,7 @@ class Summary:
     files: list[str]
     question: _snapshots.Question
     nframe: int
-    totals: dict[_snapshots.Metric, Sum]  # of all blocks, filtered or not
+    totals: dict[Metric, Sum]  # of all blocks, filtered or not
     lost: Sum
     ranking: Ranking  # of the selected blocks
 
@@ -110,7 +111,7 @@ def summary_of(
     )
 
 
-def known_totals(snapshot: Snapshot) -> dict[_snapshots.Metric, Sum]:
+def known_totals(snapshot: Snapshot) -> dict[Metric, Sum]:
     """Without those that the snapshot cannot tell."""
     totals = {}
     for metric in TOTALS:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from pytracemalloc._metric import METRICS, Metric
+
 if TYPE_CHECKING:
     from typing import IO, Protocol
 
@@ -23,20 +25,12 @@ if TYPE_CHECKING:
         def __call__(self, table: Table, options: Options, file: IO[bytes]) -> None: ...
 
 
-#: What is counted: blocks alive when the snapshot was taken, blocks alive at the peak,
-#: blocks ever allocated, and blocks that had been freed when it was taken.
-METRICS = ("live", "peak", "allocated", "freed")
-
-#: The metric that a snapshot shows by itself, by its attribute `at`.
-METRIC_AT = {"end": "live", "peak": "peak", "allocated": "allocated"}
-
-
 @dataclass(frozen=True)
 class Options:
     """`metric` of METRICS and `by` of the format's own, or None: as the format has it.
     `title` is for people: where the snapshot came from."""
 
-    metric: str | None = None
+    metric: Metric | None = None
     by: str | None = None
     title: str = "snapshot"
 
@@ -49,13 +43,13 @@ class Format:
     suffixes: tuple[str, ...]
     writer: str
     is_text: bool
-    metrics: tuple[str, ...]
+    metrics: tuple[Metric, ...]
     by: tuple[str, ...] = ()
 
 
 _FRAMES = ("line", "function", "file")
 _ROWS = ("site", "traceback", "line", "function", "file")
-_VIEWS = ("live", "peak", "allocated")
+_VIEWS: tuple[Metric, ...] = ("live", "peak", "allocated")
 
 FORMATS = (
     Format("pprof", (".pb.gz", ".pprof"), "_files:write_pprof", False, _VIEWS),

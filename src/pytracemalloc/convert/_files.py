@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from typing import IO
 
 from pytracemalloc import Snapshot, _file
-from pytracemalloc.convert import METRIC_AT, Options
+from pytracemalloc._metric import METRIC_AT, Metric
+from pytracemalloc.convert import Options
 from pytracemalloc.convert._table import Table
 
 _VIEWS = {metric: at for at, metric in METRIC_AT.items()}
@@ -118,7 +119,7 @@ def _write_frames(table: Table, memo: _Memo, file: IO[bytes]) -> Sequence[bytes]
 
 
 def _traces(
-    table: Table, metric: str, memo: _Memo, frames: Sequence[bytes]
+    table: Table, metric: Metric, memo: _Memo, frames: Sequence[bytes]
 ) -> Iterator[bytes]:
     """The blocks of each site, in APPENDS of at most _BATCH items."""
     counts = table.site_live if metric == "live" else table.site_peak

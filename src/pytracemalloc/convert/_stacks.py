@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import IO
 
 from pytracemalloc import __version__
+from pytracemalloc._metric import Metric
 from pytracemalloc.convert import Options
 from pytracemalloc.convert._table import BYTES, Sums, Table
 from pytracemalloc.convert._text import frame_texts, one_line, text_of
@@ -20,7 +21,7 @@ SPEEDSCOPE_SCHEMA = "https://www.speedscope.app/file-format-schema.json"
 DHAT_VERSION = 2
 
 #: The profiles of a speedscope file, by metric.
-PROFILES = {
+PROFILES: dict[Metric, str] = {
     "live": "in use",
     "peak": "peak",
     "allocated": "allocated",
@@ -48,7 +49,9 @@ def write_collapsed(table: Table, options: Options, file: IO[bytes]) -> None:
 def write_speedscope(table: Table, options: Options, file: IO[bytes]) -> None:
     """A sampled profile for each metric; the one the snapshot shows is in front."""
     by = options.by or "line"
-    metrics = [options.metric] if options.metric else ["live", "peak", "allocated"]
+    metrics: list[Metric] = ["live", "peak", "allocated"]
+    if options.metric:
+        metrics = [options.metric]
     active = 0 if options.metric else metrics.index(table.metric)
     with text_of(file) as out:
         out.write(f'{{"$schema":{json.dumps(SPEEDSCOPE_SCHEMA)},\n')
@@ -82,7 +85,7 @@ def _speedscope_frames(table: Table, by: str) -> Iterator[dict[str, object]]:
         yield found
 
 
-def _write_profile(out: IO[str], table: Table, by: str, metric: str) -> None:
+def _write_profile(out: IO[str], table: Table, by: str, metric: Metric) -> None:
     """Samples first, as they come; their weights are kept for what follows them."""
     weigh = BYTES[metric]
     weights: list[int] = []

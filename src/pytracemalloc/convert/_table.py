@@ -12,7 +12,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from pytracemalloc import Snapshot, _core
-from pytracemalloc.convert import METRIC_AT
+from pytracemalloc._metric import METRIC_AT, Metric
 
 #: How many frames of stacks are held at a time.
 FRAMES_AT_ONCE = 1 << 18
@@ -48,13 +48,13 @@ class Sums:
 
 
 #: metric -> blocks, bytes
-BLOCKS: dict[str, Callable[[Sums], int]] = {
+BLOCKS: dict[Metric, Callable[[Sums], int]] = {
     "live": lambda sums: sums.live,
     "peak": lambda sums: sums.peak,
     "allocated": lambda sums: sums.allocated,
     "freed": lambda sums: sums.allocated - sums.live,
 }
-BYTES: dict[str, Callable[[Sums], int]] = {
+BYTES: dict[Metric, Callable[[Sums], int]] = {
     "live": lambda sums: sums.live_bytes,
     "peak": lambda sums: sums.peak_bytes,
     "allocated": lambda sums: sums.allocated_bytes,
