@@ -123,9 +123,10 @@ class Session:
 
     def say_unwritten(self, problem: str | None) -> None:
         if problem:
-            path = self.file()
-            shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in path)
-            self.say(f"pytracemalloc: {shown}: not written: {problem}\n")
+            from pytracemalloc import _text
+
+            path = _text.printable(self.file())
+            self.say(f"pytracemalloc: {path}: not written: {problem}\n")
 
     def terminate(self, signum: int, frame: object) -> None:
         """SIGTERM with the default action: report, then the default action."""

@@ -117,9 +117,11 @@ def show(text: str) -> int:
 
 
 def complain(text: str) -> None:
-    line = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    from pytracemalloc import _text
+
     encoding = getattr(sys.stderr, "encoding", None) or "ascii"
-    data = f"pytracemalloc: {line}\n".encode(encoding, "backslashreplace")
+    line = f"pytracemalloc: {_text.printable(text)}\n"
+    data = line.encode(encoding, "backslashreplace")
     try:
         os.write(2, data)  # not by sys.stderr, which would fail once more at exit
     except OSError:

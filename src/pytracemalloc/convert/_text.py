@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO
 
+from pytracemalloc import _text
 from pytracemalloc.convert._table import Table
 
 
@@ -27,12 +28,7 @@ def frame_texts(table: Table, frames: Sequence[int], by: str) -> list[str]:
 
 def one_line(text: str) -> str:
     """Without characters that would end a line, or a field of collapsed stacks."""
-    plain = text if text.isprintable() else "".join(map(_escaped, text))
-    return plain.replace(";", ":")
-
-
-def _escaped(character: str) -> str:
-    return character if character.isprintable() else ascii(character)[1:-1]
+    return _text.printable(text).replace(";", ":")
 
 
 @contextmanager
