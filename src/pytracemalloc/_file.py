@@ -2,21 +2,20 @@
 """Snapshots in files.
 
 A snapshot's file is a gzipped pprof profile; profiles are written and read in C, and
-so are the standard library's pickles read. Here is what is around them: whole files
-or none, attributes as JSON, and a bound on what a file may unfold to.
+so are the standard library's pickles read. Here is what is around them: attributes as
+JSON, and a bound on what a file may unfold to.
 """
 
 import errno
 import io
-import itertools
 import json
 import os
-import stat
 import sys
 import zlib
 from typing import Any
 
 from pytracemalloc import _core
+from pytracemalloc._whole import WholeFile
 
 # A file unfolds to at most this many bytes, or this many times its own size,
 # whichever is more. What we write keeps to it, see _folded().
@@ -26,7 +25,6 @@ UNFOLDED_RATIO = 128
 _FIRST_WINDOW_BYTES = 1 << 10
 _WINDOW_BYTES = 1 << 15
 _OWN_ATTRIBUTES = ("traces", "traceback_limit")
-_serial = itertools.count()
 
 
 def _unfolded_limit(folded_bytes: int) -> int:
@@ -63,67 +61,6 @@ def _extra_json(snapshot: "_core.Snapshot") -> bytes:
     _to_json("traceback_limit", limit)
     extra = {"at": snapshot.at, "traceback_limit": limit, "attributes": attributes}
     return json.dumps(extra, separators=(",", ":")).encode("ascii")
-
-
-class WholeFile:
-    """A file that is there whole or not at all: `with WholeFile(path) as file`.
-
-    What is written goes to a temporary file in the target's folder, which takes the
-    target's place at the end, and is removed if anything was raised. A device or a
-    pipe is written to, not replaced. Raises OSError, which names the target.
-    """
-
-    def __init__(self, path: Any) -> None:
-        self.path = path
-        self._target = path
-        self._temporary: Any = None
-        self._file: Any = None
-
-    def __enter__(self) -> Any:
-        if _is_special(self.path):
-            self._file = open(self.path, "wb")
-        else:
-            self._target = os.path.realpath(self.path)
-            self._temporary, fd = self._open_beside()
-            self._file = open(fd, "wb")
-        return self._file
-
-    def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
-        try:
-            self._file.close()
-            if kind is None and self._temporary is not None:
-                os.replace(self._temporary, self._target)
-                self._temporary = None
-        except OSError as problem:
-            if kind is None:
-                raise OSError(problem.errno, problem.strerror, self.path) from None
-        finally:
-            if self._temporary is not None:
-                os.unlink(self._temporary)
-        if isinstance(error, OSError) and error.filename is None and error.errno:
-            raise OSError(error.errno, error.strerror, self.path) from None
-
-    def _open_beside(self) -> tuple[Any, int]:
-        folder = os.path.dirname(self._target)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        while True:
-            name: Any = f".pytracemalloc-{os.getpid()}-{next(_serial)}.tmp"
-            if isinstance(folder, bytes):
-                name = os.fsencode(name)
-            temporary = os.path.join(folder, name)
-            try:
-                return temporary, os.open(temporary, flags, 0o666)
-            except FileExistsError:
-                continue
-            except OSError as error:
-                raise OSError(error.errno, error.strerror, self.path) from None
-
-
-def _is_special(path: Any) -> bool:
-    try:
-        return not stat.S_ISREG(os.stat(path).st_mode)
-    except FileNotFoundError:
-        return False
 
 
 def _is_file(target: Any, method: str) -> bool:

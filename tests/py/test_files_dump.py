@@ -14,7 +14,7 @@ import tracemalloc
 import pytest
 
 import pytracemalloc
-from pytracemalloc import Snapshot, _file, stdlib
+from pytracemalloc import Snapshot, _file, _whole, stdlib
 
 RAW = [(0, 10, (("a.py", 2), ("b.py", 4)), 3), (7, 2, (("c.py", 5),), None)]
 
@@ -177,7 +177,7 @@ def test_the_error_names_the_target(snapshot, tmp_path, kind):
 def test_an_interrupted_dump_leaves_nothing(snapshot, tmp_path, monkeypatch):
     (tmp_path / "s").write_text("old")
 
-    class Interrupted(_file.WholeFile):
+    class Interrupted(_whole.WholeFile):
         def __enter__(self):
             file = super().__enter__()
             file.write(b"half")

@@ -9,7 +9,7 @@ import stat
 import sys
 
 import pytracemalloc
-from pytracemalloc import _output
+from pytracemalloc import _output, _whole
 from pytracemalloc._startup import PROBE_STATUS, RUN_PREFIX
 from pytracemalloc.cli import CommandError
 
@@ -115,10 +115,7 @@ def report_path(path: str) -> str:
     if path == "-":
         return "/dev/stdout"
     absolute = os.path.abspath(path)
-    special = os.path.exists(path) and not os.path.isfile(path)
-    if absolute.startswith(("/dev/", "/proc/")) or (
-        special and not os.path.isdir(path)
-    ):
+    if _whole.must_stay(absolute):
         if not os.access(path, os.W_OK):
             raise CommandError(f"run: --report {path}: cannot be written: name another")
         return absolute

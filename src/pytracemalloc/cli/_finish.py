@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 
-from pytracemalloc import _text
+from pytracemalloc import _text, _whole
 from pytracemalloc.cli import _document, _render, _summary
 
 TYPE_CHECKING = False
@@ -74,25 +74,9 @@ def deliver(session: Session, text: str) -> None:
 def write_report(path: str, text: str) -> None:
     """A regular file is replaced at once; a pipe or a device is written to."""
     data = text.encode("utf-8", "backslashreplace")
-    if is_special(path):
+    if _whole.must_stay(path):
         with open(path, "ab", buffering=0) as file:
             file.write(data)
         return
-    draft = f"{path}.{os.getpid()}.tmp"
-    try:
-        with open(draft, "wb") as file:
-            file.write(data)
-        os.replace(draft, path)
-    except OSError:
-        try:
-            os.unlink(draft)
-        except OSError:
-            pass
-        raise
-
-
-def is_special(path: str) -> bool:
-    """Whether the path names something that must not be replaced by a file."""
-    if path.startswith(("/dev/", "/proc/")):
-        return True
-    return os.path.exists(path) and not os.path.isfile(path)
+    with _whole.WholeFile(path) as file:
+        file.write(data)

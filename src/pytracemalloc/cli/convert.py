@@ -11,7 +11,7 @@ import argparse
 import os
 import sys
 
-from pytracemalloc import Snapshot, _file, _metric, convert
+from pytracemalloc import Snapshot, _metric, _whole, convert
 from pytracemalloc.cli import CommandError, _arguments
 
 DESCRIPTION = """\
@@ -89,7 +89,7 @@ def run(options: argparse.Namespace) -> None:
     if options.target == "-":
         to_stdout(snapshot, format, wanted)
         return
-    with _file.WholeFile(options.target) as file:
+    with _whole.WholeFile(options.target) as file:
         convert.write(snapshot, format, wanted, file)
 
 
