@@ -41,7 +41,7 @@ def plural(count: int, noun: str) -> str:
 
 
 def share_text(part: int, whole: int) -> str:
-    """43.9 %; what is not nothing never reads as 0, nor what is not all as 100."""
+    """43.9%; what is not nothing never reads as 0, nor what is not all as 100."""
     if not whole:
         return "-"
     tenths = round(1000 * part / whole)
@@ -93,10 +93,6 @@ def fit(text: str, width: int, dots: str = "…") -> str:
             break
         kept += char
     return kept.rstrip() + dots if width >= cells(dots) else ""
-
-
-def pad_left(text: str, width: int) -> str:
-    return " " * (width - cells(text)) + text
 
 
 def pad_right(text: str, width: int) -> str:
