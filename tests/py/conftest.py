@@ -233,13 +233,17 @@ class Profile:
     def column(self, name: str, unit: str) -> bytes:
         return field(1, field(1, self.text(name)) + field(2, self.text(unit)))
 
-    def of(self, sites: Iterable[Any], modules: Mapping[str, str | None]) -> bytes:
+    def of(
+        self, sites: Iterable[Any], modules: Mapping[str, str | None], lacks: str = ""
+    ) -> bytes:
+        """`lacks`: words of metrics that the file says it does not tell."""
         out = b""
         for column in ("alloc", "inuse", "peak"):
             out += self.column(f"{column}_objects", "count")
             out += self.column(f"{column}_space", "bytes")
         out += b"".join(map(self.sample, sites)) + self.tables()
         comments = ["pytracemalloc 1", "#pytracemalloc limit 9"]
+        comments += [f"#pytracemalloc lacks {lacks}"] if lacks else []
         for file, module in modules.items():
             if module is not None:
                 comments.append(f"#pytracemalloc module {module} {file}")
@@ -258,7 +262,8 @@ def profile() -> type[Profile]:
 
 @pytest.fixture(scope="session")
 def snapshot_of() -> Callable[..., Any]:
-    """A snapshot of sites, in their order, and of the modules of files.
+    """A snapshot of sites, in their order, of the modules of files, and of words of the
+    metrics that it does not tell.
 
     A site is (frames, size, domain, live, peak, allocated): the most recent frame
     first, each (file, name or None, line); bytes of one block; blocks alive when the
@@ -267,9 +272,12 @@ def snapshot_of() -> Callable[..., Any]:
     from pytracemalloc import _core
 
     def make(
-        sites: Iterable[Any], modules: Mapping[str, str | None] | None = None
+        sites: Iterable[Any],
+        modules: Mapping[str, str | None] | None = None,
+        lacks: str = "",
     ) -> Any:
-        return _core._snapshot_of_profile(Profile().of(sites, modules or {}))[0]
+        data = Profile().of(sites, modules or {}, lacks)
+        return _core._snapshot_of_profile(data)[0]
 
     return make
 

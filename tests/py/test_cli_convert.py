@@ -128,6 +128,14 @@ WRONG = {
     "freed in pickles": (["--metric", "freed", "app.pb.gz", "x.pkl"], "live, peak"),
     "sites as frames": (["--by", "site", "app.pb.gz", "x.txt"], "line, function, file"),
     "a group in pprof": (["--by", "line", "app.pb.gz", "x.pb"], "whole stacks"),
+    "a peak not told": (
+        ["--metric", "peak", "a.pickle", "x.txt"],
+        "this snapshot does not tell metric='peak'",
+    ),
+    "freed not told": (
+        ["--metric", "freed", "-f", "collapsed", "listed.pb.gz", "-"],
+        "this snapshot does not tell metric='freed'",
+    ),
     "a missing folder": (["app.pb.gz", "no/x.csv"], "no/x.csv: No such file"),
     "a folder as target": (["-f", "csv", "app.pb.gz", "sub"], "sub: Is a directory"),
     "a full device": (["-f", "csv", "app.pb.gz", "/dev/full"], "/dev/full: No space"),
@@ -146,6 +154,8 @@ def test_what_is_wrong_is_told_in_one_line(children, folder, taken, case):
     (folder / "newer").write_bytes(newer)
     whole = (folder / "app.pb.gz").read_bytes()
     (folder / "half.pb.gz").write_bytes(whole[: len(whole) // 2])
+    (folder / "a.pickle").write_bytes(written(taken, "pickle", title=""))
+    Snapshot.load(folder / "a.pickle").dump(folder / "listed.pb.gz")
     before = sorted(os.listdir(folder))
     words, *expected = WRONG[case]
     refused(command(children, *words), *expected)

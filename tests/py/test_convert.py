@@ -397,6 +397,112 @@ def test_parquet_of_odd_values():
     assert parquet.read_table(io.BytesIO(written(empty, "parquet"))).num_rows == 0
 
 
+# -- what the snapshot does not tell -----------------------------------------
+
+A, B, C = ((("a.py", "f", 1),), (("a.py", "f", 2),), (("b.py", "g", 3),))
+
+#: As a file may have it: twice more blocks alive than were ever allocated.
+ODD = [(A, 8, 0, 3, 2, 1), (A, 16, 0, 0, 1, 5), (B, 8, 0, 3, 0, 1), (C, 4, 0, 1, 1, 9)]
+
+
+def freed(snapshot):
+    stats = snapshot.statistics("lineno", metric="freed")
+    return {(s.key[0], s.key[1]): s.size for s in stats}
+
+
+@pytest.mark.parametrize("by", ["line", "function", "file"])
+def test_nothing_is_freed_less_than_never(snapshot_of, by):
+    """Site by site, as in the statistics, and not after they were added up."""
+    snapshot = snapshot_of(ODD)
+    assert freed(snapshot) == {("a.py", 1): 80, ("b.py", 3): 32}
+    stacks = collapsed(written(snapshot, "collapsed", metric="freed", by=by))
+    assert sorted(stacks.values()) == [32, 80]
+    (profile,) = json.loads(written(snapshot, "speedscope", metric="freed", by=by))[
+        "profiles"
+    ]
+    assert sorted(profile["weights"]) == [32, 80]
+    rows = read_csv(written(snapshot, "csv", metric="freed", by=by))
+    assert len(rows) == 2
+
+
+def untold(metric):
+    return pytest.raises(ValueError, match=f"does not tell metric='{metric}'")
+
+
+def as_a_list():
+    return Snapshot([(0, 8, (("a.py", 1),), 1)] * 3, 1)
+
+
+@pytest.mark.parametrize("format", convert.FORMATS, ids=lambda f: f.name)
+def test_what_is_not_told_is_refused(snapshot_of, format):
+    if format.name == "parquet":
+        pytest.importorskip("pyarrow")
+    for metric in {*format.metrics} - {"live"}:
+        file = io.BytesIO()
+        with untold(metric):
+            convert.write(as_a_list(), format, convert.Options(metric), file)
+        assert file.getvalue() == b""
+    if "live" in format.metrics:
+        assert written(as_a_list(), format.name, metric="live")
+        with untold("live"):
+            made = snapshot_of(ODD, lacks="live peak freed")
+            written(made, format.name, metric="live")
+
+
+@pytest.mark.parametrize("name", ["collapsed", "pickle"])
+def test_one_metric_that_is_shown_and_not_told(name):
+    with untold("peak"):
+        written(as_a_list().view("peak"), name)
+
+
+@pytest.mark.parametrize("name", ["csv", "speedscope", "dhat"])
+def test_a_snapshot_that_tells_nothing(snapshot_of, name):
+    file = io.BytesIO()
+    with untold("live"):
+        made = snapshot_of(ODD, lacks="live peak allocated freed")
+        convert.write(made, convert.format_named(name), convert.Options(), file)
+    assert file.getvalue() == b""
+
+
+@pytest.mark.parametrize("told", AT)
+@pytest.mark.parametrize("by", ["site", "traceback", "line", "function", "file"])
+def test_columns_that_are_told(snapshot_of, told, by):
+    made = snapshot_of(ODD, lacks=" ".join({*convert.METRICS} - {told}))
+    rows = read_csv(written(made, "csv", by=by))
+    sums = [name for name in rows[0] if name.endswith(("_blocks", "_bytes"))]
+    assert sums == [f"{told}_blocks", f"{told}_bytes"]
+    values = [numbers(row, told) for row in rows]
+    assert tuple(map(sum, zip(*values, strict=True))) == total(made, told)
+    sizes = [size for _, size in values]
+    assert sizes == sorted(sizes, reverse=True)
+
+
+@pytest.mark.parametrize("told", AT)
+def test_profiles_that_are_told(snapshot_of, check_speedscope, told):
+    made = snapshot_of(ODD, lacks=" ".join({*convert.METRICS} - {told}))
+    document = json.loads(written(made, "speedscope"))
+    check_speedscope(document)
+    (profile,) = document["profiles"]
+    assert profile["endValue"] == total(made, told)[1]
+    assert document["activeProfileIndex"] == 0
+    two = json.loads(written(snapshot_of(ODD, lacks="peak"), "speedscope"))
+    assert [p["name"] for p in two["profiles"]] == ["in use", "allocated"]
+
+
+@pytest.mark.parametrize("told", AT)
+def test_dhat_of_one_metric(snapshot_of, told):
+    """Without lifetimes, which the viewer has a mode for."""
+    made = snapshot_of(ODD, lacks=" ".join({*convert.METRICS} - {told}))
+    document = json.loads(written(made, "dhat"))
+    assert document["bklt"] is False and not {"tg", "tuth"} & {*document}
+    assert {tuple(point) for point in document["pps"]} == {("tb", "tbk", "fs")}
+    points = [(point["tbk"], point["tb"]) for point in document["pps"]]
+    assert tuple(map(sum, zip(*points, strict=True))) == total(made, told)
+    assert all(blocks > 0 for blocks, _ in points)
+    verbs = {"live": "In use, ", "peak": "In use at the peak, ", "allocated": "Alloc"}
+    assert document["verb"].startswith(verbs[told])
+
+
 # -- all formats -------------------------------------------------------------
 
 TEXTS = [f.name for f in convert.FORMATS if f.is_text]
@@ -445,7 +551,7 @@ def test_any_traces(raw):
         raw
     )
     points = json.loads(written(snapshot, "dhat"))["pps"]
-    assert sum(point["eb"] for point in points) == size
+    assert sum(point["tb"] for point in points) == size
 
 
 def test_columns_are_checked(taken):

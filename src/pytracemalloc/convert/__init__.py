@@ -3,8 +3,9 @@
 
 A format is one function that takes a Table, the Options and a binary file, and writes
 as it goes. What no tool of a format can show (a metric, a grouping) is refused here,
-before anything is written. Nothing is as long as the number of blocks, but the pickle
-of the standard library's, which lists them.
+before anything is written, and so is a metric that the snapshot does not tell. Nothing
+is as long as the number of blocks, but the pickle of the standard library's, which
+lists them.
 """
 
 from __future__ import annotations
@@ -138,9 +139,13 @@ def write(
 ) -> None:
     """Writes the snapshot to a binary file.
 
-    Raises ValueError for options that the format has not, and what file.write() raises.
+    Raises ValueError, before anything is written, for options that the format has not
+    and for a metric that the snapshot does not tell; and what file.write() raises.
     """
     from pytracemalloc.convert._table import Table
 
     check(format, options)
-    load_writer(format)(Table(snapshot), options, file)
+    writer, table = load_writer(format), Table(snapshot)
+    if options.metric is not None:
+        table.check(options.metric)
+    writer(table, options, file)

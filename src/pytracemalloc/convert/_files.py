@@ -83,7 +83,7 @@ def write_pickle(table: Table, options: Options, file: IO[bytes]) -> None:
     The list has an item for each block, as theirs has: those of one site are one tuple,
     named again and again. ValueError for a snapshot that shows allocated blocks.
     """
-    metric = options.metric or table.metric
+    metric = table.the_one(options.metric)
     if metric == "allocated":
         raise ValueError(
             "a pickle lists blocks that are alive: ask for the metric live or peak"

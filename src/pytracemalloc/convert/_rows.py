@@ -10,21 +10,16 @@ from __future__ import annotations
 
 import csv
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from operator import attrgetter
 from typing import IO, Any
 
+from pytracemalloc._metric import Metric
 from pytracemalloc.convert import Options
 from pytracemalloc.convert._table import BLOCKS, BYTES, Sums, Table
 from pytracemalloc.convert._text import frame_texts, one_line, text_of
 
-SUMS = (
-    "live_blocks",
-    "live_bytes",
-    "peak_blocks",
-    "peak_bytes",
-    "allocated_blocks",
-    "allocated_bytes",
-)
 #: The columns in front of the sums, by what a row is; `stack` comes after them.
 PLACES = {
     "site": ("filename", "lineno", "function", "block_size", "domain", "depth"),
@@ -39,41 +34,41 @@ _INT64_MAX = 2**63 - 1
 Row = tuple[Any, ...]
 
 
-def columns(by: str) -> tuple[str, ...]:
+def columns(by: str, metrics: Iterable[Metric]) -> tuple[str, ...]:
+    sums = [f"{metric}_{unit}" for metric in metrics for unit in ("blocks", "bytes")]
     stack = ("stack",) if by in ("site", "traceback") else ()
-    return (*PLACES[by], *SUMS, *stack)
+    return (*PLACES[by], *sums, *stack)
 
 
 def rows(table: Table, options: Options) -> Iterator[Row]:
-    """Tuples in the order of columns(by); what is not known is None, a stack is a list
-    of frames in words from the oldest on."""
+    """Tuples in the order of columns(by, table.told); what is not known is None, a
+    stack is a list of frames in words from the oldest on."""
     by = options.by or "site"
+    ranking = Ranking(table.the_first(options.metric), options.metric is not None)
     if by == "site":
-        return _sites(table, options)
+        return _sites(table, ranking)
     if by == "traceback":
-        return _tracebacks(table, options)
-    return _places(table, options, by)
+        return _tracebacks(table, ranking)
+    return _places(table, ranking, by)
 
 
-def _biggest_first(
-    groups: dict[Any, Sums], table: Table, options: Options
-) -> dict[Any, Sums]:
-    """Of the metric asked for: without the groups that have no block of it."""
-    metric = options.metric or table.metric
-    size, count = BYTES[metric], BLOCKS[metric]
-    order = sorted(groups.items(), key=lambda item: (-size(item[1]), -count(item[1])))
-    return {key: s for key, s in order if options.metric is None or count(s)}
+@dataclass(frozen=True)
+class Ranking:
+    """By which metric, and whether groups that have no block of it are left out."""
+
+    metric: Metric
+    only_these: bool
+
+    def biggest_first(self, groups: dict[Any, Sums]) -> dict[Any, Sums]:
+        size, count = BYTES[self.metric], BLOCKS[self.metric]
+        order = sorted(
+            groups.items(), key=lambda item: (-size(item[1]), -count(item[1]))
+        )
+        return {key: s for key, s in order if count(s) or not self.only_these}
 
 
-def _values(sums: Sums) -> Row:
-    return (
-        sums.live,
-        sums.live_bytes,
-        sums.peak,
-        sums.peak_bytes,
-        sums.allocated,
-        sums.allocated_bytes,
-    )
+def _values_of(table: Table) -> Callable[[Sums], Row]:
+    return attrgetter(*(name for m in table.told for name in (m, f"{m}_bytes")))
 
 
 def _top(table: Table, stack: int) -> Row:
@@ -81,7 +76,8 @@ def _top(table: Table, stack: int) -> Row:
     return table.file(frame), table.frame_line[frame], table.function(frame)
 
 
-def _sites(table: Table, options: Options) -> Iterator[Row]:
+def _sites(table: Table, ranking: Ranking) -> Iterator[Row]:
+    values = _values_of(table)
     texts = frame_texts(table, range(len(table.frame_file)), "line")
     keys = zip(
         table.site_stack,
@@ -91,17 +87,18 @@ def _sites(table: Table, options: Options) -> Iterator[Row]:
         table.site_folded,
         strict=True,
     )
-    order = _biggest_first(table.sums(keys), table, options)
+    order = ranking.biggest_first(table.sums(keys))
     paths = table.paths(key[0] for key in order)
     for (key, sums), (stack, path) in zip(order.items(), paths, strict=True):
         _, size, domain, depth, folded = key
         kind = (None if folded else size, domain, depth or None)
         frames = [texts[frame] for frame in reversed(path)]
-        yield (*_top(table, stack), *kind, *_values(sums), frames)
+        yield (*_top(table, stack), *kind, *values(sums), frames)
 
 
-def _tracebacks(table: Table, options: Options) -> Iterator[Row]:
+def _tracebacks(table: Table, ranking: Ranking) -> Iterator[Row]:
     """Stacks that differ in function names alone are one traceback, as in the API."""
+    values = _values_of(table)
     texts = frame_texts(table, range(len(table.frame_file)), "line")
     line_of = _line_keys(table)
     stacks = table.by_stack()
@@ -111,11 +108,11 @@ def _tracebacks(table: Table, options: Options) -> Iterator[Row]:
         key = array("I", map(line_of.__getitem__, path)).tobytes()
         merged.setdefault(key, Sums()).add(stacks[stack])
         first.setdefault(key, stack)
-    order = _biggest_first(merged, table, options)
+    order = ranking.biggest_first(merged)
     paths = table.paths(first[key] for key in order)
     for sums, (stack, path) in zip(order.values(), paths, strict=True):
         frames = [texts[frame] for frame in reversed(path)]
-        yield (*_top(table, stack), *_values(sums), frames)
+        yield (*_top(table, stack), *values(sums), frames)
 
 
 def _line_keys(table: Table) -> array[int]:
@@ -125,14 +122,16 @@ def _line_keys(table: Table) -> array[int]:
     return array("I", (first.setdefault(key, i) for i, key in enumerate(pairs)))
 
 
-def _places(table: Table, options: Options, by: str) -> Iterator[Row]:
+def _places(table: Table, ranking: Ranking, by: str) -> Iterator[Row]:
+    values = _values_of(table)
+
     def key(stack: int) -> Row:
         file, line, function = _top(table, stack)
         return {"line": (file, line), "function": (file, function), "file": (file,)}[by]
 
     groups = table.sums(map(key, table.site_stack))
-    for place, sums in _biggest_first(groups, table, options).items():
-        yield (*place, *_values(sums))
+    for place, sums in ranking.biggest_first(groups).items():
+        yield (*place, *values(sums))
 
 
 # -- CSV -----------------------------------------------------------------------------
@@ -140,11 +139,12 @@ def _places(table: Table, options: Options, by: str) -> Iterator[Row]:
 
 def write_csv(table: Table, options: Options, file: IO[bytes]) -> None:
     """A heading and a line per row; None is empty, stacks are as in collapsed ones."""
+    found = rows(table, options)
     with text_of(file) as out:
         writer = csv.writer(out, lineterminator="\n")
-        names = columns(options.by or "site")
+        names = columns(options.by or "site", table.told)
         writer.writerow(names)
-        for row in rows(table, options):
+        for row in found:
             if names[-1] == "stack":
                 row = (*row[:-1], ";".join(map(one_line, row[-1])))
             writer.writerow(row)
@@ -157,10 +157,11 @@ def write_parquet(table: Table, options: Options, file: IO[bytes]) -> None:
     """Row groups of ROWS_AT_ONCE rows; strings are dictionaries, stacks are lists."""
     import pyarrow.parquet
 
-    schema = arrow_schema(options.by or "site")
+    found = rows(table, options)
+    schema = arrow_schema(columns(options.by or "site", table.told))
     with pyarrow.parquet.ParquetWriter(file, schema, compression="zstd") as writer:
         batch: list[Row] = []
-        for row in rows(table, options):
+        for row in found:
             batch.append(row)
             if len(batch) == ROWS_AT_ONCE:
                 writer.write_batch(arrow_batch(batch, schema))
@@ -168,7 +169,7 @@ def write_parquet(table: Table, options: Options, file: IO[bytes]) -> None:
         writer.write_batch(arrow_batch(batch, schema))
 
 
-def arrow_schema(by: str) -> Any:
+def arrow_schema(names: Iterable[str]) -> Any:
     import pyarrow
 
     types = {
@@ -179,9 +180,7 @@ def arrow_schema(by: str) -> Any:
         "depth": pyarrow.uint32(),
         "stack": pyarrow.list_(pyarrow.string()),
     }
-    return pyarrow.schema(
-        [(name, types.get(name, pyarrow.int64())) for name in columns(by)]
-    )
+    return pyarrow.schema([(name, types.get(name, pyarrow.int64())) for name in names])
 
 
 def arrow_batch(batch: list[Row], schema: Any) -> Any:

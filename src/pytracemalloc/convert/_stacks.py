@@ -14,11 +14,18 @@ from typing import IO
 from pytracemalloc import __version__
 from pytracemalloc._metric import Metric
 from pytracemalloc.convert import Options
-from pytracemalloc.convert._table import BYTES, Sums, Table
+from pytracemalloc.convert._table import BLOCKS, BYTES, Sums, Table
 from pytracemalloc.convert._text import frame_texts, one_line, text_of
 
 SPEEDSCOPE_SCHEMA = "https://www.speedscope.app/file-format-schema.json"
 DHAT_VERSION = 2
+
+#: What DHAT's viewer says before "at {" and the frames, by what the totals are.
+VERBS: dict[Metric, str] = {
+    "live": "In use, allocated",
+    "peak": "In use at the peak, allocated",
+    "allocated": "Allocated",
+}
 
 #: The profiles of a speedscope file, by metric.
 PROFILES: dict[Metric, str] = {
@@ -34,7 +41,7 @@ def write_collapsed(table: Table, options: Options, file: IO[bytes]) -> None:
     by = options.by or "line"
     _, frames = table.group_frames(by)
     texts = [one_line(text) for text in frame_texts(table, frames, by)]
-    weigh = BYTES[options.metric or table.metric]
+    weigh = BYTES[table.the_one(options.metric)]
     with text_of(file) as out:
         for path, sums in table.stacks(by):
             weight = weigh(sums)
@@ -49,10 +56,8 @@ def write_collapsed(table: Table, options: Options, file: IO[bytes]) -> None:
 def write_speedscope(table: Table, options: Options, file: IO[bytes]) -> None:
     """A sampled profile for each metric; the one the snapshot shows is in front."""
     by = options.by or "line"
-    metrics: list[Metric] = ["live", "peak", "allocated"]
-    if options.metric:
-        metrics = [options.metric]
-    active = 0 if options.metric else metrics.index(table.metric)
+    metrics = (options.metric,) if options.metric else table.told
+    active = metrics.index(table.the_first(options.metric))
     with text_of(file) as out:
         out.write(f'{{"$schema":{json.dumps(SPEEDSCOPE_SCHEMA)},\n')
         out.write(f'"exporter":"pytracemalloc {__version__}",\n')
@@ -117,52 +122,60 @@ def write_dhat(table: Table, options: Options, file: IO[bytes]) -> None:
     was, and how long blocks lived, is not known, and 0. The most that a program point
     had at one time (mb, mbk) is not known either: it is told as the greater of what it
     had at the peak and at the end.
+
+    Of a snapshot that does not tell all three metrics the viewer gets one, as totals.
     """
-    stacks = table.by_stack()
+    all_told = len(table.told) == len(VERBS)
+    metric = "allocated" if all_told else table.the_first(None)
+    blocks = BLOCKS[metric]
+    fields = (("tb", BYTES[metric]), ("tbk", blocks), *(_MOMENTS if all_told else ()))
+    groups = table.by_stack()
+    stacks = {stack: sums for stack, sums in groups.items() if all_told or blocks(sums)}
     head = {
         "dhatFileVersion": DHAT_VERSION,
         "mode": "pytracemalloc",
-        "verb": "Allocated",
-        "bklt": True,
+        "verb": VERBS[metric],
+        "bklt": all_told,
         "bkacc": False,
         "tu": "allocs",
         "Mtu": "Mallocs",
-        "tuth": 0,
         "cmd": options.title,
         "pid": 0,
-        "te": sum(sums.allocated for sums in stacks.values()),
-        "tg": 0,
+        "te": sum(map(blocks, stacks.values())),
+        **(_TIMES if all_told else {}),
     }
     texts = frame_texts(table, range(len(table.frame_file)), "line")
     with text_of(file) as out:
         out.write(json.dumps(head, separators=(",", ":"))[:-1])
         out.write(',\n"pps":[\n')
-        _write_all(out, _program_points(table, stacks))
+        _write_all(out, _program_points(table, stacks, fields))
         out.write('],\n"ftbl":[\n')
         _write_all(out, map(json.dumps, ["[root]", *texts]))
         out.write("]}\n")
 
 
-#: The fields of a program point but for its frames.
-_POINT: tuple[tuple[str, Callable[[Sums], int]], ...] = (
-    ("tb", lambda sums: sums.allocated_bytes),
-    ("tbk", lambda sums: sums.allocated),
+#: When the peak was, and how long a block lives that the viewer calls short-lived.
+_TIMES = {"tg": 0, "tuth": 0}
+
+_Fields = Sequence[tuple[str, Callable[[Sums], int]]]
+
+#: What a program point has beside its totals and its frames.
+_MOMENTS: _Fields = (
     ("tl", lambda sums: 0),
     ("mb", lambda sums: max(sums.peak_bytes, sums.live_bytes)),
     ("mbk", lambda sums: max(sums.peak, sums.live)),
-    ("gb", lambda sums: sums.peak_bytes),
-    ("gbk", lambda sums: sums.peak),
-    ("eb", lambda sums: sums.live_bytes),
-    ("ebk", lambda sums: sums.live),
+    ("gb", BYTES["peak"]),
+    ("gbk", BLOCKS["peak"]),
+    ("eb", BYTES["live"]),
+    ("ebk", BLOCKS["live"]),
 )
 
 
-def _program_points(table: Table, stacks: dict[int, Sums]) -> Iterator[str]:
+def _program_points(
+    table: Table, stacks: dict[int, Sums], fields: _Fields
+) -> Iterator[str]:
     digits = [str(i + 1) for i in range(len(table.frame_file))]
     for stack, path in table.paths(stacks):
-        yield _program_point(stacks[stack], digits, path)
-
-
-def _program_point(sums: Sums, digits: Sequence[str], path: Sequence[int]) -> str:
-    fields = ",".join(f'"{name}":{count(sums)}' for name, count in _POINT)
-    return f'{{{fields},"fs":[{",".join(map(digits.__getitem__, path))}]}}'
+        sums = stacks[stack]
+        counts = ",".join(f'"{name}":{count(sums)}' for name, count in fields)
+        yield f'{{{counts},"fs":[{",".join(map(digits.__getitem__, path))}]}}'

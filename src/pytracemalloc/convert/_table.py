@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from operator import attrgetter
 from typing import TypeVar
 
 from pytracemalloc import Snapshot, _core
-from pytracemalloc._metric import METRIC_AT, Metric
+from pytracemalloc._metric import METRIC_AT, METRICS, Metric
 
 #: How many frames of stacks are held at a time.
 FRAMES_AT_ONCE = 1 << 18
@@ -31,12 +32,15 @@ class Sums:
         "peak_bytes",
         "allocated",
         "allocated_bytes",
+        "freed",
+        "freed_bytes",
     )
 
     def __init__(self) -> None:
         self.live = self.live_bytes = 0
         self.peak = self.peak_bytes = 0
         self.allocated = self.allocated_bytes = 0
+        self.freed = self.freed_bytes = 0
 
     def add(self, other: Sums) -> None:
         self.live += other.live
@@ -45,30 +49,29 @@ class Sums:
         self.peak_bytes += other.peak_bytes
         self.allocated += other.allocated
         self.allocated_bytes += other.allocated_bytes
+        self.freed += other.freed
+        self.freed_bytes += other.freed_bytes
 
 
 #: metric -> blocks, bytes
-BLOCKS: dict[Metric, Callable[[Sums], int]] = {
-    "live": lambda sums: sums.live,
-    "peak": lambda sums: sums.peak,
-    "allocated": lambda sums: sums.allocated,
-    "freed": lambda sums: sums.allocated - sums.live,
-}
+BLOCKS: dict[Metric, Callable[[Sums], int]] = {m: attrgetter(m) for m in METRICS}
 BYTES: dict[Metric, Callable[[Sums], int]] = {
-    "live": lambda sums: sums.live_bytes,
-    "peak": lambda sums: sums.peak_bytes,
-    "allocated": lambda sums: sums.allocated_bytes,
-    "freed": lambda sums: sums.allocated_bytes - sums.live_bytes,
+    m: attrgetter(f"{m}_bytes") for m in METRICS
 }
 
 
 class Table:
-    """The columns of a snapshot; `metric` is what the snapshot itself shows."""
+    """The columns of a snapshot.
+
+    What a file says nothing of is made up in them: `told` are the metrics that are not.
+    `metric`, what the snapshot itself shows, need not be one of these.
+    """
 
     def __init__(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot.view(snapshot.at)  # columns, also where it was a list
         self.original = snapshot
         self.metric = METRIC_AT[snapshot.at]
+        self.told = tuple(filter(self.tells, METRIC_AT.values()))
         columns = _core._columns_of_snapshot(self.snapshot)
 
         def numbers(column: bytes, code: str) -> memoryview[int]:
@@ -89,6 +92,32 @@ class Table:
         self.site_peak = numbers(columns["site_peak"], "Q")
         self.site_allocated = numbers(columns["site_allocated"], "Q")
         self.site_allocated_bytes = numbers(columns["site_allocated_bytes"], "Q")
+
+    # -- metrics --
+
+    def check(self, metric: Metric) -> None:
+        """ValueError if the snapshot does not tell it."""
+        self.snapshot.statistics("domain", limit=0, metric=metric)
+
+    def tells(self, metric: Metric) -> bool:
+        try:
+            self.check(metric)
+        except ValueError:
+            return False
+        return True
+
+    def the_one(self, wanted: Metric | None) -> Metric:
+        """What is wanted, or else what the snapshot shows; ValueError as in check()."""
+        metric = wanted or self.metric
+        self.check(metric)
+        return metric
+
+    def the_first(self, wanted: Metric | None) -> Metric:
+        """Of a format that shows all that is told: if the snapshot does not tell what
+        it shows, what it does tell."""
+        if wanted or self.metric in self.told or not self.told:
+            return self.the_one(wanted)
+        return self.told[0]
 
     # -- frames --
 
@@ -161,12 +190,16 @@ class Table:
             sums = groups.get(key)
             if sums is None:
                 sums = groups[key] = Sums()
+            live_bytes = live * size
             sums.live += live
-            sums.live_bytes += live * size
+            sums.live_bytes += live_bytes
             sums.peak += peak
             sums.peak_bytes += peak * size
             sums.allocated += allocated
             sums.allocated_bytes += allocated_bytes
+            # A file may say anything: of no site were less than no blocks freed.
+            sums.freed += max(0, allocated - live)
+            sums.freed_bytes += max(0, allocated_bytes - live_bytes)
         return groups
 
     def by_stack(self) -> dict[int, Sums]:
