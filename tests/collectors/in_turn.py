@@ -12,6 +12,7 @@ import sys
 
 import ptm_testalloc as alloc
 from ddtrace.profiling.collector import memalloc
+from hook_chain import Chain
 
 import pytracemalloc
 
@@ -36,26 +37,13 @@ def top(domain: int) -> int:
     return int(found.malloc)
 
 
-class Chain:
-    """Who is called in one domain, the first one last."""
+class DomainChain(Chain):
+    """Of one domain, which the collector hooks or leaves alone."""
 
     def __init__(self, domain: int) -> None:
+        super().__init__("dd" if domain in HOOKED else None)
         self.domain = domain
-        self.hooked = domain in HOOKED
-        self.called = ["python"]
-        self.found = ["python"]  # by the collector, which puts that back
         self.tops: dict[str, int] = {}
-
-    def follow(self, word: str) -> None:
-        if word == "dd+" and self.hooked:
-            self.found = list(self.called)
-            self.called.append("dd")
-        elif word == "dd-" and self.hooked:
-            self.called = self.found
-        elif word == "ours+" and "ours" not in self.called:
-            self.called.append("ours")
-        elif word == "ours-" and self.called[-1] == "ours":
-            self.called.pop()
 
     def check_top(self) -> None:
         """Nobody has thrown out another who is on top."""
@@ -71,7 +59,7 @@ def lines_of(size: int) -> list[int]:
     return [frame.lineno for frame in tops if frame.filename == __file__]
 
 
-def look(chain: Chain) -> None:
+def look(chain: DomainChain) -> None:
     """A block that comes, grows and goes: at its line, once, or not at all."""
     here = sys._getframe().f_lineno + 1
     block = alloc.malloc(chain.domain, ODD)
@@ -99,7 +87,7 @@ def main(words: list[str]) -> None:
         "ours+": lambda: pytracemalloc.start(5),
         "ours-": pytracemalloc.stop,
     }
-    chains = [Chain(domain) for domain in DOMAINS]
+    chains = [DomainChain(domain) for domain in DOMAINS]
     for chain in chains:
         chain.check_top()
     for word in words:

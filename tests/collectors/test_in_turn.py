@@ -25,7 +25,8 @@ AFTERWARDS = ("ours+", "ours-")
 
 @pytest.mark.parametrize("order", ORDERS, ids="_".join)
 def test_ddtrace(order: tuple[str, ...]) -> None:
-    env = {"PYTHONPATH": os.environ["PTM_TEST_EXT"], "DD_TRACE_ENABLED": "false"}
+    paths = os.pathsep.join((os.environ["PTM_TEST_EXT"], str(SCRIPT.parent.parent)))
+    env = {"PYTHONPATH": paths, "DD_TRACE_ENABLED": "false"}
     done = subprocess.run(
         [sys.executable, str(SCRIPT), *order, *AFTERWARDS],
         env=os.environ | env, text=True, capture_output=True, timeout=240,

@@ -3,6 +3,7 @@
 
 import ptm_testalloc as alloc
 import ptm_testhooks as hooks
+from hook_chain import Chain
 
 import pytracemalloc
 
@@ -25,66 +26,45 @@ def check(traced, asked):
         assert (hooks.wrapped()[domain] > calls) == asked, domain
 
 
-class Chain:
-    """Who calls whom. `top` is what Python calls; None is its own allocator."""
-
-    def __init__(self):
-        self.top = self.below_wrapper = self.below_ours = None
-        self.tracing = False
-
-    def reached(self):
-        found, at = [], self.top
-        while at is not None:
-            found.append(at)
-            at = self.below_wrapper if at == "wrapper" else self.below_ours
-        return found
-
-    def wrap(self):
-        for domain in DOMAINS:
-            hooks.wrap(domain)
-        self.top, self.below_wrapper = "wrapper", self.top
-
-    def unwrap(self):
-        """Puts back what was there, and cuts off what came after it."""
-        for domain in DOMAINS:
-            hooks.unwrap(domain)
-        self.top = self.below_wrapper
-
-    def start(self):
-        pytracemalloc.start(2)
-        self.tracing = True
-        if "ours" not in self.reached():
-            self.top, self.below_ours = "ours", self.top
-
-    def stop(self):
-        """Takes ours out, unless somebody wrapped us since."""
-        pytracemalloc.stop()
-        self.tracing = False
-        if self.top == "ours":
-            self.top = self.below_ours
+def wrap():
+    for domain in DOMAINS:
+        hooks.wrap(domain)
 
 
-PAIRS = {"wrap": "unwrap", "start": "stop"}
+def unwrap():
+    """Puts back what was there, and cuts off what came after it."""
+    for domain in DOMAINS:
+        hooks.unwrap(domain)
+
+
+MOVES = {
+    "wrapper+": wrap,
+    "wrapper-": unwrap,
+    "ours+": lambda: pytracemalloc.start(2),
+    "ours-": pytracemalloc.stop,
+}
 
 
 def orders(done, left):
-    """Every interleaving of so many wrap/unwrap and start/stop pairs, one at a time."""
+    """Every interleaving of so many pairs of moves, one pair of each name at a time."""
     if not any(left.values()):
         yield done
-    for first, second in PAIRS.items():
-        if left[first]:
-            is_open = done.count(first) > done.count(second)
-            rest = {**left, first: left[first] - is_open}
-            yield from orders([*done, second if is_open else first], rest)
+    for name in left:
+        if left[name]:
+            is_open = done.count(f"{name}+") > done.count(f"{name}-")
+            rest = {**left, name: left[name] - is_open}
+            yield from orders([*done, f"{name}-" if is_open else f"{name}+"], rest)
 
 
-chain = Chain()
+chain = Chain("wrapper")
+tracing = False
 seen = 0
-for order in orders([], {"wrap": 3, "start": 3}):
-    for what in order:
-        getattr(chain, what)()
-        reached = chain.reached()
-        check(chain.tracing and "ours" in reached, "wrapper" in reached)
+for order in orders([], {"wrapper": 3, "ours": 3}):
+    for move in order:
+        MOVES[move]()
+        chain.follow(move)
+        tracing = {"ours+": True, "ours-": False}.get(move, tracing)
+        check(tracing and "ours" in chain.called, "wrapper" in chain.called)
     seen += 1
 assert seen > 100
 print("ok", seen)

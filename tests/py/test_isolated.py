@@ -39,6 +39,7 @@ def run(
 ) -> str:
     """Its output; it must have ended well and said so."""
     paths = [os.environ.get("PTM_TEST_EXT", ""), os.environ.get("PYTHONPATH", "")]
+    paths.append(str(SCRIPTS.parent))  # hook_chain
     own = {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
     words = [sys.executable, *options, SCRIPTS / f"{script}.py", *args]
     done = subprocess.run(
