@@ -191,16 +191,30 @@ RULES: tuple[Check, ...] = (
 # -- what is in the tree is in the build ----------------------------------------------
 
 
+#: folder with a meson.build -> folders below it, and what it names of them
+LISTED: dict[str, tuple[tuple[str, ...], set[str]]] = {
+    "csrc": ((".",), {".c"}),
+    "src": ((".",), {".py", ".pyi", ".typed"}),
+    "tests": (("c", "ext"), {".c"}),
+}
+
+
 def unlisted(root: Path) -> Iterator[str]:
     """Files that the build does not name, and so would silently leave out."""
-    for folder, suffixes in (("csrc", {".c"}), ("src", {".py", ".pyi", ".typed"})):
-        listing = root / folder / "meson.build"
-        named = set(re.findall(r"'([^']+)'", listing.read_text()))
-        for path in sorted((root / folder).rglob("*")):
-            inside = path.relative_to(root / folder).as_posix()
-            if path.suffix in suffixes or path.name == "py.typed":
-                if inside not in named:
+    for folder, (below, suffixes) in LISTED.items():
+        listing = re.sub("#.*", "", (root / folder / "meson.build").read_text())
+        named = set(re.findall(r"'([^']+)'", listing))
+        for part in below:
+            for path in sorted((root / folder / part).rglob("*")):
+                inside = path.relative_to(root / folder).as_posix()
+                if path.suffix in suffixes and not names_of(inside) & named:
                     yield f"{folder}/{inside}: not named in {folder}/meson.build"
+
+
+def names_of(inside: str) -> set[str]:
+    """The path; of a C test also the name of the program alone."""
+    program = re.fullmatch(r"c/(test_\w+)\.c", inside)
+    return {inside} | ({program[1]} if program else set())
 
 
 def project_files(root: Path) -> Iterator[Path]:
@@ -266,6 +280,31 @@ GOOD: dict[str, tuple[str, str]] = {
 }
 
 
+#: What a meson.build names -> a file that it must name; the first three do not.
+NAMED: tuple[tuple[str, str, bool], ...] = (
+    ("'b.c'", "csrc/a.c", False),
+    ("'c/test_b.c', 'test_b'", "tests/c/test_a.c", False),
+    ("'ptm_a'", "tests/ext/ptm_a.c", False),
+    ("'a.c'", "csrc/a.c", True),
+    ("'test_a'", "tests/c/test_a.c", True),
+    ("# it's an extension\n'ext/ptm_a.c'", "tests/ext/ptm_a.c", True),
+)
+
+
+def listing_failures(root: Path) -> Iterator[str]:
+    for folder, (below, _) in LISTED.items():
+        for part in below:
+            (root / folder / part).mkdir(parents=True, exist_ok=True)
+        (root / folder / "meson.build").write_text("")
+    for text, name, is_named in NAMED:
+        listing = root / name.partition("/")[0] / "meson.build"
+        listing.write_text(text)
+        (root / name).write_text(SPDX)
+        if any(name in x for x in unlisted(root)) == is_named:
+            yield f"{name} where the build names {text!r}: taken for the contrary"
+        (root / name).unlink()
+
+
 def self_test() -> int:
     failures = []
     for name, (rule, path, text) in BAD.items():
@@ -274,12 +313,7 @@ def self_test() -> int:
     for name, (path, text) in GOOD.items():
         failures += [f"{name}: {x}" for x in check_text(Path(path), SPDX + text)]
     with tempfile.TemporaryDirectory() as folder:
-        for part in ("csrc", "src"):
-            Path(folder, part).mkdir()
-            Path(folder, part, "meson.build").write_text("")
-        Path(folder, "csrc", "a.c").write_text(SPDX)
-        if not list(unlisted(Path(folder))):
-            failures.append("a file that the build does not name is let through")
+        failures += listing_failures(Path(folder))
     print(*failures, sep="\n", end="\n" if failures else "")
     return len(failures)
 
