@@ -10,7 +10,6 @@
 
 #include <string.h>
 
-#include "os/ptm_insist.h"
 #include "trace/ptm_tracer.h"
 #include "trace/ptm_track.h"
 
@@ -238,7 +237,8 @@ main_exec(PyObject *module)
     ptm_face *face = PyModule_GetState(module);
     face->kind = PTM_FACE_MAIN;
     if (init_engine() < 0 || hear_of_the_end() < 0 || setup_types(module) < 0
-        || PyModule_AddFunctions(module, ptm_main_functions) < 0) {
+        || PyModule_AddFunctions(module, ptm_main_functions) < 0
+        || PyModule_AddFunctions(module, ptm_process_end_functions) < 0) {
         return -1;
     }
     return PyModule_AddStringConstant(module, "__version__", PTM_VERSION);
@@ -395,59 +395,7 @@ core_fail_after(PyObject *module, PyObject *value)
     Py_RETURN_NONE;
 }
 
-static PyObject *
-core_insist(PyObject *module, PyObject *unused)
-{
-    (void)module, (void)unused;
-    ptm_insist();
-    Py_RETURN_NONE;
-}
-
-static PyObject *
-core_insist_in_child(PyObject *module, PyObject *unused)
-{
-    (void)module, (void)unused;
-    ptm_insist_in_child();
-    Py_RETURN_NONE;
-}
-
-static PyObject *
-core_heard(PyObject *module, PyObject *unused)
-{
-    (void)module, (void)unused;
-    ptm_insist_heard();
-    Py_RETURN_NONE;
-}
-
-static PyObject *
-core_hold(PyObject *module, PyObject *unused)
-{
-    (void)module, (void)unused;
-    ptm_insist_hold();
-    Py_RETURN_NONE;
-}
-
-static PyObject *
-core_let(PyObject *module, PyObject *unused)
-{
-    (void)module, (void)unused;
-    ptm_insist_let();
-    Py_RETURN_NONE;
-}
-
 static PyMethodDef main_methods[] = {
-    {"_insist_on_sigterm", core_insist, METH_NOARGS,
-     PyDoc_STR("_insist_on_sigterm($module, /)\n--\n\n"
-               "A SIGTERM for the handler in force is sent again until it was heard.")},
-    {"_insist_on_sigterm_in_child", core_insist_in_child, METH_NOARGS,
-     PyDoc_STR("_insist_on_sigterm_in_child($module, /)\n--\n\n"
-               "After a fork, if the handler is still the one that was in force.")},
-    {"_heard_sigterm", core_heard, METH_NOARGS,
-     PyDoc_STR("_heard_sigterm($module, /)\n--\n\nIt need not be sent again.")},
-    {"_hold_sigterm", core_hold, METH_NOARGS,
-     PyDoc_STR("_hold_sigterm($module, /)\n--\n\nBefore a fork: it waits.")},
-    {"_let_sigterm", core_let, METH_NOARGS,
-     PyDoc_STR("_let_sigterm($module, /)\n--\n\nAfter it, in both: it may come.")},
     {"_fail_after", core_fail_after, METH_O,
      PyDoc_STR("_fail_after($module, n, /)\n--\n\n"
                "For tests: the tracer gets n more pieces of memory and none after; -1: all.")},

@@ -342,6 +342,7 @@ PyObject *ptm_engine_get_block_traceback(unsigned domain, uintptr_t address);
 /* -- functions.c, main face; late.c, stdlib face -- */
 ptm_view *ptm_view_taken_now(const ptm_face *face); /* RuntimeError when not tracing */
 extern PyMethodDef ptm_main_functions[];
+extern PyMethodDef ptm_process_end_functions[]; /* process_end.c */
 extern PyMethodDef ptm_stdlib_functions[];
 
 /* -- modules.c -- */

@@ -14,6 +14,7 @@ import sys
 
 import pytracemalloc
 from pytracemalloc import _core, _output
+from pytracemalloc._undisturbed import Undisturbed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,14 +29,16 @@ def begin(nframe: int, options: dict[str, str], output: str) -> None:
     """
     global session
     session = Session(options, output)
-    atexit.register(session.end)  # the first one registered runs last
+    _core._hold_reserve()
+    # The first one registered runs last.
+    atexit.register(_core._with_room, session.end)
     os.register_at_fork(
         before=_core._hold_sigterm,
         after_in_parent=_core._let_sigterm,
         after_in_child=session.enter_child,
     )
     if _signal.getsignal(_signal.SIGTERM) == _signal.SIG_DFL:
-        _signal.signal(_signal.SIGTERM, session.terminate)
+        _signal.signal(_signal.SIGTERM, session.on_sigterm)
         _core._insist_on_sigterm()
     pytracemalloc.start(nframe)
     if options:
@@ -56,15 +59,18 @@ class Session:
         self.output = output
         self.pid = os.getpid()
         self.cwd = current_folder()
-        self.path = list(sys.path)
+        self.undisturbed = Undisturbed()
         self.encoding = getattr(sys.stderr, "encoding", None) or "ascii"
         # None: closed, and what has its number now is another file.
         self.stderr = None if sys.stderr is None else identity(2)
         self.figures = Figures()
+        # The method of a function of C: it must not fail where the stack is deep.
+        method = type(self.end)
+        self.on_sigterm = method(_core._with_room, self.terminate)  # type: ignore[misc]
         # Traced first of all, as long as nothing is cleared.
         self.witness: object = None
         self.ended = False
-        self.holding = False  # SIGTERM waits until the file is whole
+        self.holding = False  # SIGTERM waits: the file and the report become whole
         self.terminated = False
 
     def reports(self) -> bool:
@@ -78,62 +84,71 @@ class Session:
         return _output.with_pid(self.output) if _output.FIELD in self.output else ""
 
     def end(self) -> None:
-        """Report, or write, once; never raises."""
+        """Report, or write, once; never raises, whatever the program has set."""
         if self.ended:
             return
         self.ended = self.holding = True
-        self.figures.take(self.witness)  # first of all: nothing of ours is counted
-        self.holding = bool(self.file())
-        if self.holding or self.reports():
-            self.conclude()
-
-    def conclude(self) -> None:
-        interrupted = dies_of_interrupt()
-        if self.terminated:
-            forget_unfinished_imports()
-        with Undisturbed(self.path):
-            self.finish()
+        _core._give_reserve()
+        try:
+            with self.undisturbed:
+                interrupted = dies_of_interrupt()
+                self.conclude()
+            if interrupted:
+                renew_interrupt()
+        except BaseException as error:
+            self.say_nothing_came(error)
         self.holding = False
         if self.terminated:
             die_of(_signal.SIGTERM)
-        if interrupted:
-            renew_interrupt()
+
+    def conclude(self) -> None:
+        self.figures.take(self.witness)  # first of all: nothing of ours is counted
+        if self.terminated:
+            forget_unfinished_imports()
+        if self.file() or self.reports():
+            with self.undisturbed.own_imports():
+                self.finish()
 
     def finish(self) -> None:
-        what = "report" if self.reports() else "snapshot"
-        try:
-            if self.reports():
-                flush_streams()  # not a forked child's: they hold its parent's text
-                from pytracemalloc.cli import _finish
+        """The file comes first: it needs less than the report, which may not come."""
+        problem = self.write() if self.file() else None
+        if self.reports():
+            flush_streams()  # not a forked child's: they hold its parent's text
+            from pytracemalloc.cli import _finish
 
-                _finish.finish(self)
-            else:
-                self.say_unwritten(self.write())
-        except (KeyboardInterrupt, SystemExit):
-            self.say(f"pytracemalloc: no {what}: interrupted\n")
-        except Exception as error:
-            reason = ascii(f"{type(error).__name__}: {error}")[1:-1]
+            text = _finish.text(self, problem)
+            self.holding = False  # who gets it may keep us waiting
+            self.undisturbed.hear_interrupt()
+            _finish.deliver(self, text)
+        if problem:
+            self.say_unwritten(problem)
+
+    def say_nothing_came(self, error: BaseException) -> None:
+        what = "report" if self.reports() else "snapshot"
+        reason = ascii(f"{type(error).__name__}: {error}")[1:-1]
+        if isinstance(error, KeyboardInterrupt | SystemExit):
+            reason = "interrupted"
+        try:
             self.say(f"pytracemalloc: no {what}: {reason}\n")
+        except BaseException:
+            pass  # nor can it be said
 
     def write(self) -> str | None:
         """Replaces the file at once; the reason if it could not be done."""
-        problem = self.figures.write(self.file())
-        self.holding = False
-        return problem
+        return self.figures.write(self.file())
 
-    def say_unwritten(self, problem: str | None) -> None:
-        if problem:
-            from pytracemalloc import _text
+    def say_unwritten(self, problem: str) -> None:
+        from pytracemalloc import _text
 
-            path = _text.printable(self.file())
-            self.say(f"pytracemalloc: {path}: not written: {problem}\n")
+        path = _text.printable(self.file())
+        self.say(f"pytracemalloc: {path}: not written: {problem}\n")
 
     def terminate(self, signum: int, frame: object) -> None:
         """SIGTERM with the default action: report, then the default action."""
-        _core._heard_sigterm()
         self.terminated = True
         if self.holding:
-            return
+            return  # it comes again, and ends what keeps us waiting then
+        _core._heard_sigterm()
         self.end()
         die_of(signum)
 
@@ -148,7 +163,7 @@ class Session:
         _core._let_sigterm()
 
     def stay_in_child(self) -> None:
-        if _signal.getsignal(_signal.SIGTERM) == self.terminate:
+        if _signal.getsignal(_signal.SIGTERM) == self.on_sigterm:
             _core._insist_on_sigterm_in_child()
         self.join_multiprocessing()
 
@@ -162,12 +177,13 @@ class Session:
 
     def enter_multiprocessing(self) -> None:
         util = sys.modules["multiprocessing.util"]
-        util.Finalize(None, self.end, exitpriority=-sys.maxsize)  # the last of all
+        last = -sys.maxsize  # of all
+        util.Finalize(None, _core._with_room, args=(self.end,), exitpriority=last)
 
     def leave_child(self) -> None:
         """A forked child neither reports nor handles anything for us."""
         try:
-            if _signal.getsignal(_signal.SIGTERM) == self.terminate:
+            if _signal.getsignal(_signal.SIGTERM) == self.on_sigterm:
                 _signal.signal(_signal.SIGTERM, _signal.SIG_DFL)
         except ValueError:
             pass  # forked by another thread: terminate() looks at the process id
@@ -225,33 +241,6 @@ class Figures:
         return None
 
 
-class Undisturbed:
-    """The program's settings must not change how the report is made, nor the report
-    how the program ends: a path that shadows the standard library, a small recursion
-    limit, SIGPIPE set to kill."""
-
-    def __init__(self, path: list[str]) -> None:
-        self.path = path
-
-    def __enter__(self) -> None:
-        self.theirs = getattr(sys, "path", [])
-        self.limit = sys.getrecursionlimit()
-        self.on_pipe = _signal.getsignal(_signal.SIGPIPE)
-        sys.path = self.path
-        sys.setrecursionlimit(self.limit + 1000)
-        if self.on_pipe == _signal.SIG_DFL:
-            _signal.signal(_signal.SIGPIPE, _signal.SIG_IGN)
-
-    def __exit__(self, *_: object) -> None:
-        if self.on_pipe == _signal.SIG_DFL:
-            _signal.signal(_signal.SIGPIPE, _signal.SIG_DFL)
-        sys.path = self.theirs
-        try:
-            sys.setrecursionlimit(self.limit)
-        except RecursionError:
-            pass  # a signal came that deep; the process is about to end
-
-
 def die_of(signum: int) -> "NoReturn":
     _signal.signal(signum, _signal.SIG_DFL)
     os.kill(os.getpid(), signum)
@@ -268,10 +257,11 @@ def forget_unfinished_imports() -> None:
 def dies_of_interrupt() -> bool:
     """Whether the program itself, and not code that it ran, ended by Ctrl-C."""
     traceback = getattr(sys, "last_traceback", None)
+    frame = getattr(traceback, "tb_frame", None)
     return (
         getattr(sys, "last_type", None) is KeyboardInterrupt
-        and traceback is not None
-        and traceback.tb_frame.f_back is None
+        and frame is not None
+        and frame.f_back is None
         and not (sys.flags.interactive or sys.flags.inspect)
     )
 
@@ -313,7 +303,7 @@ def flush_streams() -> None:
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except Exception:
+        except BaseException:
             pass  # the interpreter will try again, and tell
 
 

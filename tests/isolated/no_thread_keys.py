@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""No key for thread-local storage is left: no import, whatever often it is tried, and
-fork goes on as before; with a key given back it works."""
+"""Every key for thread-local storage is taken: the import says so, however often it is
+tried, and does not send people to another Python; fork goes on as before. With a key
+given back it works."""
 
 import ctypes
 import os
@@ -16,7 +17,8 @@ for _ in range(3):
     try:
         import pytracemalloc  # noqa: F401
     except ImportError as error:
-        assert "key for thread-local storage" in str(error), error
+        wanted = "pytracemalloc cannot start: no key for thread-local storage is left"
+        assert str(error) == wanted, error
     else:
         raise AssertionError("imported without a key")
     for name in [name for name in sys.modules if name.startswith("pytracemalloc")]:

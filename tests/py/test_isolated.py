@@ -143,10 +143,6 @@ def test_no_memory_for_the_tracer() -> None:
     run("no_memory", 30)
 
 
-def test_no_key_for_the_tracer() -> None:
-    run("no_keys")
-
-
 def test_raw_blocks_without_the_gil() -> None:
     run("threads_without_gil")
 

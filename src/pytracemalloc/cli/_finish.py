@@ -13,22 +13,19 @@ if TYPE_CHECKING:
     from pytracemalloc._session import Session
 
 
-def finish(session: Session) -> None:
+def text(session: Session, problem: str | None) -> str:
+    """The report; `problem`: why the snapshot was not written."""
     options, figures = session.options, session.figures
     if figures.problem:
         raise RuntimeError(figures.problem)
     output = session.file()
-    problem = session.write() if output else None
     summary = None
     if figures.tracing:
         top = int(options["top"])
         summary = _summary.Summary(figures, options["at"], options["by"], top)
     if "json" in options:
-        text = _document.run_document(summary, file_fields(output, problem))
-    else:
-        text = as_text(session, summary, file_notes(session, output, problem))
-    deliver(session, text)
-    session.say_unwritten(problem)
+        return _document.run_document(summary, file_fields(output, problem))
+    return as_text(session, summary, file_notes(session, output, problem))
 
 
 def as_text(
