@@ -90,26 +90,34 @@ class Session:
         self.ended = self.holding = True
         _core._give_reserve()
         try:
-            with self.undisturbed:
-                interrupted = dies_of_interrupt()
-                self.conclude()
-            if interrupted:
-                renew_interrupt()
-        except BaseException as error:
-            self.say_nothing_came(error)
+            self.figures.take(self.witness)  # first of all: nothing of ours is counted
+        except KeyboardInterrupt:
+            pass  # once more, then, when none can come
+        self.conclude()
         self.holding = False
         if self.terminated:
             die_of(_signal.SIGTERM)
 
     def conclude(self) -> None:
-        self.figures.take(self.witness)  # first of all: nothing of ours is counted
+        try:
+            with self.undisturbed:
+                interrupted = dies_of_interrupt()
+                self.finish()
+            if interrupted:
+                renew_interrupt()
+        except BaseException as error:
+            self.say_nothing_came(error)
+
+    def finish(self) -> None:
+        if not self.figures.taken:
+            self.figures.take(self.witness)
         if self.terminated:
             forget_unfinished_imports()
         if self.file() or self.reports():
             with self.undisturbed.own_imports():
-                self.finish()
+                self.write_and_report()
 
-    def finish(self) -> None:
+    def write_and_report(self) -> None:
         """The file comes first: it needs less than the report, which may not come."""
         problem = self.write() if self.file() else None
         if self.reports():
@@ -209,7 +217,7 @@ class Figures:
     at_peak: pytracemalloc.Snapshot
 
     def __init__(self) -> None:
-        self.tracing = self.cleared = False
+        self.taken = self.tracing = self.cleared = False
         self.problem = ""
         self.tracer_bytes = self.nframe = self.lost_blocks = self.lost_bytes = 0
 
@@ -221,6 +229,7 @@ class Figures:
                 self.look_around(witness)
             except (MemoryError, RuntimeError) as error:
                 self.problem = str(error) or "no memory left for a snapshot"
+        self.taken = True
 
     def look_around(self, witness: object) -> None:
         self.at_peak = self.at_end.view("peak")
