@@ -56,11 +56,11 @@ leave(ptm_lane *lane)
 /* -- threads that are attached ----------------------------------------------------------------- */
 
 void
-ptm_elsewhere_alloc(const PyThreadState *tstate, void *block, size_t size)
+ptm_elsewhere_alloc(const PyThreadState *tstate, void *block, size_t size, uint64_t key)
 {
     ptm_lane *lane = enter();
     if (lane != NULL) {
-        ptm_event_alloc(lane, tstate, block, size);
+        ptm_event_alloc(lane, tstate, block, size, key);
         leave(lane);
     }
 }
@@ -107,11 +107,11 @@ ptm_elsewhere_take(const void *block)
 }
 
 void
-ptm_elsewhere_object(const PyThreadState *tstate, const PyObject *object)
+ptm_elsewhere_object(const PyThreadState *tstate, const PyObject *object, uint64_t key)
 {
     ptm_lane *lane = enter();
     if (lane != NULL) {
-        ptm_event_object(lane, tstate, object);
+        ptm_event_object(lane, tstate, object, key);
         leave(lane);
     }
 }
@@ -134,7 +134,7 @@ ptm_record_raw_alloc(void *block, size_t size)
 {
     ptm_lane *lane = block != NULL ? enter_for_raw() : NULL;
     if (lane != NULL) {
-        ptm_event_alloc(lane, ptm_elsewhere_tstate(), block, size);
+        ptm_event_alloc(lane, ptm_elsewhere_tstate(), block, size, 0);
         leave(lane);
     }
     return block;

@@ -13,12 +13,12 @@
 #include "trace/ptm_record.h"
 
 /* The calling thread is attached, and `tstate` its state. */
-void ptm_elsewhere_alloc(const PyThreadState *tstate, void *block, size_t size);
+void ptm_elsewhere_alloc(const PyThreadState *tstate, void *block, size_t size, uint64_t key);
 /* Whether it was a known code object's, and must be parked. */
 bool ptm_elsewhere_free(const void *block);
 ptm_taken ptm_elsewhere_take(const void *block);
 void ptm_elsewhere_realloc(const PyThreadState *tstate, ptm_taken taken, void *block, size_t size);
-void ptm_elsewhere_object(const PyThreadState *tstate, const PyObject *object);
+void ptm_elsewhere_object(const PyThreadState *tstate, const PyObject *object, uint64_t key);
 
 /* Around events of the raw lane that others have to tell. False: not tracing, and the lock is not
  * held. */

@@ -86,10 +86,10 @@ ptm_event_put(ptm_lane *lane, uint32_t *slot, void *block, uint32_t entry)
 }
 
 static PTM_ALWAYS_INLINE void
-ptm_event_alloc(ptm_lane *lane, const PyThreadState *tstate, void *block, size_t size)
+ptm_event_alloc(ptm_lane *lane, const PyThreadState *tstate, void *block, size_t size, uint64_t key)
 {
     uint32_t *slot = ptm_blocks_expect(block);
-    ptm_site_id id = ptm_find_site(lane, tstate, size);
+    ptm_site_id id = ptm_find_site(lane, tstate, size, key);
     uint32_t marks = ptm_event_marks(lane, size);
     if (PTM_LIKELY(id != 0) && PTM_LIKELY(ptm_event_put(lane, slot, block, id | marks))) {
         ptm_event_book_marked(lane, marks, id);
@@ -105,19 +105,20 @@ ptm_event_realloc(ptm_lane *lane, const PyThreadState *tstate, uint32_t old, voi
                   size_t size)
 {
     ptm_event_left(lane, old);
-    ptm_event_alloc(lane, tstate, block, size);
+    ptm_event_alloc(lane, tstate, block, size, 0);
 }
 
 /* A new life for a block that was not given back: nothing but the stack may be another one. 0: it
  * is not traced, or there is no memory. */
 static PTM_ALWAYS_INLINE ptm_site_id
-ptm_event_reattribute(ptm_lane *lane, const PyThreadState *tstate, ptm_site_id old, size_t bytes)
+ptm_event_reattribute(ptm_lane *lane, const PyThreadState *tstate, ptm_site_id old, size_t bytes,
+                      uint64_t key)
 {
     if (old == 0) {
         return 0;
     }
-    ptm_site_id id =
-        ptm_find_site(lane, tstate, PTM_LIKELY(bytes != 0) ? bytes : ptm_site_at(old)->size);
+    size_t size = PTM_LIKELY(bytes != 0) ? bytes : ptm_site_at(old)->size;
+    ptm_site_id id = ptm_find_site(lane, tstate, size, key);
     if (PTM_UNLIKELY(id == 0)) {
         ptm_event_loss(lane, 0);
         return 0;
@@ -131,7 +132,7 @@ static PTM_NOINLINE void
 ptm_event_object_elsewhere(ptm_lane *lane, const PyThreadState *tstate, const void *block)
 {
     uint32_t entry = ptm_blocks_get(block);
-    ptm_site_id id = ptm_event_reattribute(lane, tstate, entry & PTM_ENTRY_SITE, 0);
+    ptm_site_id id = ptm_event_reattribute(lane, tstate, entry & PTM_ENTRY_SITE, 0, 0);
     if (id != 0) {
         ptm_blocks_move(block, id);
     }
@@ -140,7 +141,7 @@ ptm_event_object_elsewhere(ptm_lane *lane, const PyThreadState *tstate, const vo
 /* Writes the entry whether it is another one or not: that cannot be foretold, and a processor that
  * guesses wrong here has waited for all of the above. */
 static PTM_ALWAYS_INLINE void
-ptm_event_object(ptm_lane *lane, const PyThreadState *tstate, const PyObject *object)
+ptm_event_object(ptm_lane *lane, const PyThreadState *tstate, const PyObject *object, uint64_t key)
 {
     const ptm_listed_type *listed = ptm_listed_of(object);
     const void *block =
@@ -152,7 +153,7 @@ ptm_event_object(ptm_lane *lane, const PyThreadState *tstate, const PyObject *ob
     }
     uint32_t entry = PTM_LOAD_ACQUIRE(slot);
     size_t bytes = listed != NULL ? ptm_listed_bytes(listed, object) : 0;
-    ptm_site_id id = ptm_event_reattribute(lane, tstate, entry & PTM_ENTRY_SITE, bytes);
+    ptm_site_id id = ptm_event_reattribute(lane, tstate, entry & PTM_ENTRY_SITE, bytes, key);
     if (PTM_LIKELY(id != 0)) {
         PTM_STORE_RELEASE(slot, (entry & PTM_ENTRY_MARKS) | id);
     }

@@ -51,11 +51,14 @@ ptm_find_key(ptm_window window, size_t size, ptm_domain_id domain)
     return ptm_walk_key(window, size);
 }
 
+/* key: ptm_find_key(); 0: not known yet. */
 static PTM_ALWAYS_INLINE ptm_site_id
-ptm_find_site_in(ptm_domain_id domain, ptm_lane *lane, const PyThreadState *tstate, size_t size)
+ptm_find_site_in(ptm_domain_id domain, ptm_lane *lane, const PyThreadState *tstate, size_t size,
+                 uint64_t key)
 {
-    ptm_window window = ptm_find_window(tstate, PTM_WALK_TRUST);
-    uint64_t key = ptm_find_key(window, size, domain);
+    if (key == 0) {
+        key = ptm_find_key(ptm_find_window(tstate, PTM_WALK_TRUST), size, domain);
+    }
     ptm_site_id id = ptm_recent_site(lane->recent, key);
     if (PTM_LIKELY(id != 0)) {
         return id;
@@ -65,9 +68,9 @@ ptm_find_site_in(ptm_domain_id domain, ptm_lane *lane, const PyThreadState *tsta
 }
 
 static PTM_ALWAYS_INLINE ptm_site_id
-ptm_find_site(ptm_lane *lane, const PyThreadState *tstate, size_t size)
+ptm_find_site(ptm_lane *lane, const PyThreadState *tstate, size_t size, uint64_t key)
 {
-    return ptm_find_site_in(0, lane, tstate, size);
+    return ptm_find_site_in(0, lane, tstate, size, key);
 }
 
 #endif

@@ -41,7 +41,9 @@ record_alloc(event_kind kind, void *block, size_t size)
     if (kind == RAW_EVENT) {
         return ptm_record_raw_alloc(block, size);
     }
-    return PTM_LIKELY(ptm_quick_alloc(block, size)) ? block : ptm_record_main_alloc(block, size);
+    uint64_t key = 0;
+    bool done = PTM_LIKELY(ptm_quick_alloc(block, size, 0, &key));
+    return done ? block : ptm_record_main_alloc(block, size, key);
 }
 
 static PTM_ALWAYS_INLINE void *

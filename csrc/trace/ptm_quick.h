@@ -3,12 +3,13 @@
  * ptm_quick - the quick way of an attached thread: what nearly every event needs and nothing else,
  * to stand in the hook itself.
  *
- * How       Whatever is unusual (a window of more than one frame, or not the one met last in its
- *           place; an interpreter beside the main one; a closed gate; a full journal; a code
- *           object; an address that is not in the shadow; an object of a type that is not listed)
- *           is answered with false, nothing has changed then, and the event goes the whole way
- *           (ptm_record). So a quick way calls nothing, and the compiler keeps nothing for after a
- *           call. Longer windows are often new: they would be walked twice.
+ * How       Whatever is unusual (a window that is not the one met last in its place; an interpreter
+ *           beside the main one; a closed gate; a full journal; a code object; an address that is
+ *           not in the shadow; an object of a type that is not listed) is answered with false,
+ *           nothing has changed then, and the event goes the whole way (ptm_record). It takes the
+ *           key with it, so that no window is walked twice. So a quick way calls nothing, and the
+ *           compiler keeps nothing for after a call.
+ * Which     `deep` 0: windows of one frame, and the loop is none; PTM_GATE_DEEP: of any length
  * Threads   as the main events of ptm_record
  * Failure   none
  */
@@ -35,9 +36,9 @@ ptm_quick_enter(uint32_t deep)
 }
 
 static PTM_ALWAYS_INLINE bool
-ptm_quick_is_open(void)
+ptm_quick_is_open(uint32_t deep)
 {
-    return (PTM_LOAD(&ptm_gate) & ~(uint32_t)PTM_GATE_OTHERS) == 0;
+    return (PTM_LOAD(&ptm_gate) & ~(PTM_GATE_OTHERS | deep)) == 0;
 }
 
 /* NULL: it is not told here. */
@@ -70,9 +71,9 @@ ptm_quick_enter(uint32_t deep)
 /* Asked before the lane is entered, which asks again: where there are other interpreters, the state
  * that the GIL's word names may have been freed. */
 static PTM_ALWAYS_INLINE bool
-ptm_quick_is_open(void)
+ptm_quick_is_open(uint32_t deep)
 {
-    return PTM_LOAD(&ptm_gate) == 0;
+    return (PTM_LOAD(&ptm_gate) & ~deep) == 0;
 }
 
 static PTM_ALWAYS_INLINE const PyThreadState *
@@ -106,18 +107,21 @@ ptm_quick_is_site(uint32_t entry)
     return entry - 1 < PTM_ENTRY_SITE;
 }
 
-/* Of the most recent frame. 0: not here. */
+/* 0: not here. */
 static PTM_ALWAYS_INLINE ptm_site_id
-ptm_quick_site(ptm_lane *lane, const PyThreadState *tstate, size_t size)
+ptm_quick_site(ptm_lane *lane, const PyThreadState *tstate, size_t size, uint32_t deep,
+               uint64_t *key)
 {
-    ptm_window window = ptm_walk_hash(tstate, 1, PTM_WALK_TRUST);
-    return ptm_recent_first(lane->recent, ptm_walk_key(window, size));
+    uint32_t limit = deep ? PTM_LOAD(&ptm_recording.limit) : 1;
+    *key = ptm_walk_key(ptm_walk_hash(tstate, limit, PTM_WALK_TRUST), size);
+    return ptm_recent_first(lane->recent, *key);
 }
 
 static PTM_ALWAYS_INLINE bool
-ptm_quick_alloc_in(ptm_lane *lane, const PyThreadState *tstate, uint32_t *slot, size_t size)
+ptm_quick_alloc_in(ptm_lane *lane, const PyThreadState *tstate, uint32_t *slot, size_t size,
+                   uint32_t deep, uint64_t *key)
 {
-    ptm_site_id id = ptm_quick_site(lane, tstate, size);
+    ptm_site_id id = ptm_quick_site(lane, tstate, size, deep, key);
     if (PTM_UNLIKELY(id == 0) || PTM_UNLIKELY(ptm_journal_is_full(lane))
         || PTM_UNLIKELY(PTM_LOAD_ACQUIRE(slot) != 0)) {
         return false;
@@ -127,20 +131,21 @@ ptm_quick_alloc_in(ptm_lane *lane, const PyThreadState *tstate, uint32_t *slot, 
     return true;
 }
 
+/* *key is written if the answer is false and the window was walked. */
 static PTM_ALWAYS_INLINE bool
-ptm_quick_alloc(const void *block, size_t size)
+ptm_quick_alloc(const void *block, size_t size, uint32_t deep, uint64_t *key)
 {
     const PyThreadState *tstate;
     uint32_t *slot;
     ptm_lane *lane;
-    if (PTM_UNLIKELY(!ptm_quick_is_open()) || PTM_UNLIKELY(block == NULL)
+    if (PTM_UNLIKELY(!ptm_quick_is_open(deep)) || PTM_UNLIKELY(block == NULL)
         || PTM_UNLIKELY(!ptm_quick_takes(size))
         || PTM_UNLIKELY((tstate = ptm_quick_tstate()) == NULL)
         || PTM_UNLIKELY((slot = ptm_blocks_expect(block)) == NULL)
-        || PTM_UNLIKELY((lane = ptm_quick_enter(0)) == NULL)) {
+        || PTM_UNLIKELY((lane = ptm_quick_enter(deep)) == NULL)) {
         return false;
     }
-    bool done = ptm_quick_alloc_in(lane, tstate, slot, size);
+    bool done = ptm_quick_alloc_in(lane, tstate, slot, size, deep, key);
     ptm_lanes_leave(lane);
     if (PTM_LIKELY(done)) {
         ptm_newest = (ptm_newest_block){(uintptr_t)block, size};
@@ -182,14 +187,15 @@ ptm_quick_free(const void *block)
 
 /* The old entry is another one or not: that cannot be foretold, so the same is written for both. */
 static PTM_ALWAYS_INLINE bool
-ptm_quick_object_in(ptm_lane *lane, const PyThreadState *tstate, uint32_t *slot, size_t bytes)
+ptm_quick_object_in(ptm_lane *lane, const PyThreadState *tstate, uint32_t *slot, size_t bytes,
+                    uint32_t deep, uint64_t *key)
 {
     uint32_t entry = PTM_LOAD_ACQUIRE(slot);
     if (PTM_UNLIKELY(!ptm_quick_is_site(entry)) || PTM_UNLIKELY(!ptm_journal_takes_two(lane))) {
         return entry == 0; /* not traced */
     }
     size_t size = PTM_LIKELY(bytes != 0) ? bytes : ptm_site_at(entry)->size;
-    ptm_site_id id = ptm_quick_site(lane, tstate, size);
+    ptm_site_id id = ptm_quick_site(lane, tstate, size, deep, key);
     if (PTM_UNLIKELY(id == 0)) {
         return false;
     }
@@ -199,19 +205,20 @@ ptm_quick_object_in(ptm_lane *lane, const PyThreadState *tstate, uint32_t *slot,
 }
 
 static PTM_ALWAYS_INLINE bool
-ptm_quick_object(const PyObject *object)
+ptm_quick_object(const PyObject *object, uint32_t deep, uint64_t *key)
 {
     const ptm_listed_type *listed = ptm_listed_of(object);
     const PyThreadState *tstate;
     uint32_t *slot;
     ptm_lane *lane;
-    if (PTM_UNLIKELY(!ptm_quick_is_open()) || PTM_UNLIKELY(listed == NULL)
+    if (PTM_UNLIKELY(!ptm_quick_is_open(deep)) || PTM_UNLIKELY(listed == NULL)
         || PTM_UNLIKELY((tstate = ptm_quick_tstate()) == NULL)
         || PTM_UNLIKELY((slot = ptm_blocks_expect(ptm_listed_block(listed, object))) == NULL)
-        || PTM_UNLIKELY((lane = ptm_quick_enter(0)) == NULL)) {
+        || PTM_UNLIKELY((lane = ptm_quick_enter(deep)) == NULL)) {
         return false;
     }
-    bool done = ptm_quick_object_in(lane, tstate, slot, ptm_listed_bytes(listed, object));
+    bool done =
+        ptm_quick_object_in(lane, tstate, slot, ptm_listed_bytes(listed, object), deep, key);
     ptm_lanes_leave(lane);
     return done;
 }

@@ -96,22 +96,29 @@ remember(const void *block, size_t size)
 
 /* -- the main lane ----------------------------------------------------------------------------- */
 
-void *
-ptm_record_main_alloc(void *block, size_t size)
+static PTM_NOINLINE void *
+alloc_whole_way(void *block, size_t size, uint64_t key)
 {
     PyThreadState *tstate;
     if (PTM_UNLIKELY(block == NULL) || PTM_UNLIKELY(!PTM_LOAD(&ptm_recording.tracing))) {
         return block;
     }
     if (is_elsewhere(&tstate)) {
-        ptm_elsewhere_alloc(tstate, block, size);
+        ptm_elsewhere_alloc(tstate, block, size, key);
     }
     else if (PTM_LIKELY(ptm_lanes_enter(PTM_LANE_MAIN))) {
-        ptm_event_alloc(PTM_LANE_MAIN, tstate, block, size);
+        ptm_event_alloc(PTM_LANE_MAIN, tstate, block, size, key);
         ptm_lanes_leave(PTM_LANE_MAIN);
     }
     remember(block, size);
     return block;
+}
+
+void *
+ptm_record_main_alloc(void *block, size_t size, uint64_t key)
+{
+    bool done = key == 0 && PTM_LIKELY(ptm_quick_alloc(block, size, PTM_GATE_DEEP, &key));
+    return done ? block : alloc_whole_way(block, size, key);
 }
 
 #ifdef PTM_FREE_THREADED
@@ -182,24 +189,32 @@ ptm_record_main_realloc(ptm_taken taken, void *block, size_t size)
 /* -- objects ----------------------------------------------------------------------------------- */
 
 static PTM_NOINLINE int
-object_whole_way(PyObject *object)
+object_whole_way(PyObject *object, uint64_t key)
 {
     PyThreadState *tstate;
     if (PTM_UNLIKELY(!PTM_LOAD(&ptm_recording.tracing))) {
         return 0;
     }
     if (is_elsewhere(&tstate)) {
-        ptm_elsewhere_object(tstate, object);
+        ptm_elsewhere_object(tstate, object, key);
     }
     else if (PTM_LIKELY(ptm_lanes_enter(PTM_LANE_MAIN))) {
-        ptm_event_object(PTM_LANE_MAIN, tstate, object);
+        ptm_event_object(PTM_LANE_MAIN, tstate, object, key);
         ptm_lanes_leave(PTM_LANE_MAIN);
     }
     return 0;
 }
 
+static PTM_NOINLINE int
+object_deep(PyObject *object, uint64_t key)
+{
+    bool done = key == 0 && PTM_LIKELY(ptm_quick_object(object, PTM_GATE_DEEP, &key));
+    return done ? 0 : object_whole_way(object, key);
+}
+
 int
 ptm_record_object(PyObject *object)
 {
-    return PTM_LIKELY(ptm_quick_object(object)) ? 0 : object_whole_way(object);
+    uint64_t key = 0;
+    return PTM_LIKELY(ptm_quick_object(object, 0, &key)) ? 0 : object_deep(object, key);
 }

@@ -10,8 +10,7 @@
  * Failure   what cannot be recorded is counted in the lane's losses; the block is the program's in
  *           any case
  * Cost      main lane, known window: walk + one slot + one shadow entry + four bytes of the
- *           journal; the site when that is booked. Windows of one frame have a shorter way
- *           (ptm_quick).
+ *           journal; the site when that is booked. What is usual goes a shorter way (ptm_quick).
  */
 #ifndef PTM_RECORD_H
 #define PTM_RECORD_H
@@ -47,8 +46,8 @@ typedef struct {
     uint32_t session; /* in which the entry was taken */
 } ptm_taken;
 
-/* The block itself; NULL: nothing happens. */
-void *ptm_record_main_alloc(void *block, size_t size);
+/* The block itself; NULL: nothing happens. key: of the window, if it was walked; else 0. */
+void *ptm_record_main_alloc(void *block, size_t size, uint64_t key);
 void *ptm_record_raw_alloc(void *block, size_t size);
 
 /* Before the real free; true: it was a known code object's, and must be parked (ptm_parked). */

@@ -58,7 +58,7 @@ track_in(uint32_t domain, uintptr_t address, size_t size)
     ptm_domain_id in;
     uint32_t old;
     ptm_site_id id = ptm_domains_intern(domain, &in)
-                         ? ptm_find_site_in(in, PTM_LANE_RAW, ptm_elsewhere_tstate(), size)
+                         ? ptm_find_site_in(in, PTM_LANE_RAW, ptm_elsewhere_tstate(), size, 0)
                          : 0;
     if (id == 0 || !put(domain, address, id, &old)) {
         ptm_event_loss(PTM_LANE_RAW, size);
