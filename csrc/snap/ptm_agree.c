@@ -4,8 +4,6 @@
 #include "base/ptm_array.h"
 #include "snap/ptm_sums.h"
 
-#include <string.h>
-
 ptm_counted
 ptm_counted_by(const ptm_group_query *query, int side)
 {
