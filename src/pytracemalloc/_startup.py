@@ -59,12 +59,19 @@ def take_run_options() -> dict[str, str]:
 def frames_asked(environ: "Mapping[str, str]") -> int:
     """The number of frames PYTRACEMALLOC asks for; 0 is off."""
     value = environ.get("PYTRACEMALLOC") or "0"
-    digits = value.lstrip("0") or "0"
-    fits = value.isascii() and value.isdigit() and len(digits) <= len(str(NFRAME_MAX))
-    if not fits or int(digits) > NFRAME_MAX:
+    nframe = whole_number(value, NFRAME_MAX)
+    if nframe is None:
         wanted = f"must be a number of frames from 1 to {NFRAME_MAX}, or 0 for off"
         refuse("PYTRACEMALLOC", value, wanted)
-    return int(digits)
+    return nframe
+
+
+def whole_number(text: str, most: int) -> int | None:
+    """What decimal digits say, from 0 to `most`; None if they say no such number."""
+    digits = text.lstrip("0") or "0"
+    if not (text.isascii() and text.isdigit() and len(digits) <= len(str(most))):
+        return None  # int() refuses a text of many digits in words of its own
+    return int(digits) if int(digits) <= most else None
 
 
 def install_asked(environ: "Mapping[str, str]") -> bool:

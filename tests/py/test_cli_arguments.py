@@ -76,7 +76,10 @@ WRONG = {
     "0 frames": (["run", "-n", "0", "prog.py"], "'0'", "1 to 65535"),
     "too many frames": (["run", "-n", "65536", "prog.py"], "1 to 65535"),
     "far too many": (["run", "-n", "9" * 5000, "prog.py"], "1 to 65535"),
+    "too many, filled up": (["run", "-n", "0000655351", "prog.py"], "1 to 65535"),
+    "0 frames, filled up": (["run", "-n", "0" * 5000, "prog.py"], "1 to 65535"),
     "no number": (["run", "-n", "x", "prog.py"], "'x'", "1 to 65535"),
+    "far too many rows": (["run", "--top", "9" * 10, "prog.py"], "number of rows"),
     "below no rows": (["run", "--top", "-1", "prog.py"], "--top"),
     "an unknown moment": (["run", "--at", "noon", "prog.py"], "'noon'", "peak"),
     "an unknown group": (["run", "--by", "x", "prog.py"], "'x'", "traceback"),
@@ -179,6 +182,12 @@ OPTIONS = [
 @pytest.mark.parametrize("words, expected", OPTIONS, ids=lambda x: " ".join(x) or "-")
 def test_the_options_the_interpreter_had(words, expected):
     assert _checks.interpreter_options(words) == expected
+
+
+@pytest.mark.parametrize("zeros", ["", "0", "0" * 5000], ids=len)
+def test_numbers_may_be_filled_up_with_zeros(zeros):
+    options = run.make_parser().parse_args(["-n", f"{zeros}65535", "--top", f"{zeros}7"])
+    assert (options.nframe, options.top) == (65535, 7)
 
 
 def test_names_of_options_are_those_of_the_parser():

@@ -6,10 +6,12 @@ from __future__ import annotations
 import argparse
 from typing import NoReturn
 
+from pytracemalloc._startup import whole_number
 from pytracemalloc.cli import CommandError
 
 #: Rows of a table unless --top says otherwise.
 TOP = 10
+TOP_MAX = 999_999_999
 
 
 class Parser(argparse.ArgumentParser):
@@ -31,9 +33,10 @@ class Parser(argparse.ArgumentParser):
 
 
 def number_of_rows(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 10):
+    number = whole_number(text, TOP_MAX)
+    if number is None:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of rows")
-    return int(text)
+    return number
 
 
 def add_top(parser: argparse.ArgumentParser) -> None:

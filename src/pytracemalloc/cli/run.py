@@ -19,6 +19,7 @@ from pytracemalloc._startup import (
     NFRAME_WITH_CALLERS,
     RUN_PREFIX,
     wants_output,
+    whole_number,
 )
 from pytracemalloc.cli import CommandError, _arguments
 
@@ -122,11 +123,12 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def frames(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= NFRAME_MAX):
+    nframe = whole_number(text, NFRAME_MAX)
+    if not nframe:
         raise argparse.ArgumentTypeError(
             f"{text!r} is not a number of frames from 1 to {NFRAME_MAX}"
         )
-    return int(text)
+    return nframe
 
 
 def split(words: list[str]) -> tuple[list[str], Program | None]:
