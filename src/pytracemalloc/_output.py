@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: MIT
 """PYTRACEMALLOC_OUTPUT: where the snapshot of a process goes, and whose it is.
 
-Imports built-in modules only: it is asked before the program starts.
+Imports only what is there since the interpreter's start: it is asked before the
+program starts.
 """
 
 import os
+import stat
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,18 +59,32 @@ def absolute(path: str) -> str:
 
 def problem(path: str) -> str | None:
     """Why there cannot be a file of this name, and what to do; None if there can."""
+    try:
+        mode = os.stat(path).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return problem_of_new(path)
+    except OSError as error:  # a name too long, links that lead in a circle
+        return unwritable(error)
+    return problem_of_old(path, mode)
+
+
+def problem_of_new(path: str) -> str | None:
     folder = os.path.dirname(os.path.realpath(path))
-    if os.path.isdir(path):
-        return "is a folder: name a file in it"
     if path.endswith("/"):
         return "no such folder"
-    if os.path.exists(path) and not os.path.isfile(path):
-        return "not a regular file: name another"
     if not os.path.isdir(folder):
         return f"no folder {os.path.dirname(path) or folder}: make it first"
-    if os.path.exists(path) and not os.access(path, os.W_OK):
-        return "is write-protected: name another"
     return problem_in(folder)
+
+
+def problem_of_old(path: str, mode: int) -> str | None:
+    if stat.S_ISDIR(mode):
+        return "is a folder: name a file in it"
+    if not stat.S_ISREG(mode):
+        return "not a regular file: name another"
+    if not os.access(path, os.W_OK):
+        return "is write-protected: name another"
+    return problem_in(os.path.dirname(os.path.realpath(path)))
 
 
 def problem_in(folder: str) -> str | None:
@@ -78,5 +94,9 @@ def problem_in(folder: str) -> str | None:
         os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         os.unlink(draft)
     except OSError as error:
-        return f"cannot be written: {error.strerror}: name another"
+        return unwritable(error)
     return None
+
+
+def unwritable(error: OSError) -> str:
+    return f"cannot be written: {error.strerror}: name another"

@@ -97,6 +97,8 @@ WRONG = {
     "a device's folder": (["run", "-o", "/proc/x", "prog.py"], "cannot be written"),
     "report: folder": (["run", "--report", "sub", "prog.py"], "is a folder"),
     "report: missing": (["run", "--report", "no/x", "prog.py"], "no folder no"),
+    "a long name": (["run", "-o", f"sub/{'x' * 256}", "prog.py"], "name too long"),
+    "report: a long name": (["run", "--report", "x" * 256, "prog.py"], "name too long"),
     "one file twice": (["run", "-o", "a", "--report", "sub/../a", "prog.py"], "same"),
     "a newline": (["run", "gone\n.py"], "gone\\n.py"),
     "an escape": (["run", "--at", "\x1b[31m", "prog.py"], "x1b"),
@@ -110,6 +112,15 @@ def test_what_is_wrong_is_told_in_one_line(children, case):
     children.write("sub/keep", "")
     refused(command(children, *words), *expected)
     assert sorted(os.listdir(children.folder)) == ["prog.py", "sub"]
+
+
+@pytest.mark.parametrize("option", ["-o", "--report"])
+@pytest.mark.parametrize("target", ["link", "x" * 256])
+def test_links_that_lead_to_no_name(children, option, target):
+    link = children.folder / "link"
+    link.symlink_to(target)
+    refused(command(children, "run", option, "link", "-c", "print(1)"), "link: cannot be")
+    assert link.is_symlink() and os.listdir(children.folder) == ["link"]
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")

@@ -429,6 +429,14 @@ def test_the_old_output_is_there_until_the_end(children):
     assert sorted(os.listdir(children.folder)) == ["out.pb.gz"]
 
 
+def test_names_as_long_as_they_may_be(children):
+    names = ["s" * 255, "r" * 255]
+    words = ["-o", names[0], "--report", names[1], "-c", ""]
+    done = children.run(*words)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert sorted(os.listdir(children.folder)) == sorted(names)
+
+
 def test_an_output_by_a_link_replaces_what_it_leads_to(children):
     (children.folder / "sub").mkdir()
     link = children.folder / "link"

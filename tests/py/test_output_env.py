@@ -113,6 +113,14 @@ def test_nonsense_is_told_in_one_line_before_the_program_starts(children, value)
     assert os.listdir(children.folder) == ["there"]
 
 
+def test_a_name_that_is_too_long(children):
+    env = {"PYTRACEMALLOC_OUTPUT": "x" * 256}
+    done = children.python("-c", "print('started')", env=env)
+    assert (done.returncode, done.stdout) == (1, "")
+    reason = "xxx...': cannot be written: File name too long: name another\n"
+    assert done.stderr.endswith(reason)
+
+
 def test_a_folder_that_is_write_protected(children):
     children.folder.chmod(0o555)
     if os.access(children.folder, os.W_OK):
