@@ -21,6 +21,8 @@ FIRST = "PYTRACEMALLOC_OUTPUT_FIRST"
 
 FIELD = "{pid}"
 
+GONE = "the current folder is gone: name an absolute path"
+
 
 def of_this_process(environ: "MutableMapping[str, str]") -> str:
     """The absolute path to write to, still with its {pid}; "" if others write there.
@@ -51,14 +53,24 @@ def absolute(path: str) -> str:
         raise ValueError(f"{FIELD} is the only field there is: leave other braces out")
     if os.path.isabs(path):
         return path
+    folder = here()
+    if not folder:
+        raise ValueError(GONE)
+    return os.path.join(folder, path)
+
+
+def here() -> str:
+    """The current folder; "" if it was removed."""
     try:
-        return os.path.join(os.getcwd(), path)
+        return os.getcwd()
     except OSError:
-        raise ValueError("the current folder is gone: name an absolute path") from None
+        return ""
 
 
 def problem(path: str) -> str | None:
     """Why there cannot be a file of this name, and what to do; None if there can."""
+    if not os.path.isabs(path) and not here():
+        return GONE
     try:
         mode = os.stat(path).st_mode
     except (FileNotFoundError, NotADirectoryError):

@@ -83,8 +83,8 @@ def find_top(name: str) -> bool:
     """Whether a module of that name can be found; nothing of it is run."""
     from importlib.machinery import PathFinder
 
-    here = [] if sys.flags.safe_path else [os.getcwd()]
-    path = here + sys.path
+    here = "" if sys.flags.safe_path else _output.here()
+    path = [here, *sys.path] if here else sys.path
     if not name.isidentifier():
         return False
     try:
@@ -114,7 +114,7 @@ def report_path(path: str) -> str:
     """As output_path, but a pipe or a device will do."""
     if path == "-":
         return "/dev/stdout"
-    absolute = os.path.abspath(path)
+    absolute = os.path.normpath(os.path.join(_output.here(), path))
     if _whole.must_stay(absolute):
         if not os.access(path, os.W_OK):
             raise CommandError(f"run: --report {path}: cannot be written: name another")

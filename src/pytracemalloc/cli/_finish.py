@@ -47,10 +47,15 @@ def as_text(
 def file_notes(session: Session, output: str, problem: str | None) -> list[str]:
     if not output or problem:
         return []
-    shown = _text.printable(os.path.relpath(output, session.cwd))
-    shown = shown if len(shown) < len(output) else _text.printable(output)
+    shown = _text.printable(short_name(output, session.cwd))
     size = _text.size_text(os.path.getsize(output))
     return [f"Snapshot: {shown} ({size})", "Snapshot.load() or go tool pprof opens it."]
+
+
+def short_name(path: str, folder: str) -> str:
+    """Relative to the folder if that is shorter. "/" may stand for one that is gone."""
+    short = os.path.relpath(path, folder)
+    return short if folder != "/" and len(short) < len(path) else path
 
 
 def file_fields(output: str, problem: str | None) -> dict[str, str | None]:

@@ -4,12 +4,11 @@
 from __future__ import annotations
 
 import argparse
-import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pytracemalloc import Filter, Snapshot, _text
+from pytracemalloc import Filter, Snapshot, _output, _text
 from pytracemalloc._metric import METRIC_AT, METRICS, Metric
 from pytracemalloc.cli import CommandError, _arguments, _render, _summary
 
@@ -226,6 +225,6 @@ def page() -> _render.Page:
     return _render.Page(
         width=_text.columns(1),
         style=_text.Style(_text.wants_colour(1)),
-        paths=_text.Paths(os.getcwd(), "..." if plain else "…"),
+        paths=_text.Paths(_output.here() or "/", "..." if plain else "…"),
         plain=plain,
     )
