@@ -84,10 +84,17 @@ WRONG = {
     "an unknown moment": (["run", "--at", "noon", "prog.py"], "'noon'", "peak"),
     "an unknown group": (["run", "--by", "x", "prog.py"], "'x'", "traceback"),
     "a missing script": (["run", "gone.py"], "gone.py", "check the name"),
+    "below a script": (["run", "prog.py/x"], "Not a directory", "check the name"),
     "a module as script": (["run", "json"], "-m json"),
     "a folder without main": (["run", "sub"], "__main__.py"),
     "a missing module": (["run", "-m", "no_such_thing"], "no_such_thing", "install"),
     "no module name": (["run", "-m", ""], "module"),
+    "a relative module": (["run", "-m", ".prog"], "'.prog'", "check the name"),
+    "a path as module": (["run", "-m", "./prog"], "'./prog'", "check the name"),
+    "a path of a module": (["run", "-m", "sub/prog"], "'sub/prog'", "check the name"),
+    "dots as module": (["run", "-m", ".."], "'..'", "check the name"),
+    "a space as module": (["run", "-m", " "], "' '", "check the name"),
+    "a file's name as module": (["run", "-m", "prog-2.py"], "check the name"),
     "a missing parent": (["run", "-m", "no_such.thing"], "no_such.thing"),
     "no output": (["run", "-o", "", "prog.py"], "-o"),
     "a folder as output": (["run", "-o", "sub", "prog.py"], "is a folder"),
@@ -109,7 +116,7 @@ WRONG = {
 def test_what_is_wrong_is_told_in_one_line(children, case):
     words, *expected = WRONG[case]
     children.write("prog.py", "open('ran', 'w')")
-    children.write("sub/keep", "")
+    children.write("sub/prog.py", "open('ran', 'w')")
     refused(command(children, *words), *expected)
     assert sorted(os.listdir(children.folder)) == ["prog.py", "sub"]
 

@@ -104,6 +104,23 @@ def test_package(children):
     same_start(children, "-m", "pack")
 
 
+NAMES = {
+    "my-prog": "my-prog.py",
+    "1x": "1x.py",
+    "a b": "a b.py",
+    "é+": "é+.py",
+    "class": "class.py",
+    "p-q.prog": "p-q/prog.py",
+    "my-pack": "my-pack/__main__.py",
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_modules_whose_names_are_no_identifiers(children, name):
+    children.write(NAMES[name], PROBE)
+    same_start(children, "-m", name, "x")
+
+
 def test_module_and_code_without_a_space(children):
     children.write("prog.py", PROBE)
     ours = json.loads(children.run("-mprog", "a").stdout)

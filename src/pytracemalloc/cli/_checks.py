@@ -65,28 +65,29 @@ def check_script(path: str) -> None:
 def no_script(path: str, error: OSError | ValueError) -> str:
     reason = getattr(error, "strerror", None) or str(error)
     text = f"run: cannot open {path!r}: {reason}"
-    if find_top(path.partition(".")[0]) and not path.endswith(".py"):
+    is_file = "/" in path or path.endswith(".py")
+    if not is_file and find_top(path.partition(".")[0]):
         return f"{text}; to run the module, say -m {path}"
     return f"{text}; check the name"
 
 
 def check_module(name: str) -> None:
     """A module that is not there; what is wrong inside a package python tells best."""
-    top = name.partition(".")[0]
-    if not top or not find_top(top):
+    if not find_top(name.partition(".")[0]):
         raise CommandError(
             f"run: no module named {name!r}: install it or check the name"
         )
 
 
 def find_top(name: str) -> bool:
-    """Whether a module of that name can be found; nothing of it is run."""
+    """Whether a module of that name can be found; nothing of it is run. Who imports it
+    by -m may have named its file as no identifier is: my-module.py."""
     from importlib.machinery import PathFinder
 
+    if not name:
+        return False
     here = "" if sys.flags.safe_path else _output.here()
     path = [here, *sys.path] if here else sys.path
-    if not name.isidentifier():
-        return False
     try:
         for finder in sys.meta_path:
             if finder is PathFinder:
