@@ -149,6 +149,14 @@ def test_zip_file(children):
     same_start(children, "app.zip", "x")
 
 
+def test_folder_in_a_zip_file(children):
+    with zipfile.ZipFile(children.folder / "app.zip", "w") as archive:
+        archive.writestr("sub/deep/__main__.py", "import other\n" + PROBE)
+        archive.writestr("sub/deep/other.py", "value = 1")
+    same_start(children, "app.zip/sub/deep", "x")
+    same(children, "app.zip/sub")  # it has no __main__: python tells
+
+
 def test_compiled_script(children):
     path = children.write("prog.py", PROBE)
     compile_it = "import py_compile, sys; py_compile.compile(sys.argv[1], 'prog.pyc')"

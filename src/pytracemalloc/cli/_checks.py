@@ -50,6 +50,8 @@ def check_script(path: str) -> None:
     try:
         status = os.stat(path)
     except (OSError, ValueError) as error:
+        if isinstance(error, NotADirectoryError) and is_in_archive(path):
+            return
         raise CommandError(no_script(path, error)) from None
     if stat.S_ISDIR(status.st_mode):
         mains = ("__main__.py", "__main__.pyc")
@@ -60,6 +62,17 @@ def check_script(path: str) -> None:
             )
     elif not os.access(path, os.R_OK):
         raise CommandError(f"run: cannot read {path!r}: change its permissions")
+
+
+def is_in_archive(path: str) -> bool:
+    """Whether python takes what is no path of a file for one into a zip file."""
+    for hook in sys.path_hooks:
+        try:
+            hook(path)
+        except Exception:
+            continue
+        return True
+    return False
 
 
 def no_script(path: str, error: OSError | ValueError) -> str:
