@@ -8,7 +8,6 @@ import os
 import re
 import stat
 import unicodedata
-import zipfile
 
 import pytest
 
@@ -319,30 +318,6 @@ def test_nothing_steers_the_terminal(children):
     assert done.returncode == 0
     assert "\\x1b[2J\\r.py:1" in done.stderr
     assert not set(done.stderr) & set("\x1b\r\x07\u202e")
-
-
-def test_source_lines(children):
-    with zipfile.ZipFile(children.folder / "app.zip", "w") as archive:
-        archive.writestr("__main__.py", "import other\na = bytearray(1_000_000)  # zip")
-        archive.writestr("other.py", "b = bytearray(900_000)  # other")
-    report = children.report("app.zip")
-    sources = {row["source"] for row in report["top"]}
-    assert {
-        "a = bytearray(1_000_000)  # zip",
-        "b = bytearray(900_000)  # other",
-    } <= sources
-    latin = children.folder / "latin.py"
-    latin.write_bytes(b"# -*- coding: latin-1 -*-\nx = bytearray(1_000_000) # \xe9\n")
-    assert children.report(latin)["top"][0]["source"] == "x = bytearray(1_000_000) # é"
-    code = "def f():\n    return bytearray(1_000_000)\nx = f()"
-    assert (
-        children.report("-c", code)["top"][0]["source"] == "return bytearray(1_000_000)"
-    )
-    code = "exec('\\n\\nx = bytearray(1_000_000)')\ny = 1\nz = 2"
-    assert children.report("-", text=code)["top"][0]["source"] == ""
-    code = "x = bytearray(1_000_000)\nimport os; os.remove(__file__)"
-    path = children.write("gone.py", code)
-    assert children.report(path)["top"][0]["source"] == ""
 
 
 def test_paths():

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: MIT
 """Source lines for the report.
 
-linecache would do, but for what it imports: see _summary.
+linecache would do, but for what it imports (see _summary) and what it reads: a file's
+name may be any text that somebody gave to compile(), or that stands in a snapshot.
 """
 
+import os
+import stat
 import sys
 
 #: Text for what has no source of its own.
@@ -12,6 +15,9 @@ INSTEAD = {
     "<frozen importlib._bootstrap_external>": "(importing modules)",
     "<frozen zipimport>": "(importing modules from a zip file)",
 }
+
+#: No line is shown of a file that is bigger.
+SOURCE_BYTES_MAX = 16 << 20
 
 _files: dict[str, list[str]] = {}
 
@@ -35,10 +41,38 @@ def read(filename: str) -> list[str]:
     if filename.startswith("<") and filename.endswith(">"):
         return []
     try:
-        with open(filename, "rb") as file:
-            return decoded(file.read()).splitlines()
-    except OSError:
+        return decoded(contents(filename)).splitlines()
+    except (OSError, ValueError):  # not there, or no name that a file can have
         return from_loader(filename)
+
+
+def contents(filename: str) -> bytes:
+    """Of a regular file that is not too big; b"" of all else, which may never end, or
+    wait for somebody, or do something as soon as it is opened."""
+    if not is_readable(os.stat(filename)):
+        return b""
+    fd = os.open(filename, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    try:
+        status = os.fstat(fd)  # somebody may have replaced it
+        return read_all(fd, status.st_size) if is_readable(status) else b""
+    finally:
+        os.close(fd)
+
+
+def is_readable(status: os.stat_result) -> bool:
+    """Those of /proc say that they are empty, whatever they hold."""
+    return stat.S_ISREG(status.st_mode) and 0 < status.st_size <= SOURCE_BYTES_MAX
+
+
+def read_all(fd: int, n_bytes: int) -> bytes:
+    """At most as much as the file said it has."""
+    data = b""
+    while len(data) < n_bytes:
+        piece = os.read(fd, n_bytes - len(data))
+        if not piece:
+            break
+        data += piece
+    return data
 
 
 def decoded(data: bytes) -> str:
