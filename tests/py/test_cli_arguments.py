@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from pytracemalloc.cli import _checks, run
+from pytracemalloc.cli import _interpreter, run
 
 VERSION = "pytracemalloc 2.0.0a1\n"
 
@@ -182,24 +182,31 @@ def test_where_our_options_end(words, expected):
     assert (ours, found) == expected
 
 
+#: Words, the options among them, and what is left to run.
 OPTIONS = [
-    (["python", "-m", "pytracemalloc"], []),
-    (["python", "/bin/pytracemalloc", "-X", "y"], []),
+    (["python", "-m", "pytracemalloc"], [], ["-m", "pytracemalloc"]),
+    (["python", "/bin/prog", "-X", "y"], [], ["/bin/prog", "-X", "y"]),
     (["python", "-X", "dev", "-Wd", "-W", "d", "-mpytracemalloc"],
-     ["-X", "dev", "-Wd", "-W", "d"]),
-    (["python", "-BOOm", "pytracemalloc", "-E"], ["-BOO"]),
-    (["python", "-BXdev", "-BX", "dev", "x"], ["-BXdev", "-BX", "dev"]),
+     ["-X", "dev", "-Wd", "-W", "d"], ["-m", "pytracemalloc"]),
+    (["python", "-BOOm", "package", "-E"], ["-BOO"], ["-m", "package", "-E"]),
+    (["python", "-BXdev", "-BX", "dev", "x"], ["-BXdev", "-BX", "dev"], ["x"]),
+    (["python", "-BW", "-c", "-c", "x"], ["-BW", "-c"], ["-c", "x"]),
     (["python", "--check-hash-based-pycs", "always", "x"],
-     ["--check-hash-based-pycs", "always"]),
-    (["python", "-I", "--", "x"], ["-I"]),
-    (["python", "-c", "code"], []),
-    ([""], []),
+     ["--check-hash-based-pycs", "always"], ["x"]),
+    (["python", "-I", "--", "-c", "x"], ["-I"], ["--", "-c", "x"]),
+    (["python", "-c", "code"], [], ["-c", "code"]),
+    (["python", "-Bccode", "y"], ["-B"], ["-c", "code", "y"]),
+    (["python", "-", "-c", "x"], [], ["-", "-c", "x"]),
+    ([""], [], []),
+    ([], [], []),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("words, expected", OPTIONS, ids=lambda x: " ".join(x) or "-")
-def test_the_options_the_interpreter_had(words, expected):
-    assert _checks.interpreter_options(words) == expected
+@pytest.mark.parametrize(
+    "words, options, rest", OPTIONS, ids=lambda x: " ".join(x) or "-"
+)
+def test_how_an_interpreter_reads_its_words(words, options, rest):
+    assert _interpreter.split(words) == (options, rest)
 
 
 @pytest.mark.parametrize("zeros", ["", "0", "0" * 5000], ids=len)

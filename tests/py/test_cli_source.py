@@ -40,6 +40,42 @@ def test_source_lines(children):
     assert children.report(path)["top"][0]["source"] == ""
 
 
+# -- which line it is ------------------------------------------------------------------
+
+#: Characters that end a line for str.splitlines(), but not for Python.
+NO_ENDS = "\f\v\x1c\x1d\x1e\x85\u2028\u2029"
+BIG = "x = bytearray(1_000_000)"
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"], ids=ascii)
+def test_lines_end_where_python_ends_them(children, end):
+    text = f"a = '''{NO_ENDS}'''{end}\f{end}{end}{BIG} # here{end}y = 1{end}"
+    path = children.folder / "prog.py"
+    path.write_bytes(text.encode())
+    assert first_source(children, "prog.py") == f"{BIG} # here"
+    assert first_source(children, "-c", text) == f"{BIG} # here"
+    with zipfile.ZipFile(children.folder / "app.zip", "w") as archive:
+        archive.writestr("__main__.py", text)
+    assert first_source(children, "app.zip") == f"{BIG} # here"
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"], ids=ascii)
+def test_the_coding_may_stand_in_the_second_line(children, end):
+    text = f"#!/usr/bin/python{end}# coding: latin-1{end}{BIG} # \xe9{end}"
+    path = children.folder / "prog.py"
+    path.write_bytes(text.encode("latin-1"))
+    assert _source.read(str(path))[2] == f"{BIG} # é"
+
+
+def test_an_option_c_of_the_program_is_not_pythons(children):
+    children.write("prog.py", f"exec({BIG!r})")
+    for words in (["-c", "<module>"], ["-x", "-c", "y = 2"]):
+        assert first_source(children, "prog.py", *words) == ""
+        assert first_source(children, "-m", "prog", *words) == ""
+    assert first_source(children, "-c", BIG, "-c", "y = 2") == BIG
+    assert first_source(children, f"-c{BIG}", "-c", "y = 2") == BIG
+
+
 # -- names of files that no source is read from ----------------------------------------
 
 

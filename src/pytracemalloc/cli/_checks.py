@@ -16,27 +16,6 @@ from pytracemalloc.cli import CommandError
 START_FILE = "pytracemalloc.pth"
 
 
-def interpreter_options(words: list[str]) -> list[str]:
-    """The options this interpreter got before its script: python -X dev -m ..."""
-    options: list[str] = []
-    at = 1
-    while (
-        at < len(words) and words[at].startswith("-") and words[at] not in ("-", "--")
-    ):
-        word = words[at]
-        if word.startswith("--"):
-            taken = 2 if word == "--check-hash-based-pycs" else 1
-        else:
-            ends = [i for i, letter in enumerate(word) if letter in "cmWX"]
-            end = ends[0] if ends else len(word)
-            if ends and word[end] in "cm":
-                return options + ([word[:end]] if end > 1 else [])
-            taken = 2 if ends and end == len(word) - 1 else 1
-        options += words[at : at + taken]
-        at += taken
-    return options
-
-
 def check_program(kind: str, name: str) -> None:
     if kind == "-m":
         check_module(name)

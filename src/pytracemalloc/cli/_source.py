@@ -9,6 +9,8 @@ import os
 import stat
 import sys
 
+from pytracemalloc.cli import _interpreter
+
 #: Text for what has no source of its own.
 INSTEAD = {
     "<frozen importlib._bootstrap>": "(importing modules)",
@@ -41,7 +43,7 @@ def read(filename: str) -> list[str]:
     if filename.startswith("<") and filename.endswith(">"):
         return []
     try:
-        return decoded(contents(filename)).splitlines()
+        return lines_of(decoded(contents(filename)))
     except (OSError, ValueError):  # not there, or no name that a file can have
         return from_loader(filename)
 
@@ -75,9 +77,14 @@ def read_all(fd: int, n_bytes: int) -> bytes:
     return data
 
 
+def lines_of(text: str) -> list[str]:
+    """As Python counts them. splitlines() knows more ends, such as a form feed."""
+    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+
+
 def decoded(data: bytes) -> str:
     """By the coding cookie of the first two lines, as PEP 263 has it."""
-    for head in data.split(b"\n", 2)[:2]:
+    for head in data.splitlines()[:2]:  # of bytes: at \n, \r\n and \r only
         before, found, after = head.partition(b"coding")
         if found and before.lstrip()[:1] == b"#" and after[:1] in (b":", b"="):
             name = after[1:].strip().split(b" ")[0].decode("ascii", "ignore")
@@ -96,7 +103,7 @@ def from_loader(filename: str) -> list[str]:
         spec = getattr(module, "__spec__", None)
         loader = getattr(module, "__loader__", None)
         try:
-            return loader.get_source(spec.name).splitlines()  # type: ignore
+            return lines_of(loader.get_source(spec.name))  # type: ignore
         except Exception:
             return []
     return []
@@ -105,10 +112,7 @@ def from_loader(filename: str) -> list[str]:
 def code_of_command_line(function: str) -> list[str]:
     """The code of `-c`, if it has a function of that name: every exec() of a text
     calls its file <string>, too."""
-    words = sys.orig_argv
-    if "-c" not in words[1:-1]:
-        return []
-    code = words[words.index("-c") + 1]
+    code = _interpreter.code_of(sys.orig_argv)
     name = function.rpartition(".")[2]
     known = name == "<module>" or name.strip("<>") in code
-    return code.splitlines() if known else []
+    return lines_of(code) if known else []

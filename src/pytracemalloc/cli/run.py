@@ -158,9 +158,9 @@ def short_option(word: str, rest: list[str]) -> Program:
 
 def start(options: argparse.Namespace, program: Program) -> NoReturn:
     """Check all that can be checked, then become the interpreter of the program."""
-    from pytracemalloc.cli import _checks
+    from pytracemalloc.cli import _checks, _interpreter
 
-    interpreter_options = _checks.interpreter_options(sys.orig_argv)
+    interpreter_options = _interpreter.options_of(sys.orig_argv)
     _checks.check_program(program.kind, program.name)
     output, report = options.output, options.report
     if output is not None:
