@@ -126,7 +126,9 @@ def test_what_is_wrong_is_told_in_one_line(children, case):
 def test_links_that_lead_to_no_name(children, option, target):
     link = children.folder / "link"
     link.symlink_to(target)
-    refused(command(children, "run", option, "link", "-c", "print(1)"), "link: cannot be")
+    refused(
+        command(children, "run", option, "link", "-c", "print(1)"), "link: cannot be"
+    )
     assert link.is_symlink() and os.listdir(children.folder) == ["link"]
 
 
@@ -211,7 +213,9 @@ def test_how_an_interpreter_reads_its_words(words, options, rest):
 
 @pytest.mark.parametrize("zeros", ["", "0", "0" * 5000], ids=len)
 def test_numbers_may_be_filled_up_with_zeros(zeros):
-    options = run.make_parser().parse_args(["-n", f"{zeros}65535", "--top", f"{zeros}7"])
+    options = run.make_parser().parse_args(
+        ["-n", f"{zeros}65535", "--top", f"{zeros}7"]
+    )
     assert (options.nframe, options.top) == (65535, 7)
 
 

@@ -11,7 +11,7 @@ import sys
 import pytracemalloc
 from pytracemalloc import _output, _whole
 from pytracemalloc._startup import PROBE_STATUS, RUN_PREFIX
-from pytracemalloc.cli import CommandError
+from pytracemalloc.cli import CommandError, _target
 
 START_FILE = "pytracemalloc.pth"
 
@@ -103,16 +103,35 @@ def output_path(path: str, option: str) -> str:
     return os.path.realpath(path)
 
 
+def report_options(path: str) -> dict[str, str]:
+    """What tells the program's interpreter where the report goes."""
+    fd = _target.descriptor_of(path)
+    if fd is None:
+        return {"report": report_path(path)}
+    problem = _target.problem_of(fd)
+    if problem:
+        shown = "stdout " if path == "-" else ""
+        raise CommandError(f"run: --report {path}: {shown}{problem}")
+    name = "/dev/stdout" if path == "-" else path
+    return {"report": name, "descriptor": _target.mark_of(fd)}
+
+
 def report_path(path: str) -> str:
     """As output_path, but a pipe or a device will do."""
-    if path == "-":
-        return "/dev/stdout"
     absolute = os.path.normpath(os.path.join(_output.here(), path))
     if _whole.must_stay(absolute):
         if not os.access(path, os.W_OK):
             raise CommandError(f"run: --report {path}: cannot be written: name another")
         return absolute
     return output_path(path, "--report")
+
+
+def check_distinct(output: str, report: dict[str, str]) -> None:
+    """The snapshot takes the place of a file; a report in the old one would be lost."""
+    mark = report.get("descriptor")
+    same = _target.leads_to(mark, output) if mark else output == report.get("report")
+    if same:
+        raise CommandError("run: -o and --report name the same file")
 
 
 def check_start_file(options: list[str]) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import os
 
-from pytracemalloc import _text, _whole
-from pytracemalloc.cli import _document, _render, _summary
+from pytracemalloc import _text
+from pytracemalloc.cli import _document, _render, _summary, _target
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,22 +63,14 @@ def file_fields(output: str, problem: str | None) -> dict[str, str | None]:
 
 
 def deliver(session: Session, text: str) -> None:
-    path = session.options.get("report")
+    options = session.options
+    path = options.get("report")
     if path is None:
         session.say(text)
         return
-    try:
-        write_report(path, text)
-    except OSError as error:
-        session.say(f"pytracemalloc: {path}: not written: {error.strerror}\n")
-
-
-def write_report(path: str, text: str) -> None:
-    """A regular file is replaced at once; a pipe or a device is written to."""
     data = text.encode("utf-8", "backslashreplace")
-    if _whole.must_stay(path):
-        with open(path, "ab", buffering=0) as file:
-            file.write(data)
-        return
-    with _whole.WholeFile(path) as file:
-        file.write(data)
+    try:
+        _target.write(path, options.get("descriptor"), data)
+    except OSError as error:
+        shown = _text.printable(path)
+        session.say(f"pytracemalloc: {shown}: not written: {error.strerror}\n")

@@ -103,7 +103,7 @@ def make_parser() -> argparse.ArgumentParser:
     add(
         "--report",
         metavar="FILE",
-        help="write the report to FILE instead of stderr",
+        help="write the report to FILE instead of stderr; - is stdout",
     )
     add(
         "--at",
@@ -162,19 +162,19 @@ def start(options: argparse.Namespace, program: Program) -> NoReturn:
 
     interpreter_options = _interpreter.options_of(sys.orig_argv)
     _checks.check_program(program.kind, program.name)
-    output, report = options.output, options.report
+    output, report = options.output, {}
     if output is not None:
         output = _checks.output_path(output, "-o")
-    if report is not None:
-        report = _checks.report_path(report)
-    if output and output == report:
-        raise CommandError("run: -o and --report name the same file")
+    if options.report is not None:
+        report = _checks.report_options(options.report)
+    if output:
+        _checks.check_distinct(output, report)
     _checks.check_start_file(interpreter_options)
 
     ours = {"run": str(options.nframe or default_nframe(options))}
     ours |= {"at": options.at, "by": options.by, "top": str(options.top)}
     ours |= {"output": output} if output else {}
-    ours |= {"report": report} if report else {}
+    ours |= report
     ours |= {"json": "1"} if options.json else {}
     switches = [f"-X{RUN_PREFIX}{name}={value}" for name, value in ours.items()]
     become([*switches, *interpreter_options, *program.words()])
