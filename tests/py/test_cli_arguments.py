@@ -101,6 +101,7 @@ WRONG = {
     "a folder to be": (["run", "-o", "x/", "prog.py"], "no such folder"),
     "a missing folder": (["run", "-o", "no/x", "prog.py"], "no folder no", "make it"),
     "a device": (["run", "-o", "/dev/null", "prog.py"], "not a regular file"),
+    "a descriptor": (["run", "-o", "/dev/stdout", "prog.py"], "is open already"),
     "a device's folder": (["run", "-o", "/proc/x", "prog.py"], "cannot be written"),
     "report: folder": (["run", "--report", "sub", "prog.py"], "is a folder"),
     "report: missing": (["run", "--report", "no/x", "prog.py"], "no folder no"),

@@ -98,6 +98,8 @@ def output_path(path: str, option: str) -> str:
     if not path or "\0" in path:
         raise CommandError(f"run: {option} needs the name of a file")
     problem = _output.problem(path)
+    if path != "-" and _target.descriptor_of(path) is not None:
+        problem = "is open already, and would not see what replaces it: name a file"
     if problem:
         raise CommandError(f"run: {option} {path}: {problem}")
     return os.path.realpath(path)
