@@ -27,10 +27,11 @@
  * success only. */
 typedef enum {
     PTM_OK = 0,
-    PTM_ENOMEM = -1,      /* our own memory could not be had */
-    PTM_EFORMAT = -2,     /* a file says something it must not */
-    PTM_ESTATE = -3,      /* the call does not fit the state (not tracing, ...) */
-    PTM_EUNSUPPORTED = -4 /* this interpreter cannot be traced */
+    PTM_ENOMEM = -1,       /* our own memory could not be had */
+    PTM_EFORMAT = -2,      /* a file says something it must not */
+    PTM_ESTATE = -3,       /* the call does not fit the state (not tracing, ...) */
+    PTM_EUNSUPPORTED = -4, /* this interpreter cannot be traced */
+    PTM_ERANGE = -5        /* what a file or a caller claims adds up to more than an int64 holds */
 } ptm_err;
 
 /* Ids are small integers, not pointers; 0 is "none" in the engine's tables. */
@@ -71,6 +72,14 @@ ptm_sum_saturated(uint64_t a, uint64_t b)
 {
     uint64_t sum;
     return __builtin_add_overflow(a, b, &sum) ? UINT64_MAX : sum;
+}
+
+/* The same of the product. */
+static inline uint64_t
+ptm_product_saturated(uint64_t a, uint64_t b)
+{
+    uint64_t product;
+    return __builtin_mul_overflow(a, b, &product) ? UINT64_MAX : product;
 }
 
 #endif

@@ -206,17 +206,6 @@ put_stack(batch *b, ptm_stack_id stack)
     }
 }
 
-static uint64_t
-total_of(const ptm_snap_site *site, ptm_metric metric)
-{
-    uint64_t product;
-    bool is_product = metric == PTM_METRIC_LIVE || metric == PTM_METRIC_PEAK;
-    if (is_product && __builtin_mul_overflow(site->size, ptm_site_count(site, metric), &product)) {
-        return UINT64_MAX;
-    }
-    return ptm_site_total_bytes(site, metric);
-}
-
 static void
 put_site(batch *b, const ptm_snap_site *site)
 {
@@ -226,7 +215,7 @@ put_site(batch *b, const ptm_snap_site *site)
         put_null(b, PTM_ARROW_BLOCK_SIZE, b->row);
     }
     put_int64(b, PTM_ARROW_COUNT, ptm_site_count(site, b->metric));
-    put_int64(b, PTM_ARROW_TOTAL, total_of(site, b->metric));
+    put_int64(b, PTM_ARROW_TOTAL, ptm_site_total_bytes(site, b->metric));
     put_int64(b, PTM_ARROW_DOMAIN, site->domain);
     put_frame(b, PTM_ARROW_FILE, b->row, frame);
     put_word(b, PTM_ARROW_MODULE, b->row, ptm_snap_module(b->snap, frame->file));

@@ -18,8 +18,9 @@ static uint8_t *
 values_at(uint8_t *at, const ptm_snap_site *site)
 {
     const uint64_t values[PTM_PPROF_N_COLUMNS] = {
-        site->allocated, site->allocated_bytes,   site->live, site->live * site->size,
-        site->peak,      site->peak * site->size,
+        site->allocated, site->allocated_bytes,
+        site->live,      ptm_product_saturated(site->live, site->size),
+        site->peak,      ptm_product_saturated(site->peak, site->size),
     };
     *at++ = PTM_PPROF_SAMPLE_VALUE << 3 | PTM_WIRE_BYTES;
     uint8_t *len = at++; /* below 128, as of a label */

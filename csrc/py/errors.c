@@ -15,6 +15,11 @@ ptm_raise(ptm_err err)
         PyErr_SetString(PyExc_RuntimeError, "the tracemalloc module must be tracing memory "
                                             "allocations to take a snapshot");
         return NULL;
+    case PTM_ERANGE:
+        PyErr_Format(PyExc_OverflowError,
+                     "what these statistics count has more than %lld bytes or blocks",
+                     (long long)INT64_MAX);
+        return NULL;
     default:
         PyErr_Format(PyExc_SystemError, "unexpected result %d of the core", (int)err);
         return NULL;

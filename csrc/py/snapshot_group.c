@@ -42,7 +42,7 @@ query_of(const grouping *g, ptm_group_query *query)
         .metric = PTM_METRIC_LIVE,
         .cumulative = g->cumulative,
         .order = ptm_face_is_main(g->face) ? PTM_ORDER_RECENT_FIRST : PTM_ORDER_OLDEST_FIRST,
-        .limit = g->limit == 0 ? 1 : g->limit, /* none are wanted: list_of_rows drops the one */
+        .limit = g->limit,
     };
     if (key_type_from_object(g->face, g->key_type, &query->by) < 0) {
         return -1;
@@ -208,6 +208,25 @@ list_of_rows(const grouping *g, ptm_view *new_view, ptm_view *old_view,
     return list;
 }
 
+/* `old_view` may be NULL. */
+static PyObject *
+list_of_groups(const grouping *g, ptm_view *new_view, ptm_view *old_view,
+               const ptm_group_query *query)
+{
+    ptm_groups groups;
+    if (g->limit == 0) { /* to the query that would be all */
+        return PyList_New(0);
+    }
+    const ptm_snap *old_snap = old_view == NULL ? NULL : old_view->snap;
+    ptm_err err = ptm_diff(new_view->snap, old_snap, query, &groups);
+    if (err != PTM_OK) {
+        return ptm_raise(err);
+    }
+    PyObject *list = list_of_rows(g, new_view, old_view, query, &groups);
+    ptm_groups_free(&groups);
+    return list;
+}
+
 /* Which count a source is asked for. */
 static int
 choose_metric(const grouping *g, const ptm_source *source, ptm_metric *metric)
@@ -221,20 +240,12 @@ statistics_of(const grouping *g)
 {
     ptm_group_query query;
     ptm_source source;
-    ptm_groups groups;
     if (query_of(g, &query) < 0 || ptm_source_init(&source, g->face, g->self) < 0) {
         return NULL;
     }
     PyObject *list = NULL;
     if (choose_metric(g, &source, &query.metric) == 0) {
-        ptm_err err = ptm_group(source.view->snap, &query, &groups);
-        if (err != PTM_OK) {
-            ptm_raise(err);
-        }
-        else {
-            list = list_of_rows(g, source.view, NULL, &query, &groups);
-            ptm_groups_free(&groups);
-        }
+        list = list_of_groups(g, source.view, NULL, &query);
     }
     ptm_source_fini(&source);
     return list;
@@ -297,21 +308,13 @@ differences_of(const grouping *g)
 {
     ptm_group_query query;
     ptm_source new_source, old_source;
-    ptm_groups groups;
     PyObject *list = NULL;
     if (query_of(g, &query) < 0 || ptm_source_init(&new_source, g->face, g->self) < 0) {
         return NULL;
     }
     if (ptm_source_init(&old_source, g->face, g->old) == 0) {
         if (choose_both(g, &new_source, &old_source, &query) == 0) {
-            ptm_err err = ptm_diff(new_source.view->snap, old_source.view->snap, &query, &groups);
-            if (err != PTM_OK) {
-                ptm_raise(err);
-            }
-            else {
-                list = list_of_rows(g, new_source.view, old_source.view, &query, &groups);
-                ptm_groups_free(&groups);
-            }
+            list = list_of_groups(g, new_source.view, old_source.view, &query);
         }
         ptm_source_fini(&old_source);
     }

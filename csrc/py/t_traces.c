@@ -141,7 +141,7 @@ make_ends(const traces_object *traces)
     const ptm_snap *snap = traces->view->snap;
     uint64_t *ends = malloc(((size_t)snap->n_sites + 1) * sizeof(uint64_t)), end = 0;
     for (uint32_t i = 0; ends != NULL && i < snap->n_sites; i++) {
-        end += traces_of_site(&snap->sites[i], traces->metric);
+        end = ptm_sum_saturated(end, traces_of_site(&snap->sites[i], traces->metric));
         ends[i] = end;
     }
     return ends;

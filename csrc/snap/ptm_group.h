@@ -5,7 +5,8 @@
  *
  * How       array passes over sites, then stacks, then frames; no Python
  * Threads   reads immutable snapshots only
- * Failure   PTM_ENOMEM; nothing is written to *out then
+ * Failure   PTM_ENOMEM; PTM_ERANGE if all that is counted has more bytes or blocks than an int64
+ *           holds; nothing is written to *out then
  * Cost      linear in sites + stacks, plus the sort of the groups; with a limit the rest is not
  *           sorted
  *
@@ -107,18 +108,18 @@ ptm_site_count(const ptm_snap_site *site, ptm_metric metric)
     }
 }
 
+/* Saturated. */
 static inline uint64_t
 ptm_site_total_bytes(const ptm_snap_site *site, ptm_metric metric)
 {
-    uint64_t live_bytes = site->size * site->live;
-    switch (metric) {
-    case PTM_METRIC_ALLOCATED:
+    if (metric == PTM_METRIC_ALLOCATED) {
         return site->allocated_bytes;
-    case PTM_METRIC_FREED:
-        return site->allocated_bytes > live_bytes ? site->allocated_bytes - live_bytes : 0;
-    default:
-        return site->size * ptm_site_count(site, metric);
     }
+    if (metric == PTM_METRIC_FREED) {
+        uint64_t live_bytes = ptm_product_saturated(site->size, site->live);
+        return site->allocated_bytes > live_bytes ? site->allocated_bytes - live_bytes : 0;
+    }
+    return ptm_product_saturated(site->size, ptm_site_count(site, metric));
 }
 
 /* The count is known, not made up: see ptm_snap.lacks. */

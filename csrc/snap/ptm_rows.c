@@ -151,10 +151,38 @@ by_traceback(const ptm_keys *keys, const ptm_group_query *query, ptm_groups *out
     return out->rows != NULL ? order(keys, NULL, query, out) : PTM_ENOMEM;
 }
 
+/* An int64 holds whatever the query sums up. Only what a file or a caller claims is ever counted
+ * here. */
+static bool
+adds_up(const ptm_snap *snap, ptm_metric metric, ptm_cumulative cumulative)
+{
+    uint64_t size = 0, count = 0;
+    for (uint32_t i = 0; snap->sums_fit == 0 && i < snap->n_sites; i++) {
+        const ptm_snap_site *site = &snap->sites[i];
+        uint32_t times = cumulative == PTM_CUMULATIVE_FRAMES ? snap->stacks[site->stack].nframe : 1;
+        ptm_sum sum = {ptm_site_total_bytes(site, metric), ptm_site_count(site, metric)};
+        if (sum.count != 0) {
+            size = ptm_sum_saturated(size, ptm_product_saturated(sum.size, times));
+            count = ptm_sum_saturated(count, ptm_product_saturated(sum.count, times));
+        }
+    }
+    return (size | count) <= INT64_MAX;
+}
+
+static bool
+both_add_up(const ptm_keys *keys, const ptm_group_query *query)
+{
+    return adds_up(keys->snap[0], query->metric, query->cumulative)
+           && (!is_diff(keys) || adds_up(keys->snap[1], query->old_metric, query->cumulative));
+}
+
 ptm_err
 ptm_rows_make(const ptm_keys *keys, const ptm_group_query *query, ptm_groups *out)
 {
     ptm_groups groups;
+    if (!both_add_up(keys, query)) {
+        return PTM_ERANGE;
+    }
     ptm_err err = query->by == PTM_BY_TRACEBACK ? by_traceback(keys, query, &groups)
                                                 : by_number(keys, query, &groups);
     if (err == PTM_OK) {

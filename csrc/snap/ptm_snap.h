@@ -69,6 +69,8 @@ typedef struct ptm_snap {
     uint64_t lost_blocks, lost_bytes; /* what the tracer could not record up to this moment */
     const ptm_str_id *modules;        /* n_strings; NULL: none; see ptm_snap_module */
     uint32_t lacks;                   /* bits 1 << ptm_metric: counts that are made up, not known */
+    uint32_t sums_fit; /* 1: an int64 holds every sum of counts and of bytes over its sites, each as
+                          often as its stack has frames; 0: perhaps not, as files may claim */
 } ptm_snap;
 
 void ptm_snap_incref(ptm_snap *snap);

@@ -334,6 +334,28 @@ ptm_snap_build_module(ptm_snap_builder *b, ptm_str_id file, ptm_str_id module)
     }
 }
 
+static uint64_t
+greater(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* See ptm_snap.sums_fit. Of freed blocks there are no more than allocated ones. */
+static bool
+sums_fit(const ptm_snap *snap)
+{
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < snap->n_sites; i++) {
+        const ptm_snap_site *site = &snap->sites[i];
+        uint64_t blocks = greater(site->live, site->peak);
+        uint64_t bytes = greater(site->allocated_bytes, ptm_product_saturated(site->size, blocks));
+        uint64_t most = greater(greater(blocks, site->allocated), bytes);
+        most = ptm_product_saturated(most, snap->stacks[site->stack].nframe);
+        sum = ptm_sum_saturated(sum, most);
+    }
+    return sum <= INT64_MAX;
+}
+
 ptm_err
 ptm_snap_build_finish(ptm_snap_builder *b, ptm_snap **out)
 {
@@ -366,6 +388,7 @@ ptm_snap_build_finish(ptm_snap_builder *b, ptm_snap **out)
         box->snap.modules = box->owned[PTM_OWNED_MODULES] =
             ptm_column_take(&b->modules, sizeof(ptm_str_id));
     }
+    box->snap.sums_fit = sums_fit(&box->snap);
     ptm_snap_build_free(b);
     *out = &box->snap;
     return PTM_OK;

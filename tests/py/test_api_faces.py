@@ -245,6 +245,9 @@ def test_values_that_are_no_traces():
         ):
             with pytest.raises((OverflowError, TypeError, ValueError), match=words):
                 module.Snapshot([raw], 1).statistics("lineno")
+        much = [(0, 2**62, (("a", 1),), 1)] * 2
+        with pytest.raises(OverflowError, match="more than 9223372036854775807 bytes"):
+            module.Snapshot(much, 1).statistics("lineno")
 
 
 def test_every_row_of_the_table_has_its_test(project):

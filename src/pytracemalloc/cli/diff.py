@@ -73,7 +73,7 @@ def main(arguments: list[str]) -> int:
     question = _snapshots.question(VERB, options, at)
     try:
         summary = summary_of(question, (options.old, old), (options.new, new))
-    except ValueError as error:  # the metric is not known
+    except (ValueError, OverflowError) as error:  # a metric not known; absurd counts
         raise CommandError(f"{VERB}: {error}") from None
     return show(document(summary) if options.json else text(summary))
 

@@ -72,7 +72,7 @@ def main(arguments: list[str]) -> int:
         one = Snapshot.merge(snapshot.view("end") for snapshot in loaded)
     try:
         summary = summary_of(one, options.files, question)
-    except ValueError as error:  # the metric is not known
+    except (ValueError, OverflowError) as error:  # a metric not known; absurd counts
         raise CommandError(f"{VERB}: {error}") from None
     return show(document(summary) if options.json else text(summary))
 
