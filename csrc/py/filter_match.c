@@ -34,7 +34,7 @@ keeps(PyObject *self, int matched)
 static int
 match_pattern(ptm_face *face, PyObject *self, PyObject *filename)
 {
-    PyObject *name = ptm_text_filename(face, filename);
+    PyObject *name = ptm_late_filename(face, filename);
     PyObject *pattern = name == NULL ? NULL : ptm_get_attr(self, "_filename_pattern");
     PyObject *module = pattern == NULL ? NULL : ptm_face_lookup_module(face, "fnmatch");
     PyObject *function = module == NULL ? NULL : ptm_get_attr(module, "fnmatch");

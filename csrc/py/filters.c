@@ -37,7 +37,7 @@ normalize_names(compilation *c)
         ptm_str_id id = snap->frames[i].file;
         if (c->names[id] == NULL) {
             PyObject *name = ptm_view_string(c->view, id);
-            c->names[id] = name == NULL ? NULL : ptm_text_filename(c->face, name);
+            c->names[id] = name == NULL ? NULL : ptm_late_filename(c->face, name);
         }
         if (c->names[id] == NULL) {
             return -1;

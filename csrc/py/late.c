@@ -14,6 +14,19 @@ is_ours(PyObject *function, PyCFunction ours)
     return PyCFunction_Check(function) && PyCFunction_GET_FUNCTION(function) == ours;
 }
 
+/* What somebody has put in the place of one of our functions; NULL without an exception if nobody
+ * has, see `failed`. */
+static PyObject *
+replacement(ptm_face *face, const char *name, PyCFunction ours, bool *failed)
+{
+    PyObject *function = ptm_face_is_main(face) ? NULL : ptm_face_lookup(face, name);
+    *failed = function == NULL && !ptm_face_is_main(face);
+    if (function != NULL && is_ours(function, ours)) {
+        Py_CLEAR(function);
+    }
+    return function;
+}
+
 typedef struct {
     PyObject *is_tracing, *get_traces, *get_limit, *snapshot;
 } late_names;
@@ -118,6 +131,21 @@ late_format_size(PyObject *module, PyObject *args, PyObject *kwargs)
     return ptm_text_size(size, sign != 0);
 }
 
+PyObject *
+ptm_late_size(ptm_face *face, PyObject *size, bool with_sign)
+{
+    bool failed;
+    PyCFunction ours = (PyCFunction)(void (*)(void))late_format_size;
+    PyObject *function = replacement(face, "_format_size", ours, &failed);
+    if (function == NULL) {
+        return failed ? NULL : ptm_text_size(size, with_sign);
+    }
+    PyObject *sign = with_sign ? Py_True : Py_False;
+    PyObject *text = PyObject_CallFunctionObjArgs(function, size, sign, NULL);
+    Py_DECREF(function);
+    return text;
+}
+
 static PyObject *
 late_normalize_filename(PyObject *module, PyObject *args, PyObject *kwargs)
 {
@@ -127,6 +155,20 @@ late_normalize_filename(PyObject *module, PyObject *args, PyObject *kwargs)
         return NULL;
     }
     return ptm_text_filename(PyModule_GetState(module), filename);
+}
+
+PyObject *
+ptm_late_filename(ptm_face *face, PyObject *filename)
+{
+    bool failed;
+    PyCFunction ours = (PyCFunction)(void (*)(void))late_normalize_filename;
+    PyObject *function = replacement(face, "_normalize_filename", ours, &failed);
+    if (function == NULL) {
+        return failed ? NULL : ptm_text_filename(face, filename);
+    }
+    PyObject *name = PyObject_CallOneArg(function, filename);
+    Py_DECREF(function);
+    return name;
 }
 
 PyMethodDef ptm_stdlib_functions[] = {

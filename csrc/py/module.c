@@ -258,6 +258,7 @@ face_traverse(PyObject *module, visitproc visit, void *arg)
     ptm_face *face = PyModule_GetState(module);
     Py_VISIT(face->globals);
     Py_VISIT(face->engine);
+    Py_VISIT(face->compare);
     Py_VISIT(face->frame);
     Py_VISIT(face->traceback);
     Py_VISIT(face->trace);
@@ -277,6 +278,7 @@ face_clear(PyObject *module)
     ptm_face *face = PyModule_GetState(module);
     Py_CLEAR(face->globals);
     Py_CLEAR(face->engine);
+    Py_CLEAR(face->compare);
     Py_CLEAR(face->frame);
     Py_CLEAR(face->traceback);
     Py_CLEAR(face->trace);
@@ -358,7 +360,8 @@ copy_names(PyObject *globals, PyObject *module)
 PyDoc_STRVAR(bind_stdlib_doc,
              "_bind_stdlib($module, globals, /)\n--\n\n"
              "Make the stdlib face, put its names into the dict globals, and look names up\n"
-             "there from now on. Return the module object that stands for _tracemalloc.");
+             "there from now on; what is there already is ours. Return the module object that "
+             "stands for _tracemalloc.");
 
 static PyObject *
 core_bind_stdlib(PyObject *module, PyObject *globals)
@@ -377,6 +380,7 @@ core_bind_stdlib(PyObject *module, PyObject *globals)
         ptm_face *face = PyModule_GetState(stdlib);
         face->globals = Py_NewRef(globals);
         face->engine = Py_NewRef(engine);
+        face->compare = ptm_dict_get(globals, "_compare_grouped_stats");
     }
     Py_XDECREF(stdlib);
     return engine;

@@ -322,33 +322,54 @@ differences_of(const grouping *g)
     return list;
 }
 
-/* stdlib face, an old snapshot of another class: as the standard library writes it. */
+/* list.sort(reverse=True, key=StatisticDiff._sort_key) */
+static int
+sort_differences(const grouping *g, PyObject *list)
+{
+    PyObject *type = ptm_face_lookup(g->face, "StatisticDiff");
+    PyObject *key = type == NULL ? NULL : ptm_get_attr(type, "_sort_key");
+    PyObject *kwargs = key == NULL ? NULL : Py_BuildValue("{sOsO}", "reverse", Py_True, "key", key);
+    PyObject *sort = kwargs == NULL ? NULL : ptm_get_attr(list, "sort");
+    PyObject *none = sort == NULL ? NULL : PyTuple_New(0);
+    PyObject *done = none == NULL ? NULL : PyObject_Call(sort, none, kwargs);
+    Py_XDECREF(none);
+    Py_XDECREF(sort);
+    Py_XDECREF(kwargs);
+    Py_XDECREF(key);
+    Py_XDECREF(type);
+    Py_XDECREF(done);
+    return done == NULL ? -1 : 0;
+}
+
+/* stdlib face, an old snapshot of another class, or somebody compares the groups in his own way: as
+ * the standard library writes it. */
 static PyObject *
 differences_by_dicts(const grouping *g)
 {
     PyObject *cumulative = g->cumulative != PTM_FLAT ? Py_True : Py_False;
-    PyObject *compare = ptm_face_lookup(g->face, "_compare_grouped_stats");
-    PyObject *key = ptm_get_attr((PyObject *)g->face->statistic_diff, "_sort_key");
-    PyObject *builtins = PyEval_GetBuiltins(); /* borrowed */
-    PyObject *sorted = PyDict_GetItemString(builtins, "sorted");
     PyObject *new_group = ptm_call_method(g->self, "_group_by", g->key_type, cumulative);
     PyObject *old_group =
         new_group == NULL ? NULL : ptm_call_method(g->old, "_group_by", g->key_type, cumulative);
-    PyObject *list = NULL;
-    if (old_group != NULL && compare != NULL && key != NULL && sorted != NULL) {
-        PyObject *unsorted = PyObject_CallFunctionObjArgs(compare, old_group, new_group, NULL);
-        PyObject *args = unsorted == NULL ? NULL : Py_BuildValue("(N)", unsorted);
-        PyObject *kwargs =
-            args == NULL ? NULL : Py_BuildValue("{sOsO}", "key", key, "reverse", Py_True);
-        list = kwargs == NULL ? NULL : PyObject_Call(sorted, args, kwargs);
-        Py_XDECREF(kwargs);
-        Py_XDECREF(args);
+    PyObject *compare =
+        old_group == NULL ? NULL : ptm_face_lookup(g->face, "_compare_grouped_stats");
+    PyObject *list =
+        compare == NULL ? NULL : PyObject_CallFunctionObjArgs(compare, old_group, new_group, NULL);
+    if (list != NULL && sort_differences(g, list) < 0) {
+        Py_CLEAR(list);
     }
+    Py_XDECREF(compare);
     Py_XDECREF(old_group);
     Py_XDECREF(new_group);
-    Py_XDECREF(key);
-    Py_XDECREF(compare);
     return list;
+}
+
+/* stdlib face: nobody has put another function in its place. */
+static bool
+compares_as_ever(ptm_face *face)
+{
+    PyObject *compare = ptm_dict_get(face->globals, "_compare_grouped_stats");
+    Py_XDECREF(compare);
+    return compare == face->compare;
 }
 
 PyObject *
@@ -358,7 +379,8 @@ ptm_snapshot_compare_to(PyObject *self, PyObject *args, PyObject *kwargs)
     if (g.face == NULL || parse_compare(&g, args, kwargs) < 0) {
         return NULL;
     }
-    if (PyObject_TypeCheck(g.old, g.face->snapshot)) {
+    if (PyObject_TypeCheck(g.old, g.face->snapshot)
+        && (ptm_face_is_main(g.face) || compares_as_ever(g.face))) {
         return differences_of(&g);
     }
     if (!ptm_face_is_main(g.face)) {

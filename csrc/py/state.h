@@ -60,6 +60,7 @@ typedef struct {
     PyObject
         *globals; /* stdlib: the dict of stdlib.py, where names are looked up late; main: NULL */
     PyObject *engine; /* stdlib: the module object that stands for _tracemalloc; main: NULL */
+    PyObject *compare; /* stdlib: the _compare_grouped_stats of stdlib.py; main: NULL */
     PyTypeObject *frame, *traceback, *trace, *traces;
     PyTypeObject *statistic, *statistic_diff;
     PyTypeObject *base_filter, *filter, *domain_filter, *snapshot;
@@ -261,7 +262,8 @@ typedef struct {
 } ptm_statistic_values;
 ptm_statistic_values ptm_statistic_by_name(PyObject *values); /* as the constructor takes them */
 /* "subject: size=5002 B, count=2, average=2501 B", with its differences where it has them. */
-PyObject *ptm_statistic_text(PyObject *subject, const ptm_statistic_values *v);
+PyObject *ptm_statistic_text(ptm_face *face, PyObject *subject,
+                             const ptm_statistic_values *v);
 
 /* -- t_filter.c -- */
 /* What the instance's own dict has of this name: a new reference, or NULL without an exception. */
@@ -344,6 +346,10 @@ ptm_view *ptm_view_taken_now(const ptm_face *face); /* RuntimeError when not tra
 extern PyMethodDef ptm_main_functions[];
 extern PyMethodDef ptm_process_end_functions[]; /* process_end.c */
 extern PyMethodDef ptm_stdlib_functions[];
+
+/* The first two of text.c, by what stands for them in the globals of stdlib.py; main: the same. */
+PyObject *ptm_late_size(ptm_face *face, PyObject *size, bool with_sign);
+PyObject *ptm_late_filename(ptm_face *face, PyObject *filename);
 
 /* -- modules.c -- */
 int ptm_modules_of_sys_path(ptm_snap *snap); /* of a snapshot that nobody else has seen */

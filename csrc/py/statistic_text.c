@@ -15,25 +15,25 @@ ptm_statistic_by_name(PyObject *values)
 
 /* ", average=2501 B", or nothing when there are no blocks. */
 static PyObject *
-average_text(const ptm_statistic_values *v)
+average_text(ptm_face *face, const ptm_statistic_values *v)
 {
     int any = PyObject_IsTrue(v->count);
     if (any <= 0) {
         return any < 0 ? NULL : PyUnicode_FromString("");
     }
     PyObject *average = PyNumber_TrueDivide(v->size, v->count);
-    PyObject *text = average == NULL ? NULL : ptm_text_size(average, false);
+    PyObject *text = average == NULL ? NULL : ptm_late_size(face, average, false);
     Py_XDECREF(average);
-    return text == NULL ? NULL : ptm_text_format(", average=%s", Py_BuildValue("(N)", text));
+    return ptm_text_format(", average=%s", text);
 }
 
 /* "size=5002 B, count=2" or "size=5002 B (+5000 B), count=2 (+1)", behind the subject. */
 static PyObject *
-head_text(PyObject *subject, const ptm_statistic_values *v)
+head_text(ptm_face *face, PyObject *subject, const ptm_statistic_values *v)
 {
     bool diff = v->size_diff != NULL;
-    PyObject *size = ptm_text_size(v->size, false);
-    PyObject *difference = size == NULL || !diff ? NULL : ptm_text_size(v->size_diff, true);
+    PyObject *size = ptm_late_size(face, v->size, false);
+    PyObject *difference = size == NULL || !diff ? NULL : ptm_late_size(face, v->size_diff, true);
     PyObject *text = NULL;
     if (difference != NULL) {
         text = ptm_text_format(
@@ -50,10 +50,10 @@ head_text(PyObject *subject, const ptm_statistic_values *v)
 }
 
 PyObject *
-ptm_statistic_text(PyObject *subject, const ptm_statistic_values *v)
+ptm_statistic_text(ptm_face *face, PyObject *subject, const ptm_statistic_values *v)
 {
-    PyObject *head = head_text(subject, v);
-    PyObject *average = head == NULL ? NULL : average_text(v);
+    PyObject *head = head_text(face, subject, v);
+    PyObject *average = head == NULL ? NULL : average_text(face, v);
     PyObject *text = average == NULL ? NULL : PyUnicode_Concat(head, average);
     Py_XDECREF(average);
     Py_XDECREF(head);

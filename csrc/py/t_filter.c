@@ -101,7 +101,7 @@ stdlib_filter_init(PyObject *self, PyObject *args, PyObject *kwargs)
         || PyObject_SetAttrString(self, "inclusive", given.inclusive) < 0) {
         return -1;
     }
-    return set_filter(self, &given, ptm_text_filename(face, given.pattern));
+    return set_filter(self, &given, ptm_late_filename(face, given.pattern));
 }
 
 /* One pattern as it is, a list or a tuple as a tuple; file names normalized. */
@@ -120,7 +120,7 @@ patterns_of(ptm_face *face, const char *what, PyObject *value)
                          several ? "a list with " : "", Py_TYPE(item)->tp_name);
         }
         else {
-            pattern = files ? ptm_text_filename(face, item) : Py_NewRef(item);
+            pattern = files ? ptm_late_filename(face, item) : Py_NewRef(item);
         }
         if (pattern == NULL) {
             Py_CLEAR(patterns);

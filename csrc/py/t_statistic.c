@@ -321,7 +321,7 @@ statistic_str(PyObject *self)
     }
     ptm_statistic_values v = ptm_statistic_by_name(values);
     PyObject *subject = subject_of(face, self, v.traceback);
-    PyObject *text = subject == NULL ? NULL : ptm_statistic_text(subject, &v);
+    PyObject *text = subject == NULL ? NULL : ptm_statistic_text(face, subject, &v);
     Py_XDECREF(subject);
     Py_DECREF(values);
     return text;

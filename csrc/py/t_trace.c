@@ -195,10 +195,10 @@ trace_hash(PyObject *self)
 }
 
 static PyObject *
-size_text(PyObject *self)
+size_text(ptm_face *face, PyObject *self)
 {
     PyObject *size = ptm_get_attr(self, "size");
-    PyObject *text = size == NULL ? NULL : ptm_text_size(size, false);
+    PyObject *text = size == NULL ? NULL : ptm_late_size(face, size, false);
     Py_XDECREF(size);
     return text;
 }
@@ -206,8 +206,9 @@ size_text(PyObject *self)
 static PyObject *
 trace_str(PyObject *self)
 {
-    PyObject *tb = ptm_get_attr(self, "traceback");
-    PyObject *size = tb == NULL ? NULL : size_text(self);
+    ptm_face *face = ptm_face_of(self);
+    PyObject *tb = face == NULL ? NULL : ptm_get_attr(self, "traceback");
+    PyObject *size = tb == NULL ? NULL : size_text(face, self);
     if (size == NULL) {
         Py_XDECREF(tb);
         return NULL;
@@ -218,8 +219,9 @@ trace_str(PyObject *self)
 static PyObject *
 trace_repr(PyObject *self)
 {
-    PyObject *domain = ptm_get_attr(self, "domain");
-    PyObject *size = domain == NULL ? NULL : size_text(self);
+    ptm_face *face = ptm_face_of(self);
+    PyObject *domain = face == NULL ? NULL : ptm_get_attr(self, "domain");
+    PyObject *size = domain == NULL ? NULL : size_text(face, self);
     PyObject *tb = size == NULL ? NULL : ptm_get_attr(self, "traceback");
     if (tb == NULL) {
         Py_XDECREF(size);

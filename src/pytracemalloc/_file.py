@@ -258,11 +258,17 @@ def pickle_dump(pickle: Any, snapshot: Any, filename: Any) -> None:
 
 
 def pickle_load(filename: Any) -> Any:
-    """Unpickle; the classes of `tracemalloc` are those of our stdlib face."""
+    """Unpickle; the classes of `tracemalloc` are those of our stdlib face.
+
+    Unless they stand there already, or somebody has put another pickle into its place.
+    """
+    import pickle
+
     from pytracemalloc import stdlib
 
     with open(filename, "rb") as file:
-        if sys.modules.get("tracemalloc") is stdlib:
+        installed = sys.modules.get("tracemalloc") is stdlib
+        if installed or stdlib.pickle is not pickle:
             return stdlib.pickle.load(file)
 
         class Unpickler(stdlib.pickle.Unpickler):

@@ -14,8 +14,6 @@ from functools import total_ordering  # noqa: F401
 
 from pytracemalloc import _core
 
-_engine = _core._bind_stdlib(globals())
-
 
 def _compare_grouped_stats(old_group, new_group):
     differences = []
@@ -37,3 +35,5 @@ def _compare_grouped_stats(old_group, new_group):
 
 
 _compare_grouped_stats.__module__ = "tracemalloc"
+
+_engine = _core._bind_stdlib(globals())

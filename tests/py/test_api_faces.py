@@ -205,6 +205,8 @@ def test_late_bound_names(monkeypatch):
     monkeypatch.setattr(stdlib, "_get_traces", lambda: raw)
     snapshot = stdlib.take_snapshot()
     assert snapshot.traces._traces is raw and snapshot.traceback_limit == 5
+    monkeypatch.setattr(stdlib, "_format_size", lambda size, sign: (size, sign))
+    assert str(snapshot.traces[0]) == "a.py:2: (5, False)"
     monkeypatch.setattr(main, "is_tracing", lambda: True)
     with pytest.raises(RuntimeError):
         main.take_snapshot()

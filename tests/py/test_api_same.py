@@ -11,6 +11,7 @@ import inspect
 import itertools
 import pickle
 import tracemalloc as theirs
+from types import SimpleNamespace
 
 import pytest
 
@@ -231,6 +232,68 @@ def outcome(module, expression):
 @pytest.mark.parametrize("expression", EXPRESSIONS)
 def test_same_outcome(expression):
     assert outcome(ours, expression) == outcome(theirs, expression)
+
+
+#: Name of a module's global -> a function of what stands there for what to put there.
+REPLACEMENTS = {
+    "_format_size": lambda was: lambda size, sign: ("sized", size, sign),
+    "_format_size ": lambda was: lambda size, sign: was(size * 2, sign) + "!",
+    "_format_size  ": lambda was: 3,
+    "_normalize_filename": lambda was: lambda name: "b.py",
+    "_normalize_filename ": lambda was: lambda name: was(name)[::-1],
+    "_normalize_filename  ": lambda was: lambda name: 3,
+    "_compare_grouped_stats": lambda was: lambda old, new: was(new, old),
+    "_compare_grouped_stats ": lambda was: lambda old, new: [],
+    "_compare_grouped_stats  ": lambda was: lambda old, new: (),
+    "is_tracing": lambda was: lambda: True,
+    "get_traceback_limit": lambda was: lambda: 77,
+    "_get_traces": lambda was: lambda: RAW2,
+    "_get_object_traceback": lambda was: lambda obj: (("o.py", obj),),
+    "linecache": lambda was: SimpleNamespace(getline=lambda file, line: f"<{line}>"),
+    "fnmatch": lambda was: SimpleNamespace(fnmatch=lambda name, what: name == "a.py"),
+    "os": lambda was: SimpleNamespace(path=SimpleNamespace(normcase=str.upper)),
+    "pickle": lambda was: SimpleNamespace(
+        dump=lambda obj, file, protocol: file.write(b"in a pickle"),
+        load=lambda file: file.read(),
+        HIGHEST_PROTOCOL=0,
+    ),
+}  # fmt: skip
+
+
+GONE = ["_format_size", "_normalize_filename", "_compare_grouped_stats", "is_tracing"]
+
+
+@pytest.mark.parametrize(
+    "name, gone", [(name, False) for name in REPLACEMENTS] + [(n, True) for n in GONE]
+)
+def test_replaced_globals_are_heard(name, gone, tmp_path, monkeypatch):
+    """By whatever asks for them; `gone`: nothing is there any more."""
+    expressions = [
+        "str(stat), str(t.Statistic('x', 1, 0)), str(diff), repr(stat), repr(diff)",
+        "str(s.traces[0]), repr(s.traces[0])",
+        "t.Filter(True, 'a.pyc').filename_pattern, t.Filter(0, 'b.py')._match(RAW[2])",
+        "s.filter_traces([t.Filter(True, 'a.py')]).traces._traces",
+        "s.filter_traces([t.Filter(False, 'a.py', all_frames=True)]).traces._traces",
+        "s.compare_to(s2, 'lineno')",
+        "s.compare_to(s2, 'filename', True)",
+        "s.statistics('lineno')",
+        "t.take_snapshot().traces._traces, t.take_snapshot().traceback_limit",
+        "t.get_object_traceback(5)",
+        "tb.format()",
+        f"s.dump({str(tmp_path / 'file')!r})",
+        f"t.Snapshot.load({str(tmp_path / 'file')!r}) is None",
+    ]
+    outcomes = []
+    for module in (theirs, ours):
+        (tmp_path / "file").write_bytes(b"")
+        with monkeypatch.context() as patch:
+            if gone:
+                patch.delattr(module, name.strip())
+            else:
+                replaced = REPLACEMENTS[name](getattr(module, name.strip()))
+                patch.setattr(module, name.strip(), replaced)
+            outcomes.append([outcome(module, expression) for expression in expressions])
+    assert outcomes[1] == outcomes[0]
 
 
 def public_names(module):
