@@ -78,8 +78,13 @@ ptm_sequence_index(PyObject *self, PyObject *args, PyObject *kwargs)
 }
 
 PyObject *
-ptm_sequence_count(PyObject *self, PyObject *value)
+ptm_sequence_count(PyObject *self, PyObject *args, PyObject *kwargs)
 {
+    static char *names[] = {"value", NULL};
+    PyObject *value;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O:count", names, &value)) {
+        return NULL;
+    }
     Py_ssize_t n = PySequence_Size(self), found = 0;
     for (Py_ssize_t i = 0; i < n; i++) {
         PyObject *item = PySequence_GetItem(self, i);

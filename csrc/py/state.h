@@ -59,7 +59,7 @@ typedef struct {
     ptm_face_kind kind;
     PyObject
         *globals; /* stdlib: the dict of stdlib.py, where names are looked up late; main: NULL */
-    PyObject *engine; /* stdlib: the module object that stands for _tracemalloc; main: NULL */
+    PyObject *engine;  /* stdlib: the module object that stands for _tracemalloc; main: NULL */
     PyObject *compare; /* stdlib: the _compare_grouped_stats of stdlib.py; main: NULL */
     PyTypeObject *frame, *traceback, *trace, *traces;
     PyTypeObject *statistic, *statistic_diff;
@@ -112,14 +112,14 @@ int ptm_snapshot_setup(PyObject *module);
  * messages. */
 PyObject *ptm_sequence_subscript(PyObject *self, PyObject *index, const char *noun);
 PyObject *ptm_sequence_index(PyObject *self, PyObject *args, PyObject *kwargs);
-PyObject *ptm_sequence_count(PyObject *self, PyObject *value);
+PyObject *ptm_sequence_count(PyObject *self, PyObject *args, PyObject *kwargs);
 PyObject *ptm_sequence_reversed(PyObject *self, PyObject *unused);
 /* clang-format off */
 #define PTM_SEQUENCE_METHODS                                                                    \
     {"index", (PyCFunction)(void (*)(void))ptm_sequence_index, METH_VARARGS | METH_KEYWORDS,    \
      PyDoc_STR("index(self, value, start=0, stop=None)\n--\n\n"                                 \
                "Return first index of value. Raises ValueError if the value is not present.")}, \
-    {"count", ptm_sequence_count, METH_O,                                                       \
+    {"count", (PyCFunction)(void (*)(void))ptm_sequence_count, METH_VARARGS | METH_KEYWORDS,    \
      PyDoc_STR("count(self, value)\n--\n\nReturn number of occurrences of value.")},            \
     {"__reversed__", ptm_sequence_reversed, METH_NOARGS, NULL}
 /* clang-format on */
@@ -262,8 +262,7 @@ typedef struct {
 } ptm_statistic_values;
 ptm_statistic_values ptm_statistic_by_name(PyObject *values); /* as the constructor takes them */
 /* "subject: size=5002 B, count=2, average=2501 B", with its differences where it has them. */
-PyObject *ptm_statistic_text(ptm_face *face, PyObject *subject,
-                             const ptm_statistic_values *v);
+PyObject *ptm_statistic_text(ptm_face *face, PyObject *subject, const ptm_statistic_values *v);
 
 /* -- t_filter.c -- */
 /* What the instance's own dict has of this name: a new reference, or NULL without an exception. */

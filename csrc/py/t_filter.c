@@ -279,15 +279,14 @@ PyDoc_STRVAR(
     stdlib_filter_doc,
     "Filter(inclusive, filename_pattern, lineno=None, all_frames=False, domain=None)\n--\n\n"
     "Filter on traces of memory blocks, by file name pattern, line and domain.");
-PyDoc_STRVAR(
-    main_filter_doc,
-    "Filter(inclusive, filename_pattern='*', lineno=None, all_frames=False, domain=None, *, "
-    "function=None, module=None)\n--\n\n"
-    "Filter on traces of memory blocks, by patterns of the file name, of the function's\n"
-    "qualified name and of the dotted module name, and by line and domain. Each pattern\n"
-    "may be a list of patterns, of which any must match. All that is given must hold for\n"
-    "one and the same frame. filename_pattern may be left out with function or module;\n"
-    "a function or a module that is not known matches no pattern.");
+PyDoc_STRVAR(main_filter_doc,
+             "Filter(inclusive, filename_pattern, lineno=None, all_frames=False, domain=None, *, "
+             "function=None, module=None)\n--\n\n"
+             "Filter on traces of memory blocks, by patterns of the file name, of the function's\n"
+             "qualified name and of the dotted module name, and by line and domain. Each pattern\n"
+             "may be a list of patterns, of which any must match. All that is given must hold for\n"
+             "one and the same frame. filename_pattern may be left out with function or module;\n"
+             "a function or a module that is not known matches no pattern.");
 PyDoc_STRVAR(domain_doc, "DomainFilter(inclusive, domain)\n--\n\nFilter on traces of memory blocks "
                          "by their address space (domain).");
 

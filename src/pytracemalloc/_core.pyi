@@ -152,16 +152,39 @@ class Filter(BaseFilter):
     lineno: int | None
     all_frames: bool
     domain: int | None
+    @overload
     def __init__(
         self,
         inclusive: bool,
-        filename_pattern: _Patterns = "*",
+        filename_pattern: _Patterns,
         lineno: int | None = None,
         all_frames: bool = False,
         domain: int | None = None,
         *,
         function: _Patterns | None = None,
         module: _Patterns | None = None,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self,
+        inclusive: bool,
+        *,
+        lineno: int | None = None,
+        all_frames: bool = False,
+        domain: int | None = None,
+        function: _Patterns,
+        module: _Patterns | None = None,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self,
+        inclusive: bool,
+        *,
+        lineno: int | None = None,
+        all_frames: bool = False,
+        domain: int | None = None,
+        function: None = None,
+        module: _Patterns,
     ) -> None: ...
     @property
     def filename_pattern(self) -> str | tuple[str, ...]: ...
