@@ -136,7 +136,11 @@ def test_traces_of_three_parts(tmp_path):
 def test_simple_attributes_do_not_hinder(tmp_path):
     snapshot = tracemalloc.Snapshot(RAW, 3)
     snapshot.note = {"list": [1, None, True, ("x",)]}
-    assert same_traces(load(tmp_path, pickle.dumps(snapshot)), RAW)
+    loaded = load(tmp_path, pickle.dumps(snapshot))
+    assert same_traces(loaded, RAW)
+    assert sorted(vars(loaded)) == ["traceback_limit", "traces"]
+    unpickled = stdlib.Snapshot.load(tmp_path / "s.pickle")
+    assert unpickled.note == snapshot.note
 
 
 def test_a_stack_beyond_the_limit_loses_its_oldest_frames(tmp_path):
