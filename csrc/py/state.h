@@ -108,9 +108,15 @@ int ptm_filter_setup(PyObject *module);
 int ptm_snapshot_setup(PyObject *module);
 
 /* -- sequence.c: what Traceback and the traces share -- */
-/* An index or a slice of `self`: items by sq_item, slices as tuples. `noun` stands in the error
- * messages. */
-PyObject *ptm_sequence_subscript(PyObject *self, PyObject *index, const char *noun);
+/* A type's own functions: those in the slots of a subclass call __getitem__, which is the type's
+ * subscript. */
+typedef struct {
+    lenfunc length;
+    ssizeargfunc item; /* IndexError for negative numbers, too */
+    const char *noun;  /* in error messages */
+} ptm_sequence_items;
+/* An index or a slice of `self`; slices are tuples. */
+PyObject *ptm_sequence_subscript(PyObject *self, PyObject *index, const ptm_sequence_items *own);
 PyObject *ptm_sequence_index(PyObject *self, PyObject *args, PyObject *kwargs);
 PyObject *ptm_sequence_count(PyObject *self, PyObject *args, PyObject *kwargs);
 PyObject *ptm_sequence_reversed(PyObject *self, PyObject *unused);

@@ -193,7 +193,8 @@ traceback_item(PyObject *self, Py_ssize_t i)
 static PyObject *
 traceback_subscript(PyObject *self, PyObject *index)
 {
-    return ptm_sequence_subscript(self, index, "tuple");
+    static const ptm_sequence_items own = {ptm_traceback_length, traceback_item, "tuple"};
+    return ptm_sequence_subscript(self, index, &own);
 }
 
 static int

@@ -243,7 +243,8 @@ traces_item(PyObject *self, Py_ssize_t i)
 static PyObject *
 traces_subscript(PyObject *self, PyObject *index)
 {
-    return ptm_sequence_subscript(self, index, "list");
+    static const ptm_sequence_items own = {traces_length, traces_item, "list"};
+    return ptm_sequence_subscript(self, index, &own);
 }
 
 /* A new list with every trace of the view; equal traces are one tuple. */

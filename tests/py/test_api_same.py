@@ -368,6 +368,38 @@ def test_same_imported_names(name):
     assert getattr(ours, name) is getattr(theirs, name)
 
 
+OF_A_SUBCLASS = [
+    "list(x)", "x[0], x[-1], x[:1], x[::-1], x[1:]", "x[7]", "x['a']", "repr(x)",
+    "len(x), list(reversed(x))", "x[0] in x, x == x, x == base, base == x",
+    "x.count(x[0]), x.index(x[0])", "[type(item).__name__ for item in x]",
+]  # fmt: skip
+SUBCLASSES = {
+    "plain": lambda base: {},
+    "shorter": lambda base: {"__len__": lambda self: 1},
+    "shifted": lambda base: {
+        "__getitem__": lambda self, i: base.__getitem__(self, i + 1)
+    },
+}
+
+
+@pytest.mark.parametrize("subclass", SUBCLASSES)
+@pytest.mark.parametrize(
+    "name, argument", [("Traceback", (("a", 1), ("b", 2))), ("_Traces", RAW)]
+)
+@pytest.mark.parametrize("expression", OF_A_SUBCLASS)
+def test_subclasses_of_sequences(name, argument, subclass, expression):
+    outcomes = []
+    for module in (theirs, ours):
+        base = getattr(module, name)
+        made = type(base)("Sub", (base,), SUBCLASSES[subclass](base))(argument)
+        names = {"x": made, "base": base(argument)}
+        try:
+            outcomes.append(repr(eval(expression, names)))
+        except Exception as error:
+            outcomes.append(f"{type(error).__name__}: {error}")
+    assert outcomes[1] == outcomes[0]
+
+
 class TestEngineModule:
     """The module object that stands for _tracemalloc."""
 
