@@ -212,6 +212,24 @@ def test_late_bound_names(monkeypatch):
         main.take_snapshot()
 
 
+def test_replaced_classes(monkeypatch):
+    for module in (main, stdlib):
+
+        class Own(module.Snapshot):
+            def _group_by(self, key_type, cumulative):
+                return {}
+
+        class Statistic(module.Statistic):
+            __slots__ = ()
+
+        monkeypatch.setattr(module, "Statistic", Statistic)
+        stats = Own(RAW, 2).statistics("lineno")
+        assert len(stats) == 2 and type(stats[0]) is not Statistic
+        monkeypatch.setattr(module, "Snapshot", Own)
+        module.start()
+        assert (type(module.take_snapshot()) is Own) == (module is stdlib)
+
+
 def test_copies_stay_in_their_face():
     for module in (main, stdlib):
         snapshot = module.Snapshot(RAW, 2)
