@@ -10,6 +10,7 @@ import errno
 import io
 import json
 import os
+import stat
 import sys
 import zlib
 from typing import Any
@@ -227,6 +228,9 @@ def _read(source: Any) -> tuple[bytes, str]:
         return data, os.fsdecode(name)
     path = os.fspath(source)
     with open(path, "rb") as file:
+        mode = os.fstat(file.fileno()).st_mode
+        if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):  # some never end
+            raise ValueError(f"{os.fsdecode(path)} is not a snapshot: it is a device")
         return file.read(), os.fsdecode(path)
 
 

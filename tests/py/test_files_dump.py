@@ -90,6 +90,14 @@ def test_a_raw_file_that_would_block(snapshot):
         snapshot.dump(Full())
 
 
+@pytest.mark.parametrize("device", ["/dev/zero", "/dev/null"])
+def test_a_device_is_not_read(device):
+    with pytest.raises(
+        ValueError, match=f"^{device} is not a snapshot: it is a device$"
+    ):
+        Snapshot.load(device)
+
+
 def test_text_files_are_refused(snapshot, tmp_path):
     with open(tmp_path / "s", "w") as file:
         with pytest.raises(TypeError, match="open the file with mode 'wb'"):
