@@ -6,8 +6,13 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 
-/* What reports import and snapshots are written with, and some for what malloc cannot give back. */
+/* What reports import and snapshots are written with, and some for what malloc cannot give back.
+ * The allocator of free-threaded builds (mimalloc) asks for 32 MB on a boundary of as many. */
+#ifdef PTM_FREE_THREADED
+#define RESERVE_BYTES ((size_t)72 << 20)
+#else
 #define RESERVE_BYTES ((size_t)24 << 20)
+#endif
 
 static void *reserve; /* NULL: none */
 

@@ -4,6 +4,7 @@ and hooks of the program's own in the way."""
 
 from __future__ import annotations
 
+import os
 import resource
 import signal
 import sys
@@ -45,6 +46,7 @@ ROWS = "rows = []\nwhile True: rows.append([1] * 20)\n"
 HUGE = "kept = [bytes(1000) for _ in range(99)]\nbytes(1 << 50)\n"
 
 
+@pytest.mark.skipif("PTM_ASAN" in os.environ, reason="it needs more address space")
 @pytest.mark.parametrize("megabytes", [150, 300])
 @pytest.mark.parametrize("code", [ROWS, HUGE], ids=["rows", "huge"])
 def test_out_of_memory(children, code, megabytes):
