@@ -29,7 +29,7 @@ REQUIREMENTS = {
     "nobooks": HERE / "requirements.txt",
 }
 # No wheel, and none to be made without Rust: the rows that need them are void there.
-NOT_FREE_THREADED = ("libcst",)
+NOT_FREE_THREADED = ("libcst", "fastapi", "pydantic")
 NO_BOOKS = ("-Csetup-args=-Dc_args=-DPTM_NO_BOOKS",)
 
 
