@@ -78,29 +78,24 @@ escaped_unit(const uint8_t *text, size_t len)
     return unit;
 }
 
-/* How much of the text needs no look: ASCII without a backslash. */
-static size_t
-plain_bytes(const uint8_t *text, size_t len)
+/* Puts what needs no look, ASCII without a backslash; returns where something else begins. */
+static const uint8_t *
+put_plain(const uint8_t *at, const uint8_t *end, ptm_buf *out)
 {
-    size_t n = 0;
-    while (n < len && text[n] < 0x80 && text[n] != '\\') {
-        n++;
+    const uint8_t *begin = at;
+    while (at < end && *at < 0x80 && *at != '\\') {
+        at++;
     }
-    return n;
+    ptm_buf_put(out, begin, (size_t)(at - begin));
+    return at;
 }
 
 void
 ptm_format_escape(const char *text, size_t len, ptm_buf *out)
 {
     const uint8_t *at = (const uint8_t *)text, *end = at + len;
-    while (at < end) {
-        size_t n = plain_bytes(at, (size_t)(end - at));
-        ptm_buf_put(out, at, n);
-        at += n;
-        if (at == end) {
-            break;
-        }
-        n = character_bytes(at, (size_t)(end - at));
+    while ((at = put_plain(at, end, out)) < end) {
+        size_t n = character_bytes(at, (size_t)(end - at));
         if (n == 0) {
             put_escape(out, SURROGATE_OF_BYTE + *at);
         }
@@ -135,13 +130,7 @@ void
 ptm_format_unescape(const char *text, size_t len, ptm_buf *out)
 {
     const uint8_t *at = (const uint8_t *)text, *end = at + len;
-    while (at < end) {
-        size_t n = plain_bytes(at, (size_t)(end - at));
-        ptm_buf_put(out, at, n);
-        at += n;
-        if (at == end) {
-            break;
-        }
+    while ((at = put_plain(at, end, out)) < end) {
         int32_t unit = escaped_unit(at, (size_t)(end - at));
         if (unit >= (int32_t)SURROGATE_FIRST && unit <= (int32_t)SURROGATE_LAST) {
             put_surrogate(out, (uint32_t)unit);

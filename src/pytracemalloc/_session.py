@@ -58,7 +58,7 @@ class Session:
         self.options = options
         self.output = output
         self.pid = os.getpid()
-        self.cwd = current_folder()
+        self.cwd = _output.here() or "/"
         self.undisturbed = Undisturbed()
         self.encoding = getattr(sys.stderr, "encoding", None) or "ascii"
         # None: closed, and what has its number now is another file.
@@ -119,7 +119,8 @@ class Session:
 
     def write_and_report(self) -> None:
         """The file comes first: it needs less than the report, which may not come."""
-        problem = self.write() if self.file() else None
+        path = self.file()
+        problem = self.figures.write(path) if path else None
         if self.reports():
             flush_streams()  # not a forked child's: they hold its parent's text
             from pytracemalloc.cli import _finish
@@ -129,7 +130,10 @@ class Session:
             self.undisturbed.hear_interrupt()
             _finish.deliver(self, text)
         if problem:
-            self.say_unwritten(problem)
+            from pytracemalloc import _text
+
+            shown = _text.printable(path)
+            self.say(f"pytracemalloc: {shown}: not written: {problem}\n")
 
     def say_nothing_came(self, error: BaseException) -> None:
         what = "report" if self.reports() else "snapshot"
@@ -140,16 +144,6 @@ class Session:
             self.say(f"pytracemalloc: no {what}: {reason}\n")
         except BaseException:
             pass  # nor can it be said
-
-    def write(self) -> str | None:
-        """Replaces the file at once; the reason if it could not be done."""
-        return self.figures.write(self.file())
-
-    def say_unwritten(self, problem: str) -> None:
-        from pytracemalloc import _text
-
-        path = _text.printable(self.file())
-        self.say(f"pytracemalloc: {path}: not written: {problem}\n")
 
     def terminate(self, signum: int, frame: object) -> None:
         """SIGTERM with the default action: report, then the default action."""
@@ -203,7 +197,11 @@ class Session:
             return False
         if now != self.stderr and not leads_to(sys.stderr, 2):
             return False  # the number went to another file
-        return write_all(2, text.encode(self.encoding, "backslashreplace"))
+        try:
+            write_all(2, text.encode(self.encoding, "backslashreplace"))
+        except OSError:
+            return False
+        return True
 
 
 session: Session | None = None
@@ -284,13 +282,6 @@ def renew_interrupt() -> None:
         pass
 
 
-def current_folder() -> str:
-    try:
-        return os.getcwd()
-    except OSError:
-        return "/"  # it was removed
-
-
 def identity(fd: int) -> tuple[int, int] | None:
     """Which file an open descriptor leads to; None if it is closed."""
     try:
@@ -316,7 +307,8 @@ def flush_streams() -> None:
             pass  # the interpreter will try again, and tell
 
 
-def write_all(fd: int, data: bytes) -> bool:
+def write_all(fd: int, data: bytes) -> None:
+    """However little the file takes at a time. Raises OSError."""
     while data:
         try:
             data = data[os.write(fd, data) :]
@@ -324,7 +316,4 @@ def write_all(fd: int, data: bytes) -> bool:
             import select
 
             if not select.select([], [fd], [], 10)[1]:
-                return False
-        except OSError:
-            return False
-    return True
+                raise

@@ -68,13 +68,14 @@ class OwnImports:
     def shadows(self) -> "Iterator[tuple[str, ModuleType]]":
         """What has the name of a module of the standard library, and is another."""
         modules = list(sys.modules.items())
-        named = {name for name, _ in modules if name in sys.stdlib_module_names}
-        tops = {name for name in named if self.is_elsewhere(sys.modules[name])}
+        tops = {name for name, module in modules if self.is_shadow(name, module)}
         for name, module in modules:
             if name.partition(".")[0] in tops:
                 yield name, module
 
-    def is_elsewhere(self, module: object) -> bool:
+    def is_shadow(self, name: str, module: object) -> bool:
+        if name not in sys.stdlib_module_names:
+            return False
         file = getattr(module, "__file__", None)
         if not isinstance(file, str):
             return False  # built in

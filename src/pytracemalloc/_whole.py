@@ -81,7 +81,8 @@ def is_special(path: Any) -> bool:
 
 def must_stay(path: str) -> bool:
     """Whether the path names something that must not be replaced by a file: a device
-    or a pipe, and whatever /dev and /proc name (stdout, say, if it leads to a file)."""
+    or a pipe, and whatever /dev and /proc name (another process's stdout, say, if it
+    leads to a file)."""
     if path.startswith(("/dev/", "/proc/")):
         return True
     is_other = os.path.exists(path) and not os.path.isdir(path)

@@ -97,8 +97,9 @@ def output_path(path: str, option: str) -> str:
     """The absolute path of a file that can be replaced."""
     if not path or "\0" in path:
         raise CommandError(f"run: {option} needs the name of a file")
-    problem = _output.problem(path)
-    if path != "-" and _target.descriptor_of(path) is not None:
+    if _target.descriptor_of(path) is None:
+        problem = _output.problem(path)
+    else:
         problem = "is open already, and would not see what replaces it: name a file"
     if problem:
         raise CommandError(f"run: {option} {path}: {problem}")
@@ -107,7 +108,7 @@ def output_path(path: str, option: str) -> str:
 
 def report_options(path: str) -> dict[str, str]:
     """What tells the program's interpreter where the report goes."""
-    fd = _target.descriptor_of(path)
+    fd = 1 if path == "-" else _target.descriptor_of(path)
     if fd is None:
         return {"report": report_path(path)}
     problem = _target.problem_of(fd)

@@ -23,10 +23,8 @@ LINKS_MAX = 40  # as Linux has it
 
 
 def descriptor_of(path: str) -> int | None:
-    """The number of the descriptor that is named: by -, /dev/stdout, /dev/fd/3, or a
-    link to one of these."""
-    if path == "-":
-        return 1
+    """The number of the descriptor that is named: by /dev/stdout, /dev/fd/3, or a link
+    to one of these."""
     for _ in range(LINKS_MAX):
         folder, name = os.path.split(path)
         number = whole_number(name, DESCRIPTOR_MAX)
@@ -79,7 +77,7 @@ def write(path: str, mark: str | None, data: bytes) -> None:
         write_to_descriptor(mark, data)
     elif _whole.must_stay(path):
         with open(path, "ab", buffering=0) as file:
-            write_all(file.fileno(), data)
+            _session.write_all(file.fileno(), data)
     else:
         with _whole.WholeFile(path) as file:
             file.write(data)
@@ -89,16 +87,4 @@ def write_to_descriptor(mark: str, data: bytes) -> None:
     fd = int(mark.partition(":")[0])
     if mark_of(fd) != mark:
         raise OSError(0, "the program closed it, or led it elsewhere")
-    write_all(fd, data)
-
-
-def write_all(fd: int, data: bytes) -> None:
-    """However little the file takes at a time."""
-    while data:
-        try:
-            data = data[os.write(fd, data) :]
-        except BlockingIOError:
-            import select
-
-            if not select.select([], [fd], [], 10)[1]:
-                raise
+    _session.write_all(fd, data)
