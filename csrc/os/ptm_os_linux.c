@@ -85,6 +85,14 @@ ptm_os_resident_bytes(const void *pages, size_t bytes)
     return resident;
 }
 
+bool
+ptm_os_is_mapped(const void *word)
+{
+    unsigned char seen;
+    uintptr_t within = (uintptr_t)word % (uintptr_t)sysconf(_SC_PAGESIZE);
+    return mincore((char *)(uintptr_t)word - within, 1, &seen) == 0;
+}
+
 static bool
 holds(const struct dl_phdr_info *info, uintptr_t address)
 {

@@ -8,10 +8,10 @@
  *
  * An entry is 32 bits:
  *
- *      31   30    29                              0
- *     +----+-----+---------------------------------+
- *     |code|large|  site id; 0: it is not traced   |
- *     +----+-----+---------------------------------+
+ *      31   30     29     28                       0
+ *     +----+-----+------+--------------------------+
+ *     |code|large|pooled|  site id; 0: not traced  |
+ *     +----+-----+------+--------------------------+
  *
  * Whoever reads an entry may go on to the site it names: entries are written with release and read
  * with acquire.
@@ -21,6 +21,9 @@
  *
  * large: it came in a thread's lane, and is so large that its end is booked at once
  * (PTM_LARGE_BYTES).
+ *
+ * pooled: the hook itself took it from a pool of the interpreter's allocator, and may put it back
+ * (ptm_pools). On traced blocks only.
  */
 #ifndef PTM_BLOCKS_H
 #define PTM_BLOCKS_H
@@ -30,8 +33,9 @@
 
 #define PTM_ENTRY_CODE 0x80000000u
 #define PTM_ENTRY_LARGE 0x40000000u
-#define PTM_ENTRY_MARKS (PTM_ENTRY_CODE | PTM_ENTRY_LARGE)
-#define PTM_ENTRY_SITE 0x3fffffffu
+#define PTM_ENTRY_POOLED 0x20000000u
+#define PTM_ENTRY_MARKS (PTM_ENTRY_CODE | PTM_ENTRY_LARGE | PTM_ENTRY_POOLED)
+#define PTM_ENTRY_SITE 0x1fffffffu
 
 /* Writes the entry and gives the one that was there (not 0: the block before went without our
  * hearing of it). */

@@ -60,7 +60,7 @@ ptm_elsewhere_alloc(const PyThreadState *tstate, void *block, size_t size, uint6
 {
     ptm_lane *lane = enter();
     if (lane != NULL) {
-        ptm_event_alloc(lane, tstate, block, size, key);
+        ptm_event_alloc(lane, tstate, block, size, 0, key);
         leave(lane);
     }
 }
@@ -134,7 +134,7 @@ ptm_record_raw_alloc(void *block, size_t size)
 {
     ptm_lane *lane = block != NULL ? enter_for_raw() : NULL;
     if (lane != NULL) {
-        ptm_event_alloc(lane, ptm_elsewhere_tstate(), block, size, 0);
+        ptm_event_alloc(lane, ptm_elsewhere_tstate(), block, size, 0, 0);
         leave(lane);
     }
     return block;

@@ -86,11 +86,12 @@ ptm_event_put(ptm_lane *lane, uint32_t *slot, void *block, uint32_t entry)
 }
 
 static PTM_ALWAYS_INLINE void
-ptm_event_alloc(ptm_lane *lane, const PyThreadState *tstate, void *block, size_t size, uint64_t key)
+ptm_event_alloc(ptm_lane *lane, const PyThreadState *tstate, void *block, size_t size,
+                uint32_t marks, uint64_t key)
 {
     uint32_t *slot = ptm_blocks_expect(block);
     ptm_site_id id = ptm_find_site(lane, tstate, size, key);
-    uint32_t marks = ptm_event_marks(lane, size);
+    marks |= ptm_event_marks(lane, size);
     if (PTM_LIKELY(id != 0) && PTM_LIKELY(ptm_event_put(lane, slot, block, id | marks))) {
         ptm_event_book_marked(lane, marks, id);
     }
@@ -105,7 +106,7 @@ ptm_event_realloc(ptm_lane *lane, const PyThreadState *tstate, uint32_t old, voi
                   size_t size)
 {
     ptm_event_left(lane, old);
-    ptm_event_alloc(lane, tstate, block, size, 0);
+    ptm_event_alloc(lane, tstate, block, size, 0, 0);
 }
 
 /* A new life for a block that was not given back: nothing but the stack may be another one. 0: it

@@ -26,42 +26,91 @@ is_off(void)
     return PTM_UNLIKELY(!PTM_LOAD(&ptm_recording.tracing)) || PTM_UNLIKELY(inside);
 }
 
-/* The same before the quick way of main events, which sees at the gate whether anything is
- * traced. */
-static PTM_ALWAYS_INLINE bool
-is_passed_on(event_kind kind)
+static PTM_ALWAYS_INLINE void *
+malloc_below(const PyMemAllocatorEx *below, size_t size)
 {
-    return kind == MAIN_EVENT ? PTM_UNLIKELY(inside) : is_off();
+    inside = true;
+    void *block = PTM_LOAD(&below->malloc)(below->ctx, size);
+    inside = false;
+    return block;
 }
 
-/* The whole way is the last call, so nothing need be kept for after it. */
+/* The recording is the last call, so nothing need be kept for after it. */
 static PTM_ALWAYS_INLINE void *
 record_alloc(event_kind kind, void *block, size_t size)
 {
-    if (kind == RAW_EVENT) {
-        return ptm_record_raw_alloc(block, size);
-    }
-    uint64_t key = 0;
-    bool done = PTM_LIKELY(ptm_quick_alloc(block, size, 0, &key));
-    return done ? block : ptm_record_main_alloc(block, size, key);
+    return kind == MAIN_EVENT ? ptm_record_main_alloc(block, size)
+                              : ptm_record_raw_alloc(block, size);
 }
+
+static PTM_ALWAYS_INLINE void *
+usual_malloc(event_kind kind, const PyMemAllocatorEx *below, size_t size)
+{
+    return is_off() ? PTM_LOAD(&below->malloc)(below->ctx, size)
+                    : record_alloc(kind, malloc_below(below, size), size);
+}
+
+/* -- with the quick way ------------------------------------------------------------------------ */
+
+#ifdef PTM_HAS_POOLS
+
+/* Windows of more than one frame, or the pool asks for more than a step. */
+static PTM_NOINLINE void *
+malloc_otherwise(const PyMemAllocatorEx *below, size_t size)
+{
+    uint64_t key = 0;
+    void *block = NULL;
+    if ((PTM_LOAD(&ptm_gate) & PTM_GATE_DEEP) == 0) {
+        return usual_malloc(MAIN_EVENT, below, size);
+    }
+    if (PTM_LIKELY(ptm_quick_malloc(size, PTM_GATE_DEEP, &block, &key))) {
+        return block;
+    }
+    return block != NULL ? ptm_record_main_alloc_whole(block, size, PTM_ENTRY_POOLED, key)
+                         : usual_malloc(MAIN_EVENT, below, size);
+}
+
+static PTM_ALWAYS_INLINE void *
+quick_malloc(const PyMemAllocatorEx *below, size_t size)
+{
+    uint64_t key = 0;
+    void *block = NULL;
+    if (PTM_LIKELY(ptm_quick_malloc(size, 0, &block, &key))) {
+        return block;
+    }
+    return block != NULL ? ptm_record_main_alloc_whole(block, size, PTM_ENTRY_POOLED, key)
+                         : malloc_otherwise(below, size);
+}
+
+#else
+
+static PTM_ALWAYS_INLINE void *
+quick_malloc(const PyMemAllocatorEx *below, size_t size)
+{
+    if (PTM_UNLIKELY(inside)) {
+        return PTM_LOAD(&below->malloc)(below->ctx, size);
+    }
+    void *block = malloc_below(below, size);
+    uint64_t key = 0;
+    if (PTM_LIKELY(ptm_quick_alloc(block, size, 0, &key))) {
+        return block;
+    }
+    return key != 0 ? ptm_record_main_alloc_whole(block, size, 0, key)
+                    : ptm_record_main_alloc(block, size);
+}
+
+#endif
 
 static PTM_ALWAYS_INLINE void *
 traced_malloc(event_kind kind, const PyMemAllocatorEx *below, size_t size)
 {
-    if (is_passed_on(kind)) {
-        return PTM_LOAD(&below->malloc)(below->ctx, size);
-    }
-    inside = true;
-    void *block = PTM_LOAD(&below->malloc)(below->ctx, size);
-    inside = false;
-    return record_alloc(kind, block, size);
+    return kind == MAIN_EVENT ? quick_malloc(below, size) : usual_malloc(kind, below, size);
 }
 
 static PTM_ALWAYS_INLINE void *
 traced_calloc(event_kind kind, const PyMemAllocatorEx *below, size_t n, size_t each)
 {
-    if (is_passed_on(kind)) {
+    if (is_off()) {
         return below->calloc(below->ctx, n, each);
     }
     inside = true;
@@ -107,15 +156,25 @@ main_free(const PyMemAllocatorEx *below, void *block)
 }
 
 static PTM_ALWAYS_INLINE void
+quick_free(const PyMemAllocatorEx *below, void *block)
+{
+    ptm_quick_done done = ptm_quick_free(block);
+    if (PTM_UNLIKELY(done == PTM_QUICK_NO)) {
+        main_free(below, block);
+    }
+    else if (done == PTM_QUICK_YES) {
+        below->free(below->ctx, block);
+    }
+}
+
+static PTM_ALWAYS_INLINE void
 traced_free(event_kind kind, const PyMemAllocatorEx *below, void *block)
 {
     if (kind == MAIN_EVENT) {
-        if (PTM_UNLIKELY(!ptm_quick_free(block))) {
-            main_free(below, block);
-            return;
-        }
+        quick_free(below, block);
+        return;
     }
-    else if (PTM_LOAD(&ptm_recording.tracing) && block != NULL) {
+    if (PTM_LOAD(&ptm_recording.tracing) && block != NULL) {
         ptm_record_raw_free(block);
     }
     below->free(below->ctx, block);
@@ -227,9 +286,11 @@ void
 ptm_hooks_install(void)
 {
     ptm_allocators_find();
+    ptm_pools_find();
     for (size_t i = 0; i < PTM_ARRAY_LEN(hooks); i++) {
         install(&hooks[i]);
     }
+    ptm_pools_use(&below_mem, &below_obj);
 }
 
 void

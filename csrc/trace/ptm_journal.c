@@ -40,7 +40,7 @@ apply_some(ptm_peak *peak, const uint32_t *events, uint32_t n, bool ordered)
     ptm_site *sites[AT_ONCE];
 #pragma GCC unroll 4
     for (uint32_t i = 0; i < n; i++) {
-        sites[i] = ptm_site_at(events[i] & ~PTM_EVENT_LEFT);
+        sites[i] = ptm_site_at(events[i] & PTM_EVENT_SITE);
         __builtin_prefetch(sites[i], 1);
     }
 #pragma GCC unroll 4
@@ -103,7 +103,7 @@ void
 ptm_journal_book(uint32_t event)
 {
     drain(&PTM_LANE_MAIN->journal);
-    apply(&ptm_the_peak, event, ptm_site_at(event & ~PTM_EVENT_LEFT), false);
+    apply(&ptm_the_peak, event, ptm_site_at(event & PTM_EVENT_SITE), false);
 }
 
 void

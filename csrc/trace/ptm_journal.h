@@ -27,12 +27,13 @@
 
 /* An event:
  *
- *      31   30                                    0
- *     +----+---------------------------------------+
- *     |left|               site id                 |
- *     +----+---------------------------------------+
+ *      31  30      29  28                         0
+ *     +----+----------+----------------------------+
+ *     |left| anything |          site id           |
+ *     +----+----------+----------------------------+
  */
 #define PTM_EVENT_LEFT 0x80000000u
+#define PTM_EVENT_SITE 0x1fffffffu
 
 /* A block of so many bytes, that comes or goes in a thread's lane, is booked at once. */
 #define PTM_LARGE_BYTES (32u << 10)

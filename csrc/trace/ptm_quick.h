@@ -18,6 +18,7 @@
 
 #include "pyver/ptm_listed.h"
 #include "pyver/ptm_newref.h"
+#include "pyver/ptm_pools.h"
 #include "trace/ptm_blocks.h"
 #include "trace/ptm_find.h"
 #include "trace/ptm_journal.h"
@@ -100,11 +101,11 @@ ptm_quick_takes(size_t size)
 
 #endif
 
-/* A traced block's entry, without a mark. */
+/* A traced block's entry, of which no more need be known. */
 static PTM_ALWAYS_INLINE bool
 ptm_quick_is_site(uint32_t entry)
 {
-    return entry - 1 < PTM_ENTRY_SITE;
+    return entry - 1 < (PTM_ENTRY_POOLED | PTM_ENTRY_SITE);
 }
 
 /* 0: not here. */
@@ -118,34 +119,29 @@ ptm_quick_site(ptm_lane *lane, const PyThreadState *tstate, size_t size, uint32_
 }
 
 static PTM_ALWAYS_INLINE bool
-ptm_quick_alloc_in(ptm_lane *lane, const PyThreadState *tstate, uint32_t *slot, size_t size,
-                   uint32_t deep, uint64_t *key)
+ptm_quick_put_in(ptm_lane *lane, const PyThreadState *tstate, uint32_t *slot, size_t size,
+                 uint32_t marks, uint32_t deep, uint64_t *key)
 {
     ptm_site_id id = ptm_quick_site(lane, tstate, size, deep, key);
     if (PTM_UNLIKELY(id == 0) || PTM_UNLIKELY(ptm_journal_is_full(lane))
         || PTM_UNLIKELY(PTM_LOAD_ACQUIRE(slot) != 0)) {
         return false;
     }
-    PTM_STORE_RELEASE(slot, id);
+    PTM_STORE_RELEASE(slot, id | marks);
     ptm_journal_write(lane, id);
     return true;
 }
 
-/* *key is written if the answer is false and the window was walked. */
 static PTM_ALWAYS_INLINE bool
-ptm_quick_alloc(const void *block, size_t size, uint32_t deep, uint64_t *key)
+ptm_quick_put(const PyThreadState *tstate, const void *block, size_t size, uint32_t marks,
+              uint32_t deep, uint64_t *key)
 {
-    const PyThreadState *tstate;
-    uint32_t *slot;
+    uint32_t *slot = ptm_blocks_expect(block);
     ptm_lane *lane;
-    if (PTM_UNLIKELY(!ptm_quick_is_open(deep)) || PTM_UNLIKELY(block == NULL)
-        || PTM_UNLIKELY(!ptm_quick_takes(size))
-        || PTM_UNLIKELY((tstate = ptm_quick_tstate()) == NULL)
-        || PTM_UNLIKELY((slot = ptm_blocks_expect(block)) == NULL)
-        || PTM_UNLIKELY((lane = ptm_quick_enter(deep)) == NULL)) {
+    if (PTM_UNLIKELY(slot == NULL) || PTM_UNLIKELY((lane = ptm_quick_enter(deep)) == NULL)) {
         return false;
     }
-    bool done = ptm_quick_alloc_in(lane, tstate, slot, size, deep, key);
+    bool done = ptm_quick_put_in(lane, tstate, slot, size, marks, deep, key);
     ptm_lanes_leave(lane);
     if (PTM_LIKELY(done)) {
         ptm_newest = (ptm_newest_block){(uintptr_t)block, size};
@@ -153,36 +149,70 @@ ptm_quick_alloc(const void *block, size_t size, uint32_t deep, uint64_t *key)
     return done;
 }
 
+/* *key is written if the answer is false and the window was walked. */
 static PTM_ALWAYS_INLINE bool
-ptm_quick_free_in(ptm_lane *lane, uint32_t *slot)
+ptm_quick_alloc(const void *block, size_t size, uint32_t deep, uint64_t *key)
 {
-    uint32_t entry = PTM_LOAD_ACQUIRE(slot);
-    if (PTM_UNLIKELY(!ptm_quick_is_site(entry)) || PTM_UNLIKELY(ptm_journal_is_full(lane))) {
-        return entry == 0; /* not traced */
+    const PyThreadState *tstate;
+    return PTM_LIKELY(ptm_quick_is_open(deep)) && PTM_LIKELY(block != NULL)
+           && PTM_LIKELY(ptm_quick_takes(size))
+           && PTM_LIKELY((tstate = ptm_quick_tstate()) != NULL)
+           && ptm_quick_put(tstate, block, size, 0, deep, key);
+}
+
+/* The allocator's own part as well: *block is NULL if nothing was done, not even that. */
+static PTM_ALWAYS_INLINE bool
+ptm_quick_malloc(size_t size, uint32_t deep, void **block, uint64_t *key)
+{
+    const PyThreadState *tstate;
+    return PTM_LIKELY(ptm_quick_is_open(deep))
+           && PTM_LIKELY((tstate = ptm_quick_tstate()) != NULL)
+           && PTM_LIKELY((*block = ptm_pools_take(size)) != NULL)
+           && ptm_quick_put(tstate, *block, size, PTM_ENTRY_POOLED, deep, key);
+}
+
+/* What an event of a quick way did. */
+typedef enum {
+    PTM_QUICK_NO,  /* nothing */
+    PTM_QUICK_YES, /* all but what the allocator does */
+    PTM_QUICK_ALL
+} ptm_quick_done;
+
+static PTM_ALWAYS_INLINE bool
+ptm_quick_free_in(ptm_lane *lane, uint32_t *slot, uint32_t *entry)
+{
+    *entry = PTM_LOAD_ACQUIRE(slot);
+    if (PTM_UNLIKELY(!ptm_quick_is_site(*entry)) || PTM_UNLIKELY(ptm_journal_is_full(lane))) {
+        return *entry == 0; /* not traced */
     }
     PTM_STORE(slot, 0u);
-    ptm_journal_write(lane, entry | PTM_EVENT_LEFT);
+    ptm_journal_write(lane, *entry | PTM_EVENT_LEFT);
     return true;
 }
 
-static PTM_ALWAYS_INLINE bool
-ptm_quick_free(const void *block)
+static PTM_ALWAYS_INLINE ptm_quick_done
+ptm_quick_free(void *block)
 {
     ptm_lane *lane;
     if (PTM_UNLIKELY(!ptm_shadow_takes((uintptr_t)block))) {
-        return false;
+        return PTM_QUICK_NO;
     }
     uint32_t *slot = ptm_shadow_peek((uintptr_t)block);
     if (PTM_UNLIKELY(slot == NULL)) {
-        return true; /* not traced */
+        return PTM_QUICK_YES; /* not traced */
     }
     if (PTM_UNLIKELY(!ptm_quick_may_free())
         || PTM_UNLIKELY((lane = ptm_quick_enter(PTM_GATE_DEEP)) == NULL)) {
-        return false;
+        return PTM_QUICK_NO;
     }
-    bool done = ptm_quick_free_in(lane, slot);
+    uint32_t entry;
+    bool done = ptm_quick_free_in(lane, slot, &entry);
     ptm_lanes_leave(lane);
-    return done;
+    if (PTM_UNLIKELY(!done)) {
+        return PTM_QUICK_NO;
+    }
+    bool pooled = PTM_LIKELY(entry & PTM_ENTRY_POOLED);
+    return pooled && PTM_LIKELY(ptm_pools_give(block)) ? PTM_QUICK_ALL : PTM_QUICK_YES;
 }
 
 /* The old entry is another one or not: that cannot be foretold, so the same is written for both. */
@@ -194,12 +224,12 @@ ptm_quick_object_in(ptm_lane *lane, const PyThreadState *tstate, uint32_t *slot,
     if (PTM_UNLIKELY(!ptm_quick_is_site(entry)) || PTM_UNLIKELY(!ptm_journal_takes_two(lane))) {
         return entry == 0; /* not traced */
     }
-    size_t size = PTM_LIKELY(bytes != 0) ? bytes : ptm_site_at(entry)->size;
+    size_t size = PTM_LIKELY(bytes != 0) ? bytes : ptm_site_at(entry & PTM_ENTRY_SITE)->size;
     ptm_site_id id = ptm_quick_site(lane, tstate, size, deep, key);
     if (PTM_UNLIKELY(id == 0)) {
         return false;
     }
-    PTM_STORE_RELEASE(slot, id);
+    PTM_STORE_RELEASE(slot, (entry & PTM_ENTRY_POOLED) | id);
     ptm_journal_write_two(lane, entry | PTM_EVENT_LEFT, id);
     return true;
 }

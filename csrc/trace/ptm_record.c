@@ -96,8 +96,8 @@ remember(const void *block, size_t size)
 
 /* -- the main lane ----------------------------------------------------------------------------- */
 
-static PTM_NOINLINE void *
-alloc_whole_way(void *block, size_t size, uint64_t key)
+PTM_NOINLINE void *
+ptm_record_main_alloc_whole(void *block, size_t size, uint32_t marks, uint64_t key)
 {
     PyThreadState *tstate;
     if (PTM_UNLIKELY(block == NULL) || PTM_UNLIKELY(!PTM_LOAD(&ptm_recording.tracing))) {
@@ -107,7 +107,7 @@ alloc_whole_way(void *block, size_t size, uint64_t key)
         ptm_elsewhere_alloc(tstate, block, size, key);
     }
     else if (PTM_LIKELY(ptm_lanes_enter(PTM_LANE_MAIN))) {
-        ptm_event_alloc(PTM_LANE_MAIN, tstate, block, size, key);
+        ptm_event_alloc(PTM_LANE_MAIN, tstate, block, size, marks, key);
         ptm_lanes_leave(PTM_LANE_MAIN);
     }
     remember(block, size);
@@ -115,10 +115,11 @@ alloc_whole_way(void *block, size_t size, uint64_t key)
 }
 
 void *
-ptm_record_main_alloc(void *block, size_t size, uint64_t key)
+ptm_record_main_alloc(void *block, size_t size)
 {
-    bool done = key == 0 && PTM_LIKELY(ptm_quick_alloc(block, size, PTM_GATE_DEEP, &key));
-    return done ? block : alloc_whole_way(block, size, key);
+    uint64_t key = 0;
+    bool done = PTM_LIKELY(ptm_quick_alloc(block, size, PTM_GATE_DEEP, &key));
+    return done ? block : ptm_record_main_alloc_whole(block, size, 0, key);
 }
 
 #ifdef PTM_FREE_THREADED

@@ -46,8 +46,11 @@ typedef struct {
     uint32_t session; /* in which the entry was taken */
 } ptm_taken;
 
-/* The block itself; NULL: nothing happens. key: of the window, if it was walked; else 0. */
-void *ptm_record_main_alloc(void *block, size_t size, uint64_t key);
+/* The block itself; NULL: nothing happens. */
+void *ptm_record_main_alloc(void *block, size_t size);
+/* The same where the quick way has given up. marks: for the block's entry; key: of the window, if
+ * it was walked; else 0. */
+void *ptm_record_main_alloc_whole(void *block, size_t size, uint32_t marks, uint64_t key);
 void *ptm_record_raw_alloc(void *block, size_t size);
 
 /* Before the real free; true: it was a known code object's, and must be parked (ptm_parked). */

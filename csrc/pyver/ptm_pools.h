@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * ptm_pools - a small block from the interpreter's own allocator, or back to it, without a call.
+ *
+ * How       pymalloc keeps blocks of one size class in pools of 16 kB, and of each class a ring of
+ *           those pools that have some free and some in use. What it does nearly always is one
+ *           step on a list:
+ *
+ *               used[class] ──► pool ──► block ──► next ──► …        take: the first one
+ *                                 ◄───── block                       give: a new first one
+ *
+ *           That step is done here as pymalloc does it, on its own lists: the program gets the
+ *           block that it would have got. Whatever is more than that (the last block of a list, a
+ *           pool that was full or becomes empty, another size) is left to pymalloc, with nothing
+ *           changed.
+ * Trust     Pools are laid out alike in 3.11 to 3.15. But it is not believed: `find` foresees what
+ *           the allocator will do in each class, and watches it do so. If anything is different, or
+ *           another allocator is there, nothing is ever taken here.
+ * Threads   find: attached to the main interpreter; take, give: the same, `give` of a block that
+ *           `take` gave
+ * Failure   take: NULL, give: false: ask the allocator
+ */
+#ifndef PTM_POOLS_H
+#define PTM_POOLS_H
+
+#include "pyver/ptm_frames.h"
+
+/* Before the hooks are put in: looks at what is there now, if that is pymalloc. */
+void ptm_pools_find(void);
+/* What lies below the hooks of two domains: blocks are taken here if both are what was found. */
+void ptm_pools_use(const PyMemAllocatorEx *mem, const PyMemAllocatorEx *obj);
+/* For tests. */
+bool ptm_pools_used(void);
+
+#ifndef PTM_FREE_THREADED
+#define PTM_HAS_POOLS
+#endif
+
+#ifndef PTM_HAS_POOLS
+
+/* mimalloc's heaps have no such lists. */
+static PTM_ALWAYS_INLINE void *
+ptm_pools_take(size_t size)
+{
+    (void)size;
+    return NULL;
+}
+
+static PTM_ALWAYS_INLINE bool
+ptm_pools_give(void *block)
+{
+    (void)block;
+    return false;
+}
+
+#else
+
+/* struct pool_header (Objects/obmalloc.c, from 3.12 on Include/internal/pycore_obmalloc.h). */
+typedef struct ptm_pool {
+    uint32_t in_use; /* blocks that the program has */
+    void *first;     /* of the free ones; a list through their first words */
+    struct ptm_pool *next, *previous;
+    uint32_t arena, size_class, next_offset, last_offset;
+} ptm_pool;
+
+#define PTM_POOL_BYTES ((uintptr_t)16 << 10)
+#define PTM_POOL_CLASS_BITS 4 /* a class has sizes up to the next multiple of 16 */
+#define PTM_POOL_CLASSES 32u
+
+/* Only the links of the rings' heads are there: they are two words, of a pool that is not. */
+typedef struct {
+    ptm_pool *next, *previous;
+} ptm_pool_ring;
+
+/* Of pymalloc; or a pool that is never to be taken from in each class. */
+PTM_EXTERN const ptm_pool_ring *ptm_pool_rings;
+
+static inline size_t
+ptm_pool_class_bytes(size_t size_class)
+{
+    return (size_class + 1) << PTM_POOL_CLASS_BITS;
+}
+
+static PTM_ALWAYS_INLINE ptm_pool *
+ptm_pool_of(const void *block)
+{
+    return (ptm_pool *)((uintptr_t)block & ~(PTM_POOL_BYTES - 1));
+}
+
+static PTM_ALWAYS_INLINE void *
+ptm_pools_take(size_t size)
+{
+    size_t size_class = (size - 1) >> PTM_POOL_CLASS_BITS;
+    if (PTM_UNLIKELY(size_class >= PTM_POOL_CLASSES)) {
+        return NULL;
+    }
+    ptm_pool *pool = ptm_pool_rings[size_class].next;
+    void **block, *second;
+    if (PTM_UNLIKELY(pool == pool->next) || (second = *(block = pool->first)) == NULL) {
+        return NULL;
+    }
+    pool->first = second;
+    pool->in_use++;
+    return block;
+}
+
+static PTM_ALWAYS_INLINE bool
+ptm_pools_give(void *block)
+{
+    ptm_pool *pool = ptm_pool_of(block);
+    void *first = pool->first;
+    if (PTM_UNLIKELY(first == NULL) || PTM_UNLIKELY(pool->in_use == 1)) {
+        return false;
+    }
+    *(void **)block = first;
+    pool->first = block;
+    pool->in_use--;
+    return true;
+}
+
+#endif
+
+#endif
