@@ -10,6 +10,7 @@
 
 #include <string.h>
 
+#include "pyver/ptm_pools.h"
 #include "trace/ptm_tracer.h"
 #include "trace/ptm_track.h"
 
@@ -399,10 +400,23 @@ core_fail_after(PyObject *module, PyObject *value)
     Py_RETURN_NONE;
 }
 
+/* Test-only. */
+static PyObject *
+core_uses_pools(PyObject *module, PyObject *unused)
+{
+    (void)module;
+    (void)unused;
+    return PyBool_FromLong(ptm_pools_used());
+}
+
 static PyMethodDef main_methods[] = {
     {"_fail_after", core_fail_after, METH_O,
      PyDoc_STR("_fail_after($module, n, /)\n--\n\n"
                "For tests: the tracer gets n more pieces of memory and none after; -1: all.")},
+    {"_uses_pools", core_uses_pools, METH_NOARGS,
+     PyDoc_STR("_uses_pools($module, /)\n--\n\n"
+               "For tests: whether the hooks that were put in last take small blocks from the "
+               "interpreter's own pools.")},
     {"_bind_stdlib", core_bind_stdlib, METH_O, bind_stdlib_doc},
     {"_profile_of_snapshot", ptm_profile_encode_snapshot, METH_VARARGS,
      PyDoc_STR("_profile_of_snapshot($module, snapshot, json, /)\n--\n\n"

@@ -52,31 +52,56 @@ is_pymalloc_on_top(void)
     return name != NULL && strcmp(name, "pymalloc") == 0;
 }
 
-/* NULL: the allocator has not taken it from where it should. */
-static ptm_pool *
-pool_it_came_from(const void *block, size_t size_class)
+/* What a pool of this class says of itself and of its blocks. */
+static bool
+is_laid_out(const ptm_pool *pool, const void *block, uint32_t size_class)
 {
-    ptm_pool *pool = ptm_pool_of(block);
-    uintptr_t at = (uintptr_t)block - (uintptr_t)pool;
-    bool right = ptm_os_is_mapped(pool) && pool->size_class == size_class && at >= sizeof(*pool)
-                 && (at - sizeof(*pool)) % ptm_pool_class_bytes(size_class) == 0;
-    return right ? pool : NULL;
+    uint32_t bytes = ptm_pool_class_bytes(size_class);
+    uintptr_t at = (uintptr_t)block - (uintptr_t)pool - sizeof(*pool);
+    return pool->size_class == size_class && at < PTM_POOL_BYTES && at % bytes == 0
+           && pool->last_offset == PTM_POOL_BYTES - bytes
+           && (pool->next_offset - sizeof(*pool)) % bytes == 0;
 }
 
-/* One block more, and back: each time the list is as it was foreseen. */
-static bool
-does_as_foreseen(ptm_pool *pool, size_t size)
+/* What will be the first free block when the first one is taken; NULL: none, the pool is full. */
+static void *
+foreseen_next(const ptm_pool *pool)
 {
-    void *first = pool->first;
+    void *next = *(void **)pool->first;
+    bool virgin = next == NULL && pool->next_offset <= pool->last_offset;
+    return virgin ? (char *)(uintptr_t)pool + pool->next_offset : next;
+}
+
+/* One block more, and back: each time all is as it was foreseen. */
+static bool
+does_as_foreseen(const ptm_pool_ring *ring, size_t size)
+{
+    ptm_pool *pool = ring->next, *second = pool->next, *head = pool->previous;
+    void *first = pool->first, *next = foreseen_next(pool);
     uint32_t in_use = pool->in_use;
     void **block = pymalloc.malloc(pymalloc.ctx, size);
-    void *second = pool->first;
-    bool right = block == first && pool->in_use == in_use + 1;
+    bool right = block == first && pool->first == next && pool->in_use == in_use + 1
+                 && ring->next == (next != NULL ? pool : second);
     pymalloc.free(pymalloc.ctx, block);
-    return right && pool->first == block && *block == second && pool->in_use == in_use;
+    return right && pool->first == block && *block == next && pool->in_use == in_use
+           && ring->next == pool && pool->next == second && pool->previous == head;
 }
 
-/* The ring of the pool that was taken from last, if it still is in one: it is the first there. */
+/* The same until the pool has become full once. */
+static bool
+fills_as_foreseen(const ptm_pool_ring *ring, size_t size)
+{
+    bool is_last = foreseen_next(ring->next) == NULL;
+    if (!does_as_foreseen(ring, size) || is_last) {
+        return is_last;
+    }
+    void *block = pymalloc.malloc(pymalloc.ctx, size);
+    bool right = fills_as_foreseen(ring, size);
+    pymalloc.free(pymalloc.ctx, block);
+    return right;
+}
+
+/* The ring of the pool that was taken from last: it is the first there. */
 static const ptm_pool_ring *
 ring_of(const ptm_pool *pool)
 {
@@ -86,32 +111,48 @@ ring_of(const ptm_pool *pool)
 }
 
 /* The block is kept so that its pool does not become empty; but a pool that has given its last one
- * is in no ring, until that comes back. */
+ * is in no ring until that comes back. */
 static const ptm_pool_ring *
-find_ring(size_t size_class)
+find_ring(uint32_t size_class)
 {
     size_t size = ptm_pool_class_bytes(size_class);
     void *block = pymalloc.malloc(pymalloc.ctx, size);
-    ptm_pool *pool = block != NULL ? pool_it_came_from(block, size_class) : NULL;
-    if (pool != NULL && pool->first == NULL) {
+    ptm_pool *pool = ptm_pool_of(block);
+    bool right = ptm_os_is_mapped(pool) && is_laid_out(pool, block, size_class);
+    if (right && pool->first == NULL) {
         pymalloc.free(pymalloc.ctx, block);
         block = NULL;
     }
-    bool right = pool != NULL && does_as_foreseen(pool, size);
     const ptm_pool_ring *ring = right ? ring_of(pool) : NULL;
+    right = ring != NULL && does_as_foreseen(ring, size);
     pymalloc.free(pymalloc.ctx, block);
-    return ring;
+    return right ? ring : NULL;
 }
+
+#define LARGEST (PTM_POOL_CLASSES - 1) /* 31 blocks fill a pool */
 
 /* NULL: they are not in a row, or one of them was not found. */
 static const ptm_pool_ring *
 find_rings(void)
 {
     const ptm_pool_ring *rings = find_ring(0);
-    for (size_t i = 1; i < PTM_POOL_CLASSES && rings != NULL; i++) {
+    for (uint32_t i = 1; i < PTM_POOL_CLASSES && rings != NULL; i++) {
         rings = find_ring(i) == &rings[i] ? rings : NULL;
     }
     return rings;
+}
+
+/* A pool of the largest blocks is filled: there is one in the ring while a block is kept. */
+static bool
+watch_one_fill(const ptm_pool_ring *rings)
+{
+    size_t size = ptm_pool_class_bytes(LARGEST);
+    void *block = pymalloc.malloc(pymalloc.ctx, size);
+    void *other = pymalloc.malloc(pymalloc.ctx, size);
+    bool right = fills_as_foreseen(&rings[LARGEST], size);
+    pymalloc.free(pymalloc.ctx, other);
+    pymalloc.free(pymalloc.ctx, block);
+    return right;
 }
 
 void
@@ -120,6 +161,9 @@ ptm_pools_find(void)
     if (is_pymalloc_on_top()) {
         PyMem_GetAllocator(PYMEM_DOMAIN_OBJ, &pymalloc);
         its_rings = find_rings();
+        if (its_rings != NULL && !watch_one_fill(its_rings)) {
+            its_rings = NULL;
+        }
     }
 }
 

@@ -4,15 +4,14 @@
  *
  * How       pymalloc keeps blocks of one size class in pools of 16 kB, and of each class a ring of
  *           those pools that have some free and some in use. What it does nearly always is one
- *           step on a list:
+ *           step on a list, and now and then a pool leaves the ring, or comes back as the first:
  *
- *               used[class] ──► pool ──► block ──► next ──► …        take: the first one
- *                                 ◄───── block                       give: a new first one
+ *               rings[class] ──► pool ──► block ──► next ──► …      take: the first one
+ *                                  ◄───── block                     give: a new first one
  *
- *           That step is done here as pymalloc does it, on its own lists: the program gets the
- *           block that it would have got. Whatever is more than that (the last block of a list, a
- *           pool that was full or becomes empty, another size) is left to pymalloc, with nothing
- *           changed.
+ *           That is done here as pymalloc does it, on its own lists: the program gets the block that
+ *           it would have got. A new pool for a class, and one that becomes empty, are left to
+ *           pymalloc, with nothing changed.
  * Trust     Pools are laid out alike in 3.11 to 3.15. But it is not believed: `find` foresees what
  *           the allocator will do in each class, and watches it do so. If anything is different, or
  *           another allocator is there, nothing is ever taken here.
@@ -32,20 +31,13 @@ void ptm_pools_use(const PyMemAllocatorEx *mem, const PyMemAllocatorEx *obj);
 /* For tests. */
 bool ptm_pools_used(void);
 
-#ifndef PTM_FREE_THREADED
+#if !defined(PTM_FREE_THREADED) && !defined(PTM_NO_POOLS)
 #define PTM_HAS_POOLS
 #endif
 
 #ifndef PTM_HAS_POOLS
 
 /* mimalloc's heaps have no such lists. */
-static PTM_ALWAYS_INLINE void *
-ptm_pools_take(size_t size)
-{
-    (void)size;
-    return NULL;
-}
-
 static PTM_ALWAYS_INLINE bool
 ptm_pools_give(void *block)
 {
@@ -75,8 +67,8 @@ typedef struct {
 /* Of pymalloc; or a pool that is never to be taken from in each class. */
 PTM_EXTERN const ptm_pool_ring *ptm_pool_rings;
 
-static inline size_t
-ptm_pool_class_bytes(size_t size_class)
+static inline uint32_t
+ptm_pool_class_bytes(uint32_t size_class)
 {
     return (size_class + 1) << PTM_POOL_CLASS_BITS;
 }
@@ -87,34 +79,99 @@ ptm_pool_of(const void *block)
     return (ptm_pool *)((uintptr_t)block & ~(PTM_POOL_BYTES - 1));
 }
 
-static PTM_ALWAYS_INLINE void *
-ptm_pools_take(size_t size)
+/* The one to take from; NULL: none has a free block, or it is no small size. */
+static PTM_ALWAYS_INLINE ptm_pool *
+ptm_pool_for(size_t size)
 {
     size_t size_class = (size - 1) >> PTM_POOL_CLASS_BITS;
-    if (PTM_UNLIKELY(size_class >= PTM_POOL_CLASSES)) {
-        return NULL;
-    }
-    ptm_pool *pool = ptm_pool_rings[size_class].next;
-    void **block, *second;
-    if (PTM_UNLIKELY(pool == pool->next) || (second = *(block = pool->first)) == NULL) {
-        return NULL;
-    }
-    pool->first = second;
+    ptm_pool *pool =
+        PTM_LIKELY(size_class < PTM_POOL_CLASSES) ? ptm_pool_rings[size_class].next : NULL;
+    return PTM_LIKELY(pool != NULL) && PTM_LIKELY(pool != pool->next) ? pool : NULL;
+}
+
+/* Makes `next` the first free block in the place of the one that is taken. */
+static PTM_ALWAYS_INLINE void *
+ptm_pool_step(ptm_pool *pool, void *next)
+{
+    void *block = pool->first;
+    pool->first = next;
     pool->in_use++;
     return block;
 }
 
+/* Out of its ring: it has no free block. */
+static inline void
+ptm_pool_unlink(ptm_pool *pool)
+{
+    pool->next->previous = pool->previous;
+    pool->previous->next = pool->next;
+}
+
+/* Back into it, as the first. */
+static inline void
+ptm_pool_link(ptm_pool *pool)
+{
+    ptm_pool *next = ptm_pool_rings[pool->size_class].next, *head = next->previous;
+    pool->next = next;
+    pool->previous = head;
+    next->previous = pool;
+    head->next = pool;
+}
+
+/* What follows the last free block of a list: one that nobody had yet; it ends the list. NULL:
+ * there is none. */
+static inline void *
+ptm_pool_virgin(ptm_pool *pool)
+{
+    if (pool->next_offset > pool->last_offset) {
+        return NULL;
+    }
+    void **block = (void **)((char *)pool + pool->next_offset);
+    pool->next_offset += ptm_pool_class_bytes(pool->size_class);
+    *block = NULL;
+    return block;
+}
+
+/* A block from a list of more than one, which is what nearly all are. */
+static PTM_ALWAYS_INLINE void *
+ptm_pools_take_quick(size_t size)
+{
+    ptm_pool *pool = ptm_pool_for(size);
+    void *next = PTM_LIKELY(pool != NULL) ? *(void **)pool->first : NULL;
+    return PTM_LIKELY(next != NULL) ? ptm_pool_step(pool, next) : NULL;
+}
+
+/* From any list. */
+static inline void *
+ptm_pools_take(size_t size)
+{
+    ptm_pool *pool = ptm_pool_for(size);
+    if (pool == NULL) {
+        return NULL;
+    }
+    void *next = *(void **)pool->first;
+    next = next != NULL ? next : ptm_pool_virgin(pool);
+    if (next == NULL) {
+        ptm_pool_unlink(pool);
+    }
+    return ptm_pool_step(pool, next);
+}
+
+/* False: the pool would become empty. */
 static PTM_ALWAYS_INLINE bool
 ptm_pools_give(void *block)
 {
     ptm_pool *pool = ptm_pool_of(block);
     void *first = pool->first;
-    if (PTM_UNLIKELY(first == NULL) || PTM_UNLIKELY(pool->in_use == 1)) {
+    if (PTM_UNLIKELY(pool->in_use == 1)) {
         return false;
     }
     *(void **)block = first;
     pool->first = block;
     pool->in_use--;
+    if (PTM_UNLIKELY(first == NULL)) {
+        ptm_pool_link(pool);
+    }
     return true;
 }
 

@@ -70,7 +70,7 @@ ptm_elsewhere_realloc(const PyThreadState *tstate, ptm_taken taken, void *block,
 {
     ptm_lane *lane = enter();
     if (lane != NULL) {
-        ptm_event_realloc(lane, tstate, ptm_event_still_taken(taken), block, size);
+        ptm_event_realloc(lane, tstate, ptm_record_still_taken(taken), block, size);
         leave(lane);
     }
 }
@@ -145,7 +145,7 @@ ptm_record_raw_realloc(ptm_taken taken, void *block, size_t size)
 {
     ptm_lane *lane = enter_for_raw();
     if (lane != NULL) {
-        ptm_event_realloc(lane, ptm_elsewhere_tstate(), ptm_event_still_taken(taken), block, size);
+        ptm_event_realloc(lane, ptm_elsewhere_tstate(), ptm_record_still_taken(taken), block, size);
         leave(lane);
     }
 }
@@ -173,7 +173,7 @@ ptm_record_realloc_failed(ptm_taken taken, const void *block)
     uint32_t old;
     ptm_lane *lane = taken.entry != 0 ? enter_for_raw() : NULL;
     if (lane != NULL) {
-        if (ptm_event_still_taken(taken) != 0) {
+        if (ptm_record_still_taken(taken) != 0) {
             (void)ptm_blocks_put(block, taken.entry, &old);
         }
         leave(lane);

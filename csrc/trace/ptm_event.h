@@ -100,13 +100,14 @@ ptm_event_alloc(ptm_lane *lane, const PyThreadState *tstate, void *block, size_t
     }
 }
 
-/* The old size leaves before the new one enters: the peak never has both. */
+/* The old size leaves before the new one enters: the peak never has both. `old` is the entry, with
+ * the mark of the new one. */
 static PTM_ALWAYS_INLINE void
 ptm_event_realloc(ptm_lane *lane, const PyThreadState *tstate, uint32_t old, void *block,
                   size_t size)
 {
     ptm_event_left(lane, old);
-    ptm_event_alloc(lane, tstate, block, size, 0, 0);
+    ptm_event_alloc(lane, tstate, block, size, old & PTM_ENTRY_POOLED, 0);
 }
 
 /* A new life for a block that was not given back: nothing but the stack may be another one. 0: it
@@ -170,13 +171,6 @@ ptm_event_take(const void *block)
         ptm_event_code_died_at_once(block);
     }
     return (ptm_taken){entry & ~PTM_ENTRY_CODE, ptm_recording.session};
-}
-
-/* What was taken, unless tracing began anew since. */
-static PTM_ALWAYS_INLINE uint32_t
-ptm_event_still_taken(ptm_taken taken)
-{
-    return taken.session == PTM_LOAD(&ptm_recording.session) ? taken.entry : 0;
 }
 
 #endif

@@ -54,20 +54,22 @@ usual_malloc(event_kind kind, const PyMemAllocatorEx *below, size_t size)
 
 #ifdef PTM_HAS_POOLS
 
-/* Windows of more than one frame, or the pool asks for more than a step. */
+/* Windows of any length, and blocks from anywhere. */
 static PTM_NOINLINE void *
-malloc_otherwise(const PyMemAllocatorEx *below, size_t size)
+second_malloc(const PyMemAllocatorEx *below, size_t size)
 {
+    const PyThreadState *tstate;
     uint64_t key = 0;
-    void *block = NULL;
-    if ((PTM_LOAD(&ptm_gate) & PTM_GATE_DEEP) == 0) {
+    if (!ptm_quick_is_open(PTM_GATE_DEEP) || (tstate = ptm_quick_tstate()) == NULL || inside) {
         return usual_malloc(MAIN_EVENT, below, size);
     }
-    if (PTM_LIKELY(ptm_quick_malloc(size, PTM_GATE_DEEP, &block, &key))) {
-        return block;
+    void *block = ptm_pools_take(size);
+    uint32_t mark = PTM_LIKELY(block != NULL) ? PTM_ENTRY_POOLED : 0;
+    if (PTM_UNLIKELY(block == NULL) && (block = malloc_below(below, size)) == NULL) {
+        return NULL;
     }
-    return block != NULL ? ptm_record_main_alloc_whole(block, size, PTM_ENTRY_POOLED, key)
-                         : usual_malloc(MAIN_EVENT, below, size);
+    bool done = PTM_LIKELY(ptm_quick_put(tstate, block, size, mark, PTM_GATE_DEEP, &key));
+    return done ? block : ptm_record_main_alloc_whole(block, size, mark, key);
 }
 
 static PTM_ALWAYS_INLINE void *
@@ -75,11 +77,11 @@ quick_malloc(const PyMemAllocatorEx *below, size_t size)
 {
     uint64_t key = 0;
     void *block = NULL;
-    if (PTM_LIKELY(ptm_quick_malloc(size, 0, &block, &key))) {
+    if (PTM_LIKELY(ptm_quick_malloc(size, &block, &key))) {
         return block;
     }
     return block != NULL ? ptm_record_main_alloc_whole(block, size, PTM_ENTRY_POOLED, key)
-                         : malloc_otherwise(below, size);
+                         : second_malloc(below, size);
 }
 
 #else
@@ -134,8 +136,12 @@ traced_realloc(event_kind kind, const PyMemAllocatorEx *below, void *old, size_t
     inside = false;
     if (PTM_UNLIKELY(block == NULL)) {
         ptm_record_realloc_failed(taken, old);
+        return NULL;
     }
-    else if (kind == MAIN_EVENT) {
+    if (block != old) { /* from where the allocator likes */
+        taken.entry &= ~PTM_ENTRY_POOLED;
+    }
+    if (kind == MAIN_EVENT) {
         ptm_record_main_realloc(taken, block, size);
     }
     else {

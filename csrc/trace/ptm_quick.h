@@ -155,21 +155,61 @@ ptm_quick_alloc(const void *block, size_t size, uint32_t deep, uint64_t *key)
 {
     const PyThreadState *tstate;
     return PTM_LIKELY(ptm_quick_is_open(deep)) && PTM_LIKELY(block != NULL)
-           && PTM_LIKELY(ptm_quick_takes(size))
-           && PTM_LIKELY((tstate = ptm_quick_tstate()) != NULL)
+           && PTM_LIKELY(ptm_quick_takes(size)) && PTM_LIKELY((tstate = ptm_quick_tstate()) != NULL)
            && ptm_quick_put(tstate, block, size, 0, deep, key);
 }
 
-/* The allocator's own part as well: *block is NULL if nothing was done, not even that. */
 static PTM_ALWAYS_INLINE bool
-ptm_quick_malloc(size_t size, uint32_t deep, void **block, uint64_t *key)
+ptm_quick_realloc_in(ptm_lane *lane, const PyThreadState *tstate, uint32_t *slot, uint32_t old,
+                     size_t size)
+{
+    uint64_t key;
+    if (PTM_UNLIKELY(!ptm_quick_is_site(old)) || PTM_UNLIKELY(!ptm_journal_takes_two(lane))
+        || PTM_UNLIKELY(PTM_LOAD_ACQUIRE(slot) != 0)) {
+        return false;
+    }
+    ptm_site_id id = ptm_quick_site(lane, tstate, size, PTM_GATE_DEEP, &key);
+    if (PTM_UNLIKELY(id == 0)) {
+        return false;
+    }
+    PTM_STORE_RELEASE(slot, id | (old & PTM_ENTRY_POOLED));
+    ptm_journal_write_two(lane, old | PTM_EVENT_LEFT, id);
+    return true;
+}
+
+static PTM_ALWAYS_INLINE bool
+ptm_quick_realloc(ptm_taken taken, const void *block, size_t size)
 {
     const PyThreadState *tstate;
-    return PTM_LIKELY(ptm_quick_is_open(deep))
-           && PTM_LIKELY((tstate = ptm_quick_tstate()) != NULL)
-           && PTM_LIKELY((*block = ptm_pools_take(size)) != NULL)
-           && ptm_quick_put(tstate, *block, size, PTM_ENTRY_POOLED, deep, key);
+    uint32_t *slot;
+    ptm_lane *lane;
+    if (PTM_UNLIKELY(!ptm_quick_is_open(PTM_GATE_DEEP)) || PTM_UNLIKELY(!ptm_quick_takes(size))
+        || PTM_UNLIKELY((tstate = ptm_quick_tstate()) == NULL)
+        || PTM_UNLIKELY((slot = ptm_blocks_expect(block)) == NULL)
+        || PTM_UNLIKELY((lane = ptm_quick_enter(PTM_GATE_DEEP)) == NULL)) {
+        return false;
+    }
+    bool done = ptm_quick_realloc_in(lane, tstate, slot, ptm_record_still_taken(taken), size);
+    ptm_lanes_leave(lane);
+    if (PTM_LIKELY(done)) {
+        ptm_newest = (ptm_newest_block){(uintptr_t)block, size};
+    }
+    return done;
 }
+
+#ifdef PTM_HAS_POOLS
+
+/* The allocator's own part as well: *block is NULL if nothing was done, not even that. */
+static PTM_ALWAYS_INLINE bool
+ptm_quick_malloc(size_t size, void **block, uint64_t *key)
+{
+    const PyThreadState *tstate;
+    return PTM_LIKELY(ptm_quick_is_open(0)) && PTM_LIKELY((tstate = ptm_quick_tstate()) != NULL)
+           && PTM_LIKELY((*block = ptm_pools_take_quick(size)) != NULL)
+           && ptm_quick_put(tstate, *block, size, PTM_ENTRY_POOLED, 0, key);
+}
+
+#endif
 
 /* What an event of a quick way did. */
 typedef enum {

@@ -173,18 +173,26 @@ ptm_record_main_take(const void *block)
     return taken;
 }
 
-void
-ptm_record_main_realloc(ptm_taken taken, void *block, size_t size)
+static PTM_NOINLINE void
+realloc_whole_way(ptm_taken taken, void *block, size_t size)
 {
     PyThreadState *tstate;
     if (is_elsewhere(&tstate)) {
         ptm_elsewhere_realloc(tstate, taken, block, size);
     }
     else if (PTM_LIKELY(ptm_lanes_enter(PTM_LANE_MAIN))) {
-        ptm_event_realloc(PTM_LANE_MAIN, tstate, ptm_event_still_taken(taken), block, size);
+        ptm_event_realloc(PTM_LANE_MAIN, tstate, ptm_record_still_taken(taken), block, size);
         ptm_lanes_leave(PTM_LANE_MAIN);
     }
     remember(block, size);
+}
+
+void
+ptm_record_main_realloc(ptm_taken taken, void *block, size_t size)
+{
+    if (PTM_UNLIKELY(!ptm_quick_realloc(taken, block, size))) {
+        realloc_whole_way(taken, block, size);
+    }
 }
 
 /* -- objects ----------------------------------------------------------------------------------- */

@@ -46,6 +46,13 @@ typedef struct {
     uint32_t session; /* in which the entry was taken */
 } ptm_taken;
 
+/* What was taken, unless tracing began anew since. In a lane. */
+static PTM_ALWAYS_INLINE uint32_t
+ptm_record_still_taken(ptm_taken taken)
+{
+    return taken.session == PTM_LOAD(&ptm_recording.session) ? taken.entry : 0;
+}
+
 /* The block itself; NULL: nothing happens. */
 void *ptm_record_main_alloc(void *block, size_t size);
 /* The same where the quick way has given up. marks: for the block's entry; key: of the window, if

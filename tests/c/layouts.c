@@ -19,7 +19,7 @@
 #include <internal/pycore_runtime.h>
 #undef Py_BUILD_CORE
 
-#include "pyver/ptm_frames.h"
+#include "pyver/ptm_pools.h"
 
 #define SAME(ours, field, theirs, name)                                              \
     _Static_assert(offsetof(ours, field) == offsetof(theirs, name)                   \
@@ -87,6 +87,21 @@ SAME(ptm_debug_offsets, code.co_tlbc, _Py_DebugOffsets, code_object.co_tlbc);
 _Static_assert(MANAGED_WEAKREF_OFFSET == -2 * (Py_ssize_t)sizeof(void *), "before an object");
 #elif PY_VERSION_HEX >= 0x030C0000
 _Static_assert(MANAGED_WEAKREF_OFFSET == -4 * (Py_ssize_t)sizeof(void *), "before an object");
+#endif
+
+/* 3.11 has its pools in no header. */
+#if PY_VERSION_HEX >= 0x030C0000 && defined(PTM_HAS_POOLS)
+SAME(ptm_pool, in_use, struct pool_header, ref.count);
+SAME(ptm_pool, first, struct pool_header, freeblock);
+SAME(ptm_pool, next, struct pool_header, nextpool);
+SAME(ptm_pool, previous, struct pool_header, prevpool);
+SAME(ptm_pool, size_class, struct pool_header, szidx);
+SAME(ptm_pool, next_offset, struct pool_header, nextoffset);
+SAME(ptm_pool, last_offset, struct pool_header, maxnextoffset);
+_Static_assert(sizeof(ptm_pool) == POOL_OVERHEAD && PTM_POOL_BYTES == POOL_SIZE
+                   && PTM_POOL_CLASSES == NB_SMALL_SIZE_CLASSES
+                   && PTM_POOL_CLASS_BITS == ALIGNMENT_SHIFT,
+               "pools");
 #endif
 
 /* Looked for among the first 8192 bytes (ptm_allocators.c), by word. */

@@ -4,6 +4,7 @@
  *
  *   PTM_TEST_LIE=version   Py_GetVersion() names a version that does not exist yet
  *   PTM_TEST_LIE=frames    PyFrame_GetLasti() is one instruction off
+ *   PTM_TEST_LIE=pymalloc  the allocators are said to be pymalloc, whatever they are
  *
  * Only callers outside of libpython are told lies: it binds its own calls by itself.
  */
@@ -26,6 +27,16 @@ Py_GetVersion(void)
 {
     const char *(*honest)(void) = (const char *(*)(void))dlsym(RTLD_NEXT, "Py_GetVersion");
     return lies_about("version") ? "3.99.0 (made up)" : honest();
+}
+
+const char *_PyMem_GetCurrentAllocatorName(void);
+
+const char *
+_PyMem_GetCurrentAllocatorName(void)
+{
+    const char *(*honest)(void) =
+        (const char *(*)(void))dlsym(RTLD_NEXT, "_PyMem_GetCurrentAllocatorName");
+    return lies_about("pymalloc") ? "pymalloc" : honest();
 }
 
 int

@@ -151,6 +151,12 @@ def test_peak_with_another_thread_in_the_raw_lane() -> None:
     run("two_lanes")
 
 
+@pytest.mark.skipif(FREE_THREADED, reason="there, another allocator has no pools")
+@pytest.mark.parametrize("nframe", [1, 25])
+def test_blocks_from_pools_are_those_of_the_allocator(nframe: int) -> None:
+    run("pools", nframe, env={"PYTHONMALLOC": "pymalloc"})
+
+
 def test_other_hooks_before_and_after() -> None:
     run("wrapped")
 

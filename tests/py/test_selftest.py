@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -26,10 +27,13 @@ needs_liar = pytest.mark.skipif(
 )
 
 
-def import_with(lie: str) -> subprocess.CompletedProcess[str]:
+def import_with(
+    lie: str,
+    code: str = "import pytracemalloc; print('traced', pytracemalloc.is_tracing())",
+    **more: str,
+) -> subprocess.CompletedProcess[str]:
     preload = f"{os.environ.get('LD_PRELOAD', '')} {LIAR}".strip()
-    env = os.environ | {"LD_PRELOAD": preload, "PTM_TEST_LIE": lie}
-    code = "import pytracemalloc; print('traced', pytracemalloc.is_tracing())"
+    env = os.environ | {"LD_PRELOAD": preload, "PTM_TEST_LIE": lie} | more
     return subprocess.run(
         [sys.executable, "-c", code], env=env, capture_output=True, text=True
     )
@@ -54,6 +58,20 @@ def test_a_lie_stops_the_import(lie: str, why: str) -> None:
     last = done.stderr.strip().splitlines()[-1]
     assert done.returncode == 1 and done.stdout == ""
     assert re.fullmatch(SAID.format(why.format(*sys.version_info)), last), done.stderr
+
+
+@needs_liar
+@pytest.mark.skipif(
+    bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
+    reason="free-threaded builds have another allocator",
+)
+@pytest.mark.parametrize("allocator", ["malloc", "malloc_debug", "pymalloc_debug"])
+def test_what_is_called_pymalloc_is_watched_before_it_is_believed(
+    allocator: str,
+) -> None:
+    code = "import pytracemalloc as p; p.start(); print(p._core._uses_pools())"
+    done = import_with("pymalloc", code, PYTHONMALLOC=allocator)
+    assert (done.returncode, done.stdout) == (0, "False\n"), done.stderr
 
 
 @pytest.mark.skipif(sys.version_info < (3, 13), reason="3.13 publishes its offsets")

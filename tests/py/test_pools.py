@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: MIT
+"""When small blocks are taken from the interpreter's own pools, and when not."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import sysconfig
+
+import pytest
+
+pytestmark = pytest.mark.skipif(
+    bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
+    reason="free-threaded builds have another allocator",
+)
+PYMALLOC = {"PYTHONMALLOC": "pymalloc"}
+
+START = "import pytracemalloc as p; p.start({}); x = [object() for _ in range(9_999)]; "
+TELL = "print(p._core._uses_pools(), p.get_traced_memory()[0] > 160_000)"
+
+
+def told(program: str, env: dict[str, str] | None = None, *options: str) -> list[str]:
+    paths = os.pathsep.join(
+        filter(None, [os.environ.get("PTM_TEST_EXT"), os.environ.get("PYTHONPATH")])
+    )
+    done = subprocess.run(
+        [sys.executable, *options, "-c", program],
+        env=os.environ | {"PYTHONPATH": paths} | (env or {}),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
+@pytest.mark.parametrize("nframe", [1, 25])
+def test_they_are_used_where_pymalloc_is(nframe: int) -> None:
+    assert told(START.format(nframe) + TELL, PYMALLOC) == ["True", "True"]
+
+
+@pytest.mark.parametrize("allocator", ["malloc", "malloc_debug", "pymalloc_debug"])
+def test_they_are_not_where_it_is_not(allocator: str) -> None:
+    env = {"PYTHONMALLOC": allocator}
+    assert told(START.format(1) + TELL, env) == ["False", "True"]
+
+
+def test_they_are_not_below_another_hook_and_are_again_without_it() -> None:
+    """A hook of the raw domain is in nobody's way."""
+    pytest.importorskip("ptm_testhooks", reason="built by `make test` only")
+    program = (
+        "import pytracemalloc as p, ptm_testhooks as h; said = []\n"
+        "def turn(): p.start(); said.append(p._core._uses_pools()); p.stop()\n"
+        "for domain in 0, 1, 2: turn(); h.wrap(domain); turn(); h.unwrap(domain)\n"
+        "turn(); print(*said)"
+    )
+    mem = obj = ["True", "False"]
+    assert told(program, PYMALLOC) == ["True", "True", *mem, *obj, "True"]
+
+
+def test_they_still_are_where_somebody_came_on_top() -> None:
+    """We stay below and in the chain: what lies below us is what it was."""
+    pytest.importorskip("ptm_testhooks", reason="built by `make test` only")
+    program = (
+        "import pytracemalloc as p, ptm_testhooks as h; p.start()\n"
+        "[h.wrap(domain) for domain in (0, 1, 2)]; p.stop()\n" + START.format(1) + TELL
+    )
+    assert told(program, PYMALLOC) == ["True", "True"]
+
+
+def test_they_are_not_above_the_interpreter_s_own_tracer() -> None:
+    assert told(START.format(1) + TELL, PYMALLOC, "-X", "tracemalloc") == [
+        "False",
+        "True",
+    ]
