@@ -52,6 +52,13 @@ is_pymalloc_on_top(void)
     return name != NULL && strcmp(name, "pymalloc") == 0;
 }
 
+/* Another one may have pools of its own. */
+static bool
+is_main_interpreter(void)
+{
+    return PyInterpreterState_Get() == PyInterpreterState_Main();
+}
+
 /* What a pool of this class says of itself and of its blocks. */
 static bool
 is_laid_out(const ptm_pool *pool, const void *block, uint32_t size_class)
@@ -160,10 +167,8 @@ ptm_pools_find(void)
 {
     if (is_pymalloc_on_top()) {
         PyMem_GetAllocator(PYMEM_DOMAIN_OBJ, &pymalloc);
-        its_rings = find_rings();
-        if (its_rings != NULL && !watch_one_fill(its_rings)) {
-            its_rings = NULL;
-        }
+        const ptm_pool_ring *rings = is_main_interpreter() ? find_rings() : NULL;
+        its_rings = rings != NULL && watch_one_fill(rings) ? rings : NULL;
     }
 }
 

@@ -9,14 +9,14 @@
  *               rings[class] ──► pool ──► block ──► next ──► …      take: the first one
  *                                  ◄───── block                     give: a new first one
  *
- *           That is done here as pymalloc does it, on its own lists: the program gets the block that
- *           it would have got. A new pool for a class, and one that becomes empty, are left to
+ *           That is done here as pymalloc does it, on its own lists: the program gets the block
+ *           that it would have got. A new pool for a class, and one that becomes empty, are left to
  *           pymalloc, with nothing changed.
  * Trust     Pools are laid out alike in 3.11 to 3.15. But it is not believed: `find` foresees what
  *           the allocator will do in each class, and watches it do so. If anything is different, or
  *           another allocator is there, nothing is ever taken here.
- * Threads   find: attached to the main interpreter; take, give: the same, `give` of a block that
- *           `take` gave
+ * Threads   find: attached, to the main interpreter if anything is to be found; take, give: attached
+ *           to the main interpreter; give: of a block that `take` gave
  * Failure   take: NULL, give: false: ask the allocator
  */
 #ifndef PTM_POOLS_H

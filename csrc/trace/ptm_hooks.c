@@ -35,6 +35,15 @@ malloc_below(const PyMemAllocatorEx *below, size_t size)
     return block;
 }
 
+static PTM_ALWAYS_INLINE void *
+calloc_below(const PyMemAllocatorEx *below, size_t n, size_t each)
+{
+    inside = true;
+    void *block = below->calloc(below->ctx, n, each);
+    inside = false;
+    return block;
+}
+
 /* The recording is the last call, so nothing need be kept for after it. */
 static PTM_ALWAYS_INLINE void *
 record_alloc(event_kind kind, void *block, size_t size)
@@ -50,26 +59,70 @@ usual_malloc(event_kind kind, const PyMemAllocatorEx *below, size_t size)
                     : record_alloc(kind, malloc_below(below, size), size);
 }
 
+static PTM_ALWAYS_INLINE void *
+usual_calloc(event_kind kind, const PyMemAllocatorEx *below, size_t n, size_t each)
+{
+    return is_off() ? below->calloc(below->ctx, n, each)
+                    : record_alloc(kind, calloc_below(below, n, each), n * each);
+}
+
 /* -- with the quick way ------------------------------------------------------------------------ */
 
 #ifdef PTM_HAS_POOLS
+
+/* *tstate is written if the answer is true. */
+static PTM_ALWAYS_INLINE bool
+may_be_quick(const PyThreadState **tstate)
+{
+    return PTM_LIKELY(ptm_quick_is_open(PTM_GATE_DEEP))
+           && PTM_LIKELY((*tstate = ptm_quick_tstate()) != NULL) && PTM_LIKELY(!inside);
+}
+
+/* NULL: nothing happens. */
+static PTM_ALWAYS_INLINE void *
+put_or_record(const PyThreadState *tstate, void *block, size_t size, uint32_t mark)
+{
+    uint64_t key = 0;
+    bool done = PTM_UNLIKELY(block == NULL)
+                || PTM_LIKELY(ptm_quick_put(tstate, block, size, mark, PTM_GATE_DEEP, &key));
+    return done ? block : ptm_record_main_alloc_whole(block, size, mark, key);
+}
 
 /* Windows of any length, and blocks from anywhere. */
 static PTM_NOINLINE void *
 second_malloc(const PyMemAllocatorEx *below, size_t size)
 {
     const PyThreadState *tstate;
-    uint64_t key = 0;
-    if (!ptm_quick_is_open(PTM_GATE_DEEP) || (tstate = ptm_quick_tstate()) == NULL || inside) {
+    if (PTM_UNLIKELY(!may_be_quick(&tstate))) {
         return usual_malloc(MAIN_EVENT, below, size);
     }
+    uint32_t mark = PTM_ENTRY_POOLED;
     void *block = ptm_pools_take(size);
-    uint32_t mark = PTM_LIKELY(block != NULL) ? PTM_ENTRY_POOLED : 0;
-    if (PTM_UNLIKELY(block == NULL) && (block = malloc_below(below, size)) == NULL) {
-        return NULL;
+    if (PTM_UNLIKELY(block == NULL)) {
+        mark = 0;
+        block = malloc_below(below, size);
     }
-    bool done = PTM_LIKELY(ptm_quick_put(tstate, block, size, mark, PTM_GATE_DEEP, &key));
-    return done ? block : ptm_record_main_alloc_whole(block, size, mark, key);
+    return put_or_record(tstate, block, size, mark);
+}
+
+static PTM_NOINLINE void *
+quick_calloc(const PyMemAllocatorEx *below, size_t n, size_t each)
+{
+    const PyThreadState *tstate;
+    size_t size = n * each;
+    if (PTM_UNLIKELY(!may_be_quick(&tstate))) {
+        return usual_calloc(MAIN_EVENT, below, n, each);
+    }
+    uint32_t mark = PTM_ENTRY_POOLED;
+    void *block = ptm_pools_take(size);
+    if (PTM_LIKELY(block != NULL)) {
+        memset(block, 0, size);
+    }
+    else {
+        mark = 0;
+        block = calloc_below(below, n, each);
+    }
+    return put_or_record(tstate, block, size, mark);
 }
 
 static PTM_ALWAYS_INLINE void *
@@ -101,6 +154,12 @@ quick_malloc(const PyMemAllocatorEx *below, size_t size)
                     : ptm_record_main_alloc(block, size);
 }
 
+static PTM_ALWAYS_INLINE void *
+quick_calloc(const PyMemAllocatorEx *below, size_t n, size_t each)
+{
+    return usual_calloc(MAIN_EVENT, below, n, each);
+}
+
 #endif
 
 static PTM_ALWAYS_INLINE void *
@@ -112,13 +171,7 @@ traced_malloc(event_kind kind, const PyMemAllocatorEx *below, size_t size)
 static PTM_ALWAYS_INLINE void *
 traced_calloc(event_kind kind, const PyMemAllocatorEx *below, size_t n, size_t each)
 {
-    if (is_off()) {
-        return below->calloc(below->ctx, n, each);
-    }
-    inside = true;
-    void *block = below->calloc(below->ctx, n, each);
-    inside = false;
-    return record_alloc(kind, block, n * each);
+    return kind == MAIN_EVENT ? quick_calloc(below, n, each) : usual_calloc(kind, below, n, each);
 }
 
 /* The old entry goes before the real realloc: once the old address is free, another thread may get
