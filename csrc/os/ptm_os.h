@@ -26,8 +26,8 @@ void ptm_os_visit_variables(ptm_mem_visit visit, void *arg);
 void ptm_os_library_of(uintptr_t address, uintptr_t place[2]);
 bool ptm_os_same_library(uintptr_t a, uintptr_t b);
 size_t ptm_os_resident_bytes(const void *pages, size_t bytes);
-/* Whether a word can be read. */
-bool ptm_os_is_mapped(const void *word);
+/* Whether the eight bytes here can be read. */
+bool ptm_os_is_readable(const void *word);
 void ptm_os_yield(void);
 /* The calling thread, as pthread_self() names it. On x86-64 glibc that is the thread pointer
  * itself: no call. */

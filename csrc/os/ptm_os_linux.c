@@ -6,6 +6,7 @@
 #error "pytracemalloc runs on Linux with glibc only"
 #endif
 
+#include <errno.h>
 #include <link.h>
 #include <pthread.h>
 #include <sched.h>
@@ -85,12 +86,15 @@ ptm_os_resident_bytes(const void *pages, size_t bytes)
     return resident;
 }
 
+/* rt_sigprocmask(2) reads the mask before it refuses what is to be done with it. */
 bool
-ptm_os_is_mapped(const void *word)
+ptm_os_is_readable(const void *word)
 {
-    unsigned char seen;
-    uintptr_t within = (uintptr_t)word % (uintptr_t)sysconf(_SC_PAGESIZE);
-    return mincore((char *)(uintptr_t)word - within, 1, &seen) == 0;
+    int before = errno;
+    (void)syscall(SYS_rt_sigprocmask, ~0, word, NULL, sizeof(uint64_t));
+    bool readable = errno == EINVAL;
+    errno = before;
+    return readable;
 }
 
 static bool

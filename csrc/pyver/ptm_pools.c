@@ -37,18 +37,20 @@ static const ptm_pool_ring empty_rings[PTM_POOL_CLASSES] = {
     [0 ... PTM_POOL_CLASSES - 1] = {.next = &no_pool},
 };
 const ptm_pool_ring *ptm_pool_rings = empty_rings;
+const ptm_pool_ring *ptm_pool_open_rings = empty_rings;
 
-/* What was found: pymalloc, and where its rings begin. NULL: nothing yet. */
+/* What was watched last, and whether it did as foreseen. */
 static PyMemAllocatorEx pymalloc;
-static const ptm_pool_ring *its_rings;
+static bool is_found;
 
 /* The interpreter's own name for what the three domains have now. */
-PyAPI_FUNC(const char *) _PyMem_GetCurrentAllocatorName(void);
+__attribute__((weak)) PyAPI_FUNC(const char *) _PyMem_GetCurrentAllocatorName(void);
 
 static bool
 is_pymalloc_on_top(void)
 {
-    const char *name = _PyMem_GetCurrentAllocatorName();
+    const char *name =
+        _PyMem_GetCurrentAllocatorName != NULL ? _PyMem_GetCurrentAllocatorName() : NULL;
     return name != NULL && strcmp(name, "pymalloc") == 0;
 }
 
@@ -99,8 +101,11 @@ static bool
 fills_as_foreseen(const ptm_pool_ring *ring, size_t size)
 {
     bool is_last = foreseen_next(ring->next) == NULL;
-    if (!does_as_foreseen(ring, size) || is_last) {
-        return is_last;
+    if (!does_as_foreseen(ring, size)) {
+        return false;
+    }
+    if (is_last) {
+        return true;
     }
     void *block = pymalloc.malloc(pymalloc.ctx, size);
     bool right = fills_as_foreseen(ring, size);
@@ -114,7 +119,7 @@ ring_of(const ptm_pool *pool)
 {
     const void *head = pool->previous; /* of which only the links are there */
     const ptm_pool_ring *ring = (const void *)((const char *)head + offsetof(ptm_pool, next));
-    return ptm_os_is_mapped(ring) && ring->next == pool ? ring : NULL;
+    return ptm_os_is_readable(ring) && ring->next == pool ? ring : NULL;
 }
 
 /* The block is kept so that its pool does not become empty; but a pool that has given its last one
@@ -125,7 +130,7 @@ find_ring(uint32_t size_class)
     size_t size = ptm_pool_class_bytes(size_class);
     void *block = pymalloc.malloc(pymalloc.ctx, size);
     ptm_pool *pool = ptm_pool_of(block);
-    bool right = ptm_os_is_mapped(pool) && is_laid_out(pool, block, size_class);
+    bool right = ptm_os_is_readable(pool) && is_laid_out(pool, block, size_class);
     if (right && pool->first == NULL) {
         pymalloc.free(pymalloc.ctx, block);
         block = NULL;
@@ -168,7 +173,8 @@ ptm_pools_find(void)
     if (is_pymalloc_on_top()) {
         PyMem_GetAllocator(PYMEM_DOMAIN_OBJ, &pymalloc);
         const ptm_pool_ring *rings = is_main_interpreter() ? find_rings() : NULL;
-        its_rings = rings != NULL && watch_one_fill(rings) ? rings : NULL;
+        is_found = rings != NULL && watch_one_fill(rings);
+        ptm_pool_rings = is_found ? rings : ptm_pool_rings;
     }
 }
 
@@ -181,14 +187,14 @@ is_pymalloc(const PyMemAllocatorEx *below)
 void
 ptm_pools_use(const PyMemAllocatorEx *mem, const PyMemAllocatorEx *obj)
 {
-    bool usable = its_rings != NULL && is_pymalloc(mem) && is_pymalloc(obj);
-    ptm_pool_rings = usable ? its_rings : empty_rings;
+    bool usable = is_found && is_pymalloc(mem) && is_pymalloc(obj);
+    ptm_pool_open_rings = usable ? ptm_pool_rings : empty_rings;
 }
 
 bool
 ptm_pools_used(void)
 {
-    return ptm_pool_rings != empty_rings;
+    return ptm_pool_open_rings != empty_rings;
 }
 
 #endif

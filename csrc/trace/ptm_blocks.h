@@ -94,7 +94,7 @@ ptm_blocks_get(const void *block)
     return slot != NULL ? PTM_LOAD_ACQUIRE(slot) : 0;
 }
 
-/* Another site for a block that has an entry already; the mark stays. */
+/* Another site for a block that has an entry already; the marks stay. */
 static PTM_ALWAYS_INLINE void
 ptm_blocks_move(const void *block, uint32_t site_id)
 {

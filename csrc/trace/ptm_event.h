@@ -95,7 +95,8 @@ ptm_event_alloc(ptm_lane *lane, const PyThreadState *tstate, void *block, size_t
     if (PTM_LIKELY(id != 0) && PTM_LIKELY(ptm_event_put(lane, slot, block, id | marks))) {
         ptm_event_book_marked(lane, marks, id);
     }
-    else {
+    else { /* no entry, and none of before: it would be taken for this block's */
+        ptm_event_left_unheard(lane, ptm_blocks_take(block), block);
         ptm_event_loss(lane, size);
     }
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "pyver/ptm_allocators.h"
+#include "pyver/ptm_pools.h"
 #include "trace/ptm_parked.h"
 #include "trace/ptm_quick.h"
 
@@ -48,7 +49,7 @@ calloc_below(const PyMemAllocatorEx *below, size_t n, size_t each)
 static PTM_ALWAYS_INLINE void *
 record_alloc(event_kind kind, void *block, size_t size)
 {
-    return kind == MAIN_EVENT ? ptm_record_main_alloc(block, size)
+    return kind == MAIN_EVENT ? ptm_record_main_alloc(block, size, 0, 0)
                               : ptm_record_raw_alloc(block, size);
 }
 
@@ -85,7 +86,7 @@ put_or_record(const PyThreadState *tstate, void *block, size_t size, uint32_t ma
     uint64_t key = 0;
     bool done = PTM_UNLIKELY(block == NULL)
                 || PTM_LIKELY(ptm_quick_put(tstate, block, size, mark, PTM_GATE_DEEP, &key));
-    return done ? block : ptm_record_main_alloc_whole(block, size, mark, key);
+    return done ? block : ptm_record_main_alloc(block, size, mark, key);
 }
 
 /* Windows of any length, and blocks from anywhere. */
@@ -96,10 +97,9 @@ second_malloc(const PyMemAllocatorEx *below, size_t size)
     if (PTM_UNLIKELY(!may_be_quick(&tstate))) {
         return usual_malloc(MAIN_EVENT, below, size);
     }
-    uint32_t mark = PTM_ENTRY_POOLED;
     void *block = ptm_pools_take(size);
+    uint32_t mark = PTM_LIKELY(block != NULL) ? PTM_ENTRY_POOLED : 0;
     if (PTM_UNLIKELY(block == NULL)) {
-        mark = 0;
         block = malloc_below(below, size);
     }
     return put_or_record(tstate, block, size, mark);
@@ -113,15 +113,9 @@ quick_calloc(const PyMemAllocatorEx *below, size_t n, size_t each)
     if (PTM_UNLIKELY(!may_be_quick(&tstate))) {
         return usual_calloc(MAIN_EVENT, below, n, each);
     }
-    uint32_t mark = PTM_ENTRY_POOLED;
     void *block = ptm_pools_take(size);
-    if (PTM_LIKELY(block != NULL)) {
-        memset(block, 0, size);
-    }
-    else {
-        mark = 0;
-        block = calloc_below(below, n, each);
-    }
+    uint32_t mark = PTM_LIKELY(block != NULL) ? PTM_ENTRY_POOLED : 0;
+    block = PTM_LIKELY(block != NULL) ? memset(block, 0, size) : calloc_below(below, n, each);
     return put_or_record(tstate, block, size, mark);
 }
 
@@ -133,11 +127,20 @@ quick_malloc(const PyMemAllocatorEx *below, size_t size)
     if (PTM_LIKELY(ptm_quick_malloc(size, &block, &key))) {
         return block;
     }
-    return block != NULL ? ptm_record_main_alloc_whole(block, size, PTM_ENTRY_POOLED, key)
+    return block != NULL ? ptm_record_main_alloc(block, size, PTM_ENTRY_POOLED, key)
                          : second_malloc(below, size);
 }
 
 #else
+
+/* Windows of any length. */
+static PTM_NOINLINE void *
+put_or_record(void *block, size_t size)
+{
+    uint64_t key = 0;
+    bool done = PTM_LIKELY(ptm_quick_alloc(block, size, PTM_GATE_DEEP, &key));
+    return done ? block : ptm_record_main_alloc(block, size, 0, key);
+}
 
 static PTM_ALWAYS_INLINE void *
 quick_malloc(const PyMemAllocatorEx *below, size_t size)
@@ -150,14 +153,14 @@ quick_malloc(const PyMemAllocatorEx *below, size_t size)
     if (PTM_LIKELY(ptm_quick_alloc(block, size, 0, &key))) {
         return block;
     }
-    return key != 0 ? ptm_record_main_alloc_whole(block, size, 0, key)
-                    : ptm_record_main_alloc(block, size);
+    return key != 0 ? ptm_record_main_alloc(block, size, 0, key) : put_or_record(block, size);
 }
 
 static PTM_ALWAYS_INLINE void *
 quick_calloc(const PyMemAllocatorEx *below, size_t n, size_t each)
 {
-    return usual_calloc(MAIN_EVENT, below, n, each);
+    return is_off() ? below->calloc(below->ctx, n, each)
+                    : put_or_record(calloc_below(below, n, each), n * each);
 }
 
 #endif

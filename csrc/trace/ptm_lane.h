@@ -48,7 +48,7 @@ typedef struct {
 
 typedef struct ptm_lane {
     uint32_t busy;                    /* atomic; the writer is in a hook */
-    uint16_t pooled_id;               /* 0: a fixed one (ptm_lanes_id) */
+    uint16_t spare_id;                /* 0: a fixed one (ptm_lanes_id) */
     bool used;                        /* since the last clear: what lies below is not all zero */
     struct ptm_lane *next_idle;       /* guarded: the pool's lock */
     uint32_t n_sites, sweep_at;       /* sites of this lane; how many call for a sweep */

@@ -100,7 +100,7 @@ make_lane(void)
 {
     ptm_lane *lane = pool.n < MOST_LANES ? ptm_mem_map(sizeof(ptm_lane)) : NULL;
     if (lane != NULL) {
-        lane->pooled_id = (uint16_t)(PTM_N_FIXED_LANES + pool.n);
+        lane->spare_id = (uint16_t)(PTM_N_FIXED_LANES + pool.n);
         pool.lanes[pool.n] = lane;
         PTM_STORE_RELEASE(&pool.n, pool.n + 1);
     }

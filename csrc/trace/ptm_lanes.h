@@ -97,7 +97,7 @@ void ptm_lanes_losses(uint64_t *blocks, uint64_t *bytes);
 static inline uint16_t
 ptm_lanes_id(const ptm_lane *lane)
 {
-    return lane == PTM_LANE_RAW ? 1 : lane->pooled_id;
+    return lane == PTM_LANE_RAW ? 1 : lane->spare_id;
 }
 
 static PTM_ALWAYS_INLINE ptm_lane *

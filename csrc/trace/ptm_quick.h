@@ -18,7 +18,7 @@
 
 #include "pyver/ptm_listed.h"
 #include "pyver/ptm_newref.h"
-#include "pyver/ptm_pools.h"
+#include "pyver/ptm_pool.h"
 #include "trace/ptm_blocks.h"
 #include "trace/ptm_find.h"
 #include "trace/ptm_journal.h"
@@ -100,6 +100,8 @@ ptm_quick_takes(size_t size)
 }
 
 #endif
+
+_Static_assert(PTM_EVENT_SITE == PTM_ENTRY_SITE, "an entry is written to a journal as it is");
 
 /* A traced block's entry, of which no more need be known. */
 static PTM_ALWAYS_INLINE bool
@@ -199,7 +201,8 @@ ptm_quick_realloc(ptm_taken taken, const void *block, size_t size)
 
 #ifdef PTM_HAS_POOLS
 
-/* The allocator's own part as well: *block is NULL if nothing was done, not even that. */
+/* The allocator's own part as well: if the answer is false, that alone was done unless *block is
+ * NULL. */
 static PTM_ALWAYS_INLINE bool
 ptm_quick_malloc(size_t size, void **block, uint64_t *key)
 {

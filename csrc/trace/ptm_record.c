@@ -97,7 +97,7 @@ remember(const void *block, size_t size)
 /* -- the main lane ----------------------------------------------------------------------------- */
 
 PTM_NOINLINE void *
-ptm_record_main_alloc_whole(void *block, size_t size, uint32_t marks, uint64_t key)
+ptm_record_main_alloc(void *block, size_t size, uint32_t marks, uint64_t key)
 {
     PyThreadState *tstate;
     if (PTM_UNLIKELY(block == NULL) || PTM_UNLIKELY(!PTM_LOAD(&ptm_recording.tracing))) {
@@ -112,14 +112,6 @@ ptm_record_main_alloc_whole(void *block, size_t size, uint32_t marks, uint64_t k
     }
     remember(block, size);
     return block;
-}
-
-void *
-ptm_record_main_alloc(void *block, size_t size)
-{
-    uint64_t key = 0;
-    bool done = PTM_LIKELY(ptm_quick_alloc(block, size, PTM_GATE_DEEP, &key));
-    return done ? block : ptm_record_main_alloc_whole(block, size, 0, key);
 }
 
 #ifdef PTM_FREE_THREADED

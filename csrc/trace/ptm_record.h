@@ -53,11 +53,9 @@ ptm_record_still_taken(ptm_taken taken)
     return taken.session == PTM_LOAD(&ptm_recording.session) ? taken.entry : 0;
 }
 
-/* The block itself; NULL: nothing happens. */
-void *ptm_record_main_alloc(void *block, size_t size);
-/* The same where the quick way has given up. marks: for the block's entry; key: of the window, if
- * it was walked; else 0. */
-void *ptm_record_main_alloc_whole(void *block, size_t size, uint32_t marks, uint64_t key);
+/* The block itself; NULL: nothing happens. marks: for its entry; key: of the window, if it was
+ * walked; else 0. */
+void *ptm_record_main_alloc(void *block, size_t size, uint32_t marks, uint64_t key);
 void *ptm_record_raw_alloc(void *block, size_t size);
 
 /* Before the real free; true: it was a known code object's, and must be parked (ptm_parked). */

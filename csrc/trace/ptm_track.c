@@ -61,6 +61,7 @@ track_in(uint32_t domain, uintptr_t address, size_t size)
                          ? ptm_find_site_in(in, PTM_LANE_RAW, ptm_elsewhere_tstate(), size, 0)
                          : 0;
     if (id == 0 || !put(domain, address, id, &old)) {
+        ptm_event_left(PTM_LANE_RAW, take(domain, address));
         ptm_event_loss(PTM_LANE_RAW, size);
         return false;
     }

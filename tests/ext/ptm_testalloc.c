@@ -154,12 +154,10 @@ is_untouched(const played *p, size_t size)
 }
 
 static void
-play_got(played *p, void *block, size_t size, uint64_t *hash)
+play_got(played *p, void *block, size_t size)
 {
     *p = (played){block, size};
     memset(block, content(p), size);
-    uint64_t place = size <= SMALL ? (uintptr_t)block % POOL : 0;
-    *hash = (*hash ^ place) * 0x9e3779b97f4a7c15u;
 }
 
 static int
@@ -171,13 +169,14 @@ play_free(const domain *d, played *p)
     return right;
 }
 
+/* The block may stay one of the system's. Where pymalloc puts it is seen by the next ones. */
 static int
-play_realloc(const domain *d, played *p, size_t size, uint64_t *hash)
+play_realloc(const domain *d, played *p, size_t size)
 {
     void *block = d->realloc(p->block, size);
     p->block = block;
     int right = is_untouched(p, size);
-    play_got(p, block, size, hash);
+    play_got(p, block, size);
     return right;
 }
 
@@ -187,9 +186,11 @@ play_step(const domain *d, played *p, uint64_t random, uint64_t *hash)
     size_t size = random % MOST_PLAYED;
     bool now_and_then = random >> 60 == 0;
     if (p->block != NULL) {
-        return now_and_then ? play_realloc(d, p, size, hash) : play_free(d, p);
+        return now_and_then ? play_realloc(d, p, size) : play_free(d, p);
     }
-    play_got(p, now_and_then ? d->calloc(1, size) : d->malloc(size), size, hash);
+    play_got(p, now_and_then ? d->calloc(1, size) : d->malloc(size), size);
+    uint64_t place = size - 1 < SMALL ? (uintptr_t)p->block % POOL : 0;
+    *hash = (*hash ^ place) * 0x9e3779b97f4a7c15u;
     return 1;
 }
 

@@ -25,9 +25,12 @@ def in_a_child(domain, before):
     reader, writer = os.pipe()
     if os.fork() == 0:
         before()
-        os.write(writer, b"%d" % alloc.play(domain, 1, CALLS))
+        hashed = alloc.play(domain, 1, CALLS)
+        traced = pytracemalloc.is_tracing() and pytracemalloc._core._uses_pools()
+        os.write(writer, b"%d %d" % (traced, hashed))
         os._exit(0)
     os.close(writer)
+    os.wait()
     return reader
 
 
@@ -35,7 +38,7 @@ def both_ways(domain):
     """A hash of all blocks' places, in a copy that is traced and in one that is not."""
     traced = in_a_child(domain, start)
     untraced = in_a_child(domain, nothing)
-    return os.read(traced, 100), os.read(untraced, 100)
+    return os.read(traced, 100).split(), os.read(untraced, 100).split()
 
 
 def goes_back():
@@ -62,7 +65,8 @@ nframe = int(sys.argv[1])
 both_ways(MEM)  # warms caches
 for domain in (MEM, OBJ):
     traced, untraced = both_ways(domain)
-    assert traced == untraced != b"", (domain, traced, untraced)
+    assert (traced[0], untraced[0]) == (b"1", b"0")
+    assert traced[1] == untraced[1], (domain, traced, untraced)
 
 pytracemalloc.start(nframe)
 assert pytracemalloc._core._uses_pools()

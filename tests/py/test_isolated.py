@@ -143,6 +143,11 @@ def test_no_memory_for_the_tracer() -> None:
     run("no_memory", 30)
 
 
+@pytest.mark.skipif(FREE_THREADED, reason="mimalloc gives out other blocks first")
+def test_entries_of_blocks_that_went_unheard() -> None:
+    run("stale_entries", env={"PYTHONMALLOC": "pymalloc"})
+
+
 def test_raw_blocks_without_the_gil() -> None:
     run("threads_without_gil")
 

@@ -35,7 +35,7 @@ def import_with(
     preload = f"{os.environ.get('LD_PRELOAD', '')} {LIAR}".strip()
     env = os.environ | {"LD_PRELOAD": preload, "PTM_TEST_LIE": lie} | more
     return subprocess.run(
-        [sys.executable, "-c", code], env=env, capture_output=True, text=True
+        [sys.executable, "-c", code, EXT], env=env, capture_output=True, text=True
     )
 
 
@@ -71,6 +71,22 @@ def test_what_is_called_pymalloc_is_watched_before_it_is_believed(
 ) -> None:
     code = "import pytracemalloc as p; p.start(); print(p._core._uses_pools())"
     done = import_with("pymalloc", code, PYTHONMALLOC=allocator)
+    assert (done.returncode, done.stdout) == (0, "False\n"), done.stderr
+
+
+@needs_liar
+@pytest.mark.skipif(
+    bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
+    reason="free-threaded builds have another allocator",
+)
+@pytest.mark.parametrize("which", ["late", "guarded"])
+def test_what_is_nearly_pymalloc_is_not_believed(which: str) -> None:
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import ptm_testpools\n"
+        "import pytracemalloc as p; kept = [bytes(470) for _ in range(1000)]\n"
+        f"ptm_testpools.put({which!r}); p.start(); print(p._core._uses_pools())"
+    )
+    done = import_with("pymalloc", code, PYTHONMALLOC="pymalloc")
     assert (done.returncode, done.stdout) == (0, "False\n"), done.stderr
 
 
