@@ -61,8 +61,9 @@ is_main_interpreter(void)
     return PyInterpreterState_Get() == PyInterpreterState_Main();
 }
 
-/* What a pool of this class says of itself and of its blocks. */
-static bool
+/* What a pool of this class says of itself and of its blocks. It is read where there may be none:
+ * its memory is mapped, and no more is known of it. */
+__attribute__((no_sanitize_address)) static bool
 is_laid_out(const ptm_pool *pool, const void *block, uint32_t size_class)
 {
     uint32_t bytes = ptm_pool_class_bytes(size_class);

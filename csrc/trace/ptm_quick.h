@@ -6,7 +6,7 @@
  * How       Whatever is unusual (a window that is not the one met last in its place; an interpreter
  *           beside the main one; a closed gate; a full journal; a code object; an address that is
  *           not in the shadow; an object of a type that is not listed) is answered with false,
- *           nothing has changed then, and the event goes the whole way (ptm_record). It takes the
+ *           nothing is recorded then, and the event goes the whole way (ptm_record). It takes the
  *           key with it, so that no window is walked twice. So a quick way calls nothing, and the
  *           compiler keeps nothing for after a call.
  * Which     `deep` 0: windows of one frame, and the loop is none; PTM_GATE_DEEP: of any length
