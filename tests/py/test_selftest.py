@@ -25,6 +25,10 @@ needs_liar = pytest.mark.skipif(
     not (EXT and SHARED),
     reason="built by `make test` only, and preloaded before a shared libpython",
 )
+needs_pymalloc = pytest.mark.skipif(
+    bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
+    reason="free-threaded builds have another allocator",
+)
 
 
 def import_with(
@@ -61,10 +65,7 @@ def test_a_lie_stops_the_import(lie: str, why: str) -> None:
 
 
 @needs_liar
-@pytest.mark.skipif(
-    bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
-    reason="free-threaded builds have another allocator",
-)
+@needs_pymalloc
 @pytest.mark.parametrize("allocator", ["malloc", "malloc_debug", "pymalloc_debug"])
 def test_what_is_called_pymalloc_is_watched_before_it_is_believed(
     allocator: str,
@@ -75,10 +76,7 @@ def test_what_is_called_pymalloc_is_watched_before_it_is_believed(
 
 
 @needs_liar
-@pytest.mark.skipif(
-    bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
-    reason="free-threaded builds have another allocator",
-)
+@needs_pymalloc
 @pytest.mark.parametrize("which", ["late", "guarded"])
 def test_what_is_nearly_pymalloc_is_not_believed(which: str) -> None:
     code = (
