@@ -27,6 +27,20 @@
 #ifndef PTM_HAS_POOLS
 
 /* mimalloc's heaps have no such lists. */
+static PTM_ALWAYS_INLINE uint32_t
+ptm_pools_block_bytes(const void *block)
+{
+    (void)block;
+    return 0;
+}
+
+static PTM_ALWAYS_INLINE bool
+ptm_pools_ends_with(const void *block)
+{
+    (void)block;
+    return false;
+}
+
 static PTM_ALWAYS_INLINE bool
 ptm_pools_give(void *block)
 {
@@ -162,6 +176,20 @@ ptm_pools_give(void *block)
         ptm_pool_link(pool);
     }
     return true;
+}
+
+/* What a block in a pool takes of it. */
+static inline uint32_t
+ptm_pools_block_bytes(const void *block)
+{
+    return ptm_pool_class_bytes(ptm_pool_of(block)->size_class);
+}
+
+/* Whether the pool ends with this block of it. */
+static inline bool
+ptm_pools_ends_with(const void *block)
+{
+    return ptm_pool_of(block)->in_use == 1;
 }
 
 #endif

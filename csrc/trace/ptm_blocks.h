@@ -28,6 +28,7 @@
 #ifndef PTM_BLOCKS_H
 #define PTM_BLOCKS_H
 
+#include "pyver/ptm_pool.h"
 #include "trace/ptm_blockmap.h"
 #include "trace/ptm_shadow.h"
 
@@ -36,6 +37,18 @@
 #define PTM_ENTRY_POOLED 0x20000000u
 #define PTM_ENTRY_MARKS (PTM_ENTRY_CODE | PTM_ENTRY_LARGE | PTM_ENTRY_POOLED)
 #define PTM_ENTRY_SITE 0x1fffffffu
+
+#ifdef PTM_HAS_POOLS
+_Static_assert(PTM_SHADOW_REGION_BYTES == PTM_POOL_BYTES, "a pool is a region");
+_Static_assert(PTM_SHADOW_POOL_HEAD == sizeof(ptm_pool), "its first block follows its head");
+#endif
+
+/* Of a block with such an entry; 0: it is not known to lie in a pool. */
+static PTM_ALWAYS_INLINE uint32_t
+ptm_blocks_pool_bytes(const void *block, uint32_t entry)
+{
+    return entry & PTM_ENTRY_POOLED ? ptm_pools_block_bytes(block) : 0;
+}
 
 /* Writes the entry and gives the one that was there (not 0: the block before went without our
  * hearing of it). */
@@ -46,7 +59,10 @@ ptm_blocks_put(const void *block, uint32_t entry, uint32_t *old)
     if (PTM_UNLIKELY(!ptm_shadow_takes(address))) {
         return ptm_blockmap_put(0, address, entry, old);
     }
-    uint32_t *slot = ptm_shadow_slot(address);
+    uint32_t *slot = ptm_shadow_expect(address, PTM_SHADOW_PLAIN);
+    if (PTM_UNLIKELY(slot == NULL)) {
+        slot = ptm_shadow_slot(address, ptm_blocks_pool_bytes(block, entry));
+    }
     if (PTM_UNLIKELY(slot == NULL)) {
         return false;
     }
@@ -55,17 +71,35 @@ ptm_blocks_put(const void *block, uint32_t entry, uint32_t *old)
     return true;
 }
 
-/* The entry of a block, asked for while there is other work to do; NULL: not in the shadow, or not
- * yet. */
+/* An entry that is needed soon. */
 static PTM_ALWAYS_INLINE uint32_t *
-ptm_blocks_expect(const void *block)
+ptm_blocks_expected(uint32_t *slot)
 {
-    uintptr_t address = (uintptr_t)block;
-    uint32_t *slot = PTM_LIKELY(ptm_shadow_takes(address)) ? ptm_shadow_peek(address) : NULL;
     if (PTM_LIKELY(slot != NULL)) {
         __builtin_prefetch(slot, 1);
     }
     return slot;
+}
+
+/* The entry of a block that is not new, asked for while there is other work to do; NULL: not in the
+ * shadow, or not yet. In a lane. */
+static PTM_ALWAYS_INLINE uint32_t *
+ptm_blocks_expect(const void *block)
+{
+    uintptr_t address = (uintptr_t)block;
+    bool takes = ptm_shadow_takes(address);
+    return ptm_blocks_expected(takes ? ptm_shadow_peek(address) : NULL);
+}
+
+/* The same of a new block; NULL also where there is another kind of row. */
+static PTM_ALWAYS_INLINE uint32_t *
+ptm_blocks_expect_new(const void *block, size_t size, uint32_t marks)
+{
+    uintptr_t address = (uintptr_t)block;
+    bool pooled = marks & PTM_ENTRY_POOLED;
+    uint32_t widest = pooled ? ptm_shadow_exponent(size) : PTM_SHADOW_PLAIN;
+    bool takes = pooled ? ptm_shadow_reaches(address) : ptm_shadow_takes(address);
+    return ptm_blocks_expected(takes ? ptm_shadow_expect(address, widest) : NULL);
 }
 
 static PTM_ALWAYS_INLINE uint32_t
@@ -75,7 +109,7 @@ ptm_blocks_take(const void *block)
     if (PTM_UNLIKELY(!ptm_shadow_takes(address))) {
         return ptm_blockmap_take(0, address);
     }
-    uint32_t *slot = ptm_shadow_peek(address);
+    uint32_t *slot = ptm_shadow_find(address);
     uint32_t entry = slot != NULL ? PTM_LOAD_ACQUIRE(slot) : 0;
     if (entry != 0) {
         PTM_STORE(slot, 0u);
@@ -90,8 +124,16 @@ ptm_blocks_get(const void *block)
     if (PTM_UNLIKELY(!ptm_shadow_takes(address))) {
         return ptm_blockmap_get(0, address);
     }
-    uint32_t *slot = ptm_shadow_peek(address);
+    uint32_t *slot = ptm_shadow_find(address);
     return slot != NULL ? PTM_LOAD_ACQUIRE(slot) : 0;
+}
+
+/* Whether the block lies in a pool for certain, and its row is one for pools. */
+static PTM_ALWAYS_INLINE bool
+ptm_blocks_is_packed(const void *block)
+{
+    uintptr_t address = (uintptr_t)block;
+    return PTM_LIKELY(ptm_shadow_takes(address)) && ptm_shadow_is_packed(address);
 }
 
 /* Another site for a block that has an entry already; the marks stay. */

@@ -45,6 +45,25 @@ calloc_below(const PyMemAllocatorEx *below, size_t n, size_t each)
     return block;
 }
 
+static PTM_ALWAYS_INLINE void *
+realloc_below(event_kind kind, const PyMemAllocatorEx *below, void *old, size_t size)
+{
+    if (kind == MAIN_EVENT) {
+        ptm_record_may_end_pool(old);
+    }
+    inside = true;
+    void *block = below->realloc(below->ctx, old, size);
+    inside = false;
+    return block;
+}
+
+static PTM_ALWAYS_INLINE void
+free_below(const PyMemAllocatorEx *below, void *block)
+{
+    ptm_record_may_end_pool(block);
+    below->free(below->ctx, block);
+}
+
 /* The recording is the last call, so nothing need be kept for after it. */
 static PTM_ALWAYS_INLINE void *
 record_alloc(event_kind kind, void *block, size_t size)
@@ -89,6 +108,14 @@ put_or_record(const PyThreadState *tstate, void *block, size_t size, uint32_t ma
     return done ? block : ptm_record_main_alloc(block, size, mark, key);
 }
 
+/* For a block that the allocator below gave out: whether it lies in a pool is known if it is the
+ * one that is taken from now. */
+static PTM_ALWAYS_INLINE uint32_t
+mark_of(const void *block, size_t size)
+{
+    return ptm_pool_for(size) == ptm_pool_of(block) ? PTM_ENTRY_POOLED : 0;
+}
+
 /* Windows of any length, and blocks from anywhere. */
 static PTM_NOINLINE void *
 second_malloc(const PyMemAllocatorEx *below, size_t size)
@@ -98,9 +125,10 @@ second_malloc(const PyMemAllocatorEx *below, size_t size)
         return usual_malloc(MAIN_EVENT, below, size);
     }
     void *block = ptm_pools_take(size);
-    uint32_t mark = PTM_LIKELY(block != NULL) ? PTM_ENTRY_POOLED : 0;
+    uint32_t mark = PTM_ENTRY_POOLED;
     if (PTM_UNLIKELY(block == NULL)) {
         block = malloc_below(below, size);
+        mark = mark_of(block, size);
     }
     return put_or_record(tstate, block, size, mark);
 }
@@ -114,8 +142,14 @@ quick_calloc(const PyMemAllocatorEx *below, size_t n, size_t each)
         return usual_calloc(MAIN_EVENT, below, n, each);
     }
     void *block = ptm_pools_take(size);
-    uint32_t mark = PTM_LIKELY(block != NULL) ? PTM_ENTRY_POOLED : 0;
-    block = PTM_LIKELY(block != NULL) ? memset(block, 0, size) : calloc_below(below, n, each);
+    uint32_t mark = PTM_ENTRY_POOLED;
+    if (PTM_LIKELY(block != NULL)) {
+        memset(block, 0, size);
+    }
+    else {
+        block = calloc_below(below, n, each);
+        mark = mark_of(block, size);
+    }
     return put_or_record(tstate, block, size, mark);
 }
 
@@ -177,6 +211,46 @@ traced_calloc(event_kind kind, const PyMemAllocatorEx *below, size_t n, size_t e
     return kind == MAIN_EVENT ? quick_calloc(below, n, each) : usual_calloc(kind, below, n, each);
 }
 
+#ifdef PTM_HAS_POOLS
+
+/* What pymalloc will take a block of this size from, unless it needs a new pool; NULL: not known.
+ */
+static PTM_ALWAYS_INLINE const void *
+pool_before(event_kind kind, size_t size)
+{
+    const PyThreadState *tstate;
+    return kind == MAIN_EVENT && may_be_quick(&tstate) ? ptm_pool_for(size) : NULL;
+}
+
+/* The mark of a traced block that was moved. */
+static PTM_ALWAYS_INLINE uint32_t
+mark_of_moved(uint32_t entry, const void *block, const void *pool)
+{
+    bool pooled = (entry & PTM_ENTRY_SITE) != 0 && pool == ptm_pool_of(block);
+    return pooled ? PTM_ENTRY_POOLED : 0;
+}
+
+#else
+
+static PTM_ALWAYS_INLINE const void *
+pool_before(event_kind kind, size_t size)
+{
+    (void)kind;
+    (void)size;
+    return NULL;
+}
+
+static PTM_ALWAYS_INLINE uint32_t
+mark_of_moved(uint32_t entry, const void *block, const void *pool)
+{
+    (void)entry;
+    (void)block;
+    (void)pool;
+    return 0;
+}
+
+#endif
+
 /* The old entry goes before the real realloc: once the old address is free, another thread may get
  * it. */
 static PTM_ALWAYS_INLINE void *
@@ -187,15 +261,15 @@ traced_realloc(event_kind kind, const PyMemAllocatorEx *below, void *old, size_t
                            : below->realloc(below->ctx, old, size);
     }
     ptm_taken taken = kind == MAIN_EVENT ? ptm_record_main_take(old) : ptm_record_raw_take(old);
-    inside = true;
-    void *block = below->realloc(below->ctx, old, size);
-    inside = false;
+    const void *pool = pool_before(kind, size);
+    void *block = realloc_below(kind, below, old, size);
     if (PTM_UNLIKELY(block == NULL)) {
         ptm_record_realloc_failed(taken, old);
         return NULL;
     }
-    if (block != old) { /* from where the allocator likes */
+    if (block != old) {
         taken.entry &= ~PTM_ENTRY_POOLED;
+        taken.entry |= mark_of_moved(taken.entry, block, pool);
     }
     if (kind == MAIN_EVENT) {
         ptm_record_main_realloc(taken, block, size);
@@ -213,7 +287,7 @@ main_free(const PyMemAllocatorEx *below, void *block)
         ptm_parked_add(below, block);
     }
     else {
-        below->free(below->ctx, block);
+        free_below(below, block);
     }
 }
 
@@ -225,7 +299,7 @@ quick_free(const PyMemAllocatorEx *below, void *block)
         main_free(below, block);
     }
     else if (done == PTM_QUICK_YES) {
-        below->free(below->ctx, block);
+        free_below(below, block);
     }
 }
 

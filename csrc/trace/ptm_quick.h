@@ -121,9 +121,13 @@ ptm_quick_site(ptm_lane *lane, const PyThreadState *tstate, size_t size, uint32_
 }
 
 static PTM_ALWAYS_INLINE bool
-ptm_quick_put_in(ptm_lane *lane, const PyThreadState *tstate, uint32_t *slot, size_t size,
+ptm_quick_put_in(ptm_lane *lane, const PyThreadState *tstate, const void *block, size_t size,
                  uint32_t marks, uint32_t deep, uint64_t *key)
 {
+    uint32_t *slot = ptm_blocks_expect_new(block, size, marks);
+    if (PTM_UNLIKELY(slot == NULL)) {
+        return false;
+    }
     ptm_site_id id = ptm_quick_site(lane, tstate, size, deep, key);
     if (PTM_UNLIKELY(id == 0) || PTM_UNLIKELY(ptm_journal_is_full(lane))
         || PTM_UNLIKELY(PTM_LOAD_ACQUIRE(slot) != 0)) {
@@ -138,12 +142,11 @@ static PTM_ALWAYS_INLINE bool
 ptm_quick_put(const PyThreadState *tstate, const void *block, size_t size, uint32_t marks,
               uint32_t deep, uint64_t *key)
 {
-    uint32_t *slot = ptm_blocks_expect(block);
-    ptm_lane *lane;
-    if (PTM_UNLIKELY(slot == NULL) || PTM_UNLIKELY((lane = ptm_quick_enter(deep)) == NULL)) {
+    ptm_lane *lane = ptm_quick_enter(deep);
+    if (PTM_UNLIKELY(lane == NULL)) {
         return false;
     }
-    bool done = ptm_quick_put_in(lane, tstate, slot, size, marks, deep, key);
+    bool done = ptm_quick_put_in(lane, tstate, block, size, marks, deep, key);
     ptm_lanes_leave(lane);
     if (PTM_LIKELY(done)) {
         ptm_newest = (ptm_newest_block){(uintptr_t)block, size};
@@ -162,11 +165,13 @@ ptm_quick_alloc(const void *block, size_t size, uint32_t deep, uint64_t *key)
 }
 
 static PTM_ALWAYS_INLINE bool
-ptm_quick_realloc_in(ptm_lane *lane, const PyThreadState *tstate, uint32_t *slot, uint32_t old,
+ptm_quick_realloc_in(ptm_lane *lane, const PyThreadState *tstate, uint32_t old, const void *block,
                      size_t size)
 {
     uint64_t key;
-    if (PTM_UNLIKELY(!ptm_quick_is_site(old)) || PTM_UNLIKELY(!ptm_journal_takes_two(lane))
+    uint32_t *slot = ptm_blocks_expect_new(block, size, old);
+    if (PTM_UNLIKELY(slot == NULL) || PTM_UNLIKELY(!ptm_quick_is_site(old))
+        || PTM_UNLIKELY(!ptm_journal_takes_two(lane))
         || PTM_UNLIKELY(PTM_LOAD_ACQUIRE(slot) != 0)) {
         return false;
     }
@@ -183,15 +188,13 @@ static PTM_ALWAYS_INLINE bool
 ptm_quick_realloc(ptm_taken taken, const void *block, size_t size)
 {
     const PyThreadState *tstate;
-    uint32_t *slot;
     ptm_lane *lane;
     if (PTM_UNLIKELY(!ptm_quick_is_open(PTM_GATE_DEEP)) || PTM_UNLIKELY(!ptm_quick_takes(size))
         || PTM_UNLIKELY((tstate = ptm_quick_tstate()) == NULL)
-        || PTM_UNLIKELY((slot = ptm_blocks_expect(block)) == NULL)
         || PTM_UNLIKELY((lane = ptm_quick_enter(PTM_GATE_DEEP)) == NULL)) {
         return false;
     }
-    bool done = ptm_quick_realloc_in(lane, tstate, slot, ptm_record_still_taken(taken), size);
+    bool done = ptm_quick_realloc_in(lane, tstate, ptm_record_still_taken(taken), block, size);
     ptm_lanes_leave(lane);
     if (PTM_LIKELY(done)) {
         ptm_newest = (ptm_newest_block){(uintptr_t)block, size};
@@ -222,9 +225,10 @@ typedef enum {
 } ptm_quick_done;
 
 static PTM_ALWAYS_INLINE bool
-ptm_quick_free_in(ptm_lane *lane, uint32_t *slot, uint32_t *entry)
+ptm_quick_free_in(ptm_lane *lane, const void *block, uint32_t *entry)
 {
-    *entry = PTM_LOAD_ACQUIRE(slot);
+    uint32_t *slot = ptm_shadow_peek((uintptr_t)block);
+    *entry = PTM_LIKELY(slot != NULL) ? PTM_LOAD_ACQUIRE(slot) : 0;
     if (PTM_UNLIKELY(!ptm_quick_is_site(*entry)) || PTM_UNLIKELY(ptm_journal_is_full(lane))) {
         return *entry == 0; /* not traced */
     }
@@ -237,19 +241,12 @@ static PTM_ALWAYS_INLINE ptm_quick_done
 ptm_quick_free(void *block)
 {
     ptm_lane *lane;
-    if (PTM_UNLIKELY(!ptm_shadow_takes((uintptr_t)block))) {
-        return PTM_QUICK_NO;
-    }
-    uint32_t *slot = ptm_shadow_peek((uintptr_t)block);
-    if (PTM_UNLIKELY(slot == NULL)) {
-        return PTM_QUICK_YES; /* not traced */
-    }
-    if (PTM_UNLIKELY(!ptm_quick_may_free())
+    if (PTM_UNLIKELY(!ptm_shadow_takes((uintptr_t)block)) || PTM_UNLIKELY(!ptm_quick_may_free())
         || PTM_UNLIKELY((lane = ptm_quick_enter(PTM_GATE_DEEP)) == NULL)) {
         return PTM_QUICK_NO;
     }
     uint32_t entry;
-    bool done = ptm_quick_free_in(lane, slot, &entry);
+    bool done = ptm_quick_free_in(lane, block, &entry);
     ptm_lanes_leave(lane);
     if (PTM_UNLIKELY(!done)) {
         return PTM_QUICK_NO;
@@ -260,9 +257,13 @@ ptm_quick_free(void *block)
 
 /* The old entry is another one or not: that cannot be foretold, so the same is written for both. */
 static PTM_ALWAYS_INLINE bool
-ptm_quick_object_in(ptm_lane *lane, const PyThreadState *tstate, uint32_t *slot, size_t bytes,
+ptm_quick_object_in(ptm_lane *lane, const PyThreadState *tstate, const void *block, size_t bytes,
                     uint32_t deep, uint64_t *key)
 {
+    uint32_t *slot = ptm_blocks_expect(block);
+    if (PTM_UNLIKELY(slot == NULL)) {
+        return false;
+    }
     uint32_t entry = PTM_LOAD_ACQUIRE(slot);
     if (PTM_UNLIKELY(!ptm_quick_is_site(entry)) || PTM_UNLIKELY(!ptm_journal_takes_two(lane))) {
         return entry == 0; /* not traced */
@@ -282,16 +283,14 @@ ptm_quick_object(const PyObject *object, uint32_t deep, uint64_t *key)
 {
     const ptm_listed_type *listed = ptm_listed_of(object);
     const PyThreadState *tstate;
-    uint32_t *slot;
     ptm_lane *lane;
     if (PTM_UNLIKELY(!ptm_quick_is_open(deep)) || PTM_UNLIKELY(listed == NULL)
         || PTM_UNLIKELY((tstate = ptm_quick_tstate()) == NULL)
-        || PTM_UNLIKELY((slot = ptm_blocks_expect(ptm_listed_block(listed, object))) == NULL)
         || PTM_UNLIKELY((lane = ptm_quick_enter(deep)) == NULL)) {
         return false;
     }
-    bool done =
-        ptm_quick_object_in(lane, tstate, slot, ptm_listed_bytes(listed, object), deep, key);
+    bool done = ptm_quick_object_in(lane, tstate, ptm_listed_block(listed, object),
+                                    ptm_listed_bytes(listed, object), deep, key);
     ptm_lanes_leave(lane);
     return done;
 }

@@ -151,6 +151,18 @@ ptm_record_main_free(const void *block)
     return died;
 }
 
+/* In the lane, which keeps everybody out who clears. */
+PTM_NOINLINE void
+ptm_record_end_pool(const void *block)
+{
+    if (ptm_lanes_enter(PTM_LANE_MAIN)) {
+        if (ptm_blocks_is_packed(block)) {
+            ptm_shadow_end_pool((uintptr_t)block);
+        }
+        ptm_lanes_leave(PTM_LANE_MAIN);
+    }
+}
+
 ptm_taken
 ptm_record_main_take(const void *block)
 {

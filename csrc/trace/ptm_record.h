@@ -16,6 +16,7 @@
 #define PTM_RECORD_H
 
 #include "pyver/ptm_frames.h"
+#include "trace/ptm_blocks.h"
 #include "trace/ptm_sites.h"
 
 /* Read by every hook; written by the tracer while nobody else is in a lane. */
@@ -61,6 +62,18 @@ void *ptm_record_raw_alloc(void *block, size_t size);
 /* Before the real free; true: it was a known code object's, and must be parked (ptm_parked). */
 bool ptm_record_main_free(const void *block);
 void ptm_record_raw_free(const void *block);
+
+/* The last block of a pool is about to be given back to the allocator below. */
+void ptm_record_end_pool(const void *block);
+
+/* Before any block is, by an attached thread. */
+static PTM_ALWAYS_INLINE void
+ptm_record_may_end_pool(const void *block)
+{
+    if (PTM_UNLIKELY(ptm_blocks_is_packed(block)) && PTM_UNLIKELY(ptm_pools_ends_with(block))) {
+        ptm_record_end_pool(block);
+    }
+}
 
 /* Before the real realloc; after it, exactly one of the others. */
 ptm_taken ptm_record_main_take(const void *block);

@@ -3,20 +3,28 @@
  * ptm_shadow - the table parallel to the heap: the address of a block -> 32 bits (a site id and
  * marks, ptm_blocks).
  *
- * How       an address of 48 bits, a granule of 16 bytes:
+ * How       an address of 48 bits, and what lies behind it:
  *
- *               47          34 33          23 22           4 3    0
- *              +--------------+--------------+--------------+------+
- *              |  root (16384)|  wing (2048) | leaf (524288)|  0   |
- *              +--------------+--------------+--------------+------+
+ *               47          34 33            14 13             0
+ *              +--------------+----------------+----------------+
+ *              |  root (16384)| wing (1048576) | place in region|
+ *              +--------------+----------------+----------------+
  *
- *           The root is static, wings (16 kB) and leaves (2 MB of addresses, one for each 8 MiB of
- *           heap) are mapped when first written, so nothing large is reserved and it starts where
- *           address space is scarce. Three loads, of which two are nearly always cached.
+ *           A region is 16 kB of heap. Its word in the wing says where its row of entries is, and
+ *           how many bytes of heap are for one entry (a power of 2, of which the low bits have the
+ *           exponent). A plain row has an entry for each 16 bytes and can hold any block. A packed
+ *           row is of a region with blocks of one size in it, a pool of the interpreter's
+ *           allocator (ptm_rows): of them no two meet in an entry.
+ *
+ *           The root is static, wings (9 MB of addresses for 16 GiB of heap) and leaves (2 MB of
+ *           them: the plain rows of 8 MiB) are mapped when first written, so nothing large is
+ *           reserved and it starts where address space is scarce. Three loads, of which two are
+ *           nearly always cached.
  * Threads   No lock on entries: two live blocks never share an address, and an entry is removed
- *           before the real free. A new wing or leaf is published by compare-and-swap and stays
- *           mapped for good: `clear` gives its memory back but not its address, so a thread that
- *           looks at the same moment reads zero.
+ *           before the real free. A new wing, leaf or plain row is published by compare-and-swap.
+ *           Wings and leaves stay mapped for good: `clear` gives their memory back but not their
+ *           addresses, so a thread that looks at the same moment reads zero. A packed row is
+ *           written in a lane only, which keeps `clear` out.
  * Failure   `slot` answers NULL: no memory, or an address that cannot be here (odd, or beyond 48
  *           bits)
  */
@@ -27,8 +35,14 @@
 #include "base/ptm_mem.h"
 
 #define PTM_SHADOW_GRANULE 16u
+#define PTM_SHADOW_PLAIN 4u /* the exponent of a plain row */
+#define PTM_SHADOW_WIDEST 9u
+#define PTM_SHADOW_REGION_BITS 14
+#define PTM_SHADOW_REGION_BYTES ((uintptr_t)1 << PTM_SHADOW_REGION_BITS)
+#define PTM_SHADOW_POOL_HEAD 48u /* bytes of a pool before its first block */
 #define PTM_SHADOW_LEAF_BITS 19
-#define PTM_SHADOW_WING_BITS 11
+#define PTM_SHADOW_LEAVES_BITS 11
+#define PTM_SHADOW_WING_BITS 20
 #define PTM_SHADOW_ROOT_BITS 14
 
 typedef struct {
@@ -36,53 +50,104 @@ typedef struct {
 } ptm_shadow_leaf;
 
 typedef struct {
-    ptm_shadow_leaf *leaves[1 << PTM_SHADOW_WING_BITS];
+    uintptr_t regions[1 << PTM_SHADOW_WING_BITS]; /* 0: no row yet */
+    uint8_t granules[1 << PTM_SHADOW_WING_BITS];  /* of a packed region: what a block takes */
+    ptm_shadow_leaf *leaves[1 << PTM_SHADOW_LEAVES_BITS];
 } ptm_shadow_wing;
 
 PTM_EXTERN ptm_shadow_wing *ptm_shadow_root[1 << PTM_SHADOW_ROOT_BITS];
 
-/* Of a granule's number. */
-#define PTM_SHADOW_LEAF_OF(g) ((g) & ((1u << PTM_SHADOW_LEAF_BITS) - 1))
-#define PTM_SHADOW_WING_OF(g) ((g) >> PTM_SHADOW_LEAF_BITS & ((1u << PTM_SHADOW_WING_BITS) - 1))
-#define PTM_SHADOW_ROOT_OF(g) ((g) >> (PTM_SHADOW_LEAF_BITS + PTM_SHADOW_WING_BITS))
+/* Of an address. */
+#define PTM_SHADOW_ROOT_OF(a) ((a) >> (PTM_SHADOW_REGION_BITS + PTM_SHADOW_WING_BITS))
+#define PTM_SHADOW_REGION_OF(a) ((a) >> PTM_SHADOW_REGION_BITS & ((1u << PTM_SHADOW_WING_BITS) - 1))
+#define PTM_SHADOW_PLACE_OF(a) ((uint32_t)((a) & (PTM_SHADOW_REGION_BYTES - 1)))
 
-/* The number of the granule that begins here. Where none does it is beyond all of them, as it is
- * for an address that is too high: one rotation and one comparison tell. */
-static PTM_ALWAYS_INLINE uint64_t
-ptm_shadow_granule(uintptr_t address)
+/* Of a region's word. */
+#define PTM_SHADOW_EXPONENT_BITS ((uintptr_t)63)
+#define PTM_SHADOW_EXPONENT(region) ((uint32_t)((region) & PTM_SHADOW_EXPONENT_BITS))
+#define PTM_SHADOW_ROW(region) ((uint32_t *)((region) & ~PTM_SHADOW_EXPONENT_BITS))
+
+static PTM_ALWAYS_INLINE bool
+ptm_shadow_reaches(uintptr_t address)
 {
-    return address / PTM_SHADOW_GRANULE | address << 60;
+    return PTM_LIKELY(PTM_SHADOW_ROOT_OF(address) < PTM_ARRAY_LEN(ptm_shadow_root));
 }
 
 /* Whether a block at this address has its entry here, and not in the blockmap. */
 static PTM_ALWAYS_INLINE bool
 ptm_shadow_takes(uintptr_t address)
 {
-    return PTM_SHADOW_ROOT_OF(ptm_shadow_granule(address)) < 1u << PTM_SHADOW_ROOT_BITS;
+    return PTM_LIKELY(address % PTM_SHADOW_GRANULE == 0) && ptm_shadow_reaches(address);
 }
 
-uint32_t *ptm_shadow_slot_slow(uintptr_t address);
+/* The word of the region an address lies in; NULL: no wing. */
+static PTM_ALWAYS_INLINE uintptr_t *
+ptm_shadow_word(uintptr_t address)
+{
+    ptm_shadow_wing *wing = PTM_LOAD_ACQUIRE(&ptm_shadow_root[PTM_SHADOW_ROOT_OF(address)]);
+    return PTM_LIKELY(wing != NULL) ? &wing->regions[PTM_SHADOW_REGION_OF(address)] : NULL;
+}
+
+static PTM_ALWAYS_INLINE uintptr_t
+ptm_shadow_region(uintptr_t address)
+{
+    uintptr_t *word = ptm_shadow_word(address);
+    return PTM_LIKELY(word != NULL) ? PTM_LOAD_ACQUIRE(word) : 0;
+}
+
+static PTM_ALWAYS_INLINE uint32_t *
+ptm_shadow_entry(uintptr_t region, uintptr_t address)
+{
+    uint32_t *entry = &PTM_SHADOW_ROW(region)[PTM_SHADOW_PLACE_OF(address) >> (region & 31)];
+    if (entry == NULL) {
+        __builtin_unreachable(); /* so who asks whether there is one asks for the row alone */
+    }
+    return entry;
+}
+
+/* The entry of a block that may never have been written: NULL then. */
+static PTM_ALWAYS_INLINE uint32_t *
+ptm_shadow_peek(uintptr_t block)
+{
+    uintptr_t region = ptm_shadow_region(block);
+    return PTM_LIKELY(region != 0) ? ptm_shadow_entry(region, block) : NULL;
+}
+
+/* Of the entries of blocks of a size class. */
+static PTM_ALWAYS_INLINE uint32_t
+ptm_shadow_exponent(size_t size)
+{
+    uint32_t granules = (uint32_t)((size - 1) / PTM_SHADOW_GRANULE) + 1;
+    return PTM_SHADOW_PLAIN + (31u ^ (uint32_t)__builtin_clz(granules));
+}
+
+/* The entry of a new block of which no more than 1 << exponent bytes are for one entry; NULL: not
+ * there, or the row is another kind. */
+static PTM_ALWAYS_INLINE uint32_t *
+ptm_shadow_expect(uintptr_t block, uint32_t exponent)
+{
+    uintptr_t region = ptm_shadow_region(block);
+    bool fits = PTM_SHADOW_EXPONENT(region) - PTM_SHADOW_PLAIN <= exponent - PTM_SHADOW_PLAIN;
+    return PTM_LIKELY(fits) ? ptm_shadow_entry(region, block) : NULL;
+}
+
+/* The entry of any address; NULL: no block begins there that was ever written. */
+uint32_t *ptm_shadow_find(uintptr_t address);
+/* The entry of a block, with a row if need be: `bytes` is what a block takes of the pool that it
+ * lies in, 0: it may lie in none. */
+uint32_t *ptm_shadow_slot(uintptr_t block, uint32_t bytes);
+
+static PTM_ALWAYS_INLINE bool
+ptm_shadow_is_packed(uintptr_t address)
+{
+    return PTM_SHADOW_EXPONENT(ptm_shadow_region(address)) > PTM_SHADOW_PLAIN;
+}
+
+/* The pool around a block, of a packed region, is about to end: what is there next may be
+ * anything. */
+void ptm_shadow_end_pool(uintptr_t block);
+
 void ptm_shadow_clear(void);
 void ptm_shadow_visit(ptm_mem_visit visit, void *arg);
-
-/* The entry of an address that may never have been written: NULL then. */
-static PTM_ALWAYS_INLINE uint32_t *
-ptm_shadow_peek(uintptr_t address)
-{
-    uint64_t granule = ptm_shadow_granule(address);
-    ptm_shadow_wing *wing = PTM_LOAD_ACQUIRE(&ptm_shadow_root[PTM_SHADOW_ROOT_OF(granule)]);
-    ptm_shadow_leaf *leaf = PTM_LIKELY(wing != NULL)
-                                ? PTM_LOAD_ACQUIRE(&wing->leaves[PTM_SHADOW_WING_OF(granule)])
-                                : NULL;
-    return PTM_LIKELY(leaf != NULL) ? &leaf->entries[PTM_SHADOW_LEAF_OF(granule)] : NULL;
-}
-
-/* The entry of an address, mapped if need be. */
-static PTM_ALWAYS_INLINE uint32_t *
-ptm_shadow_slot(uintptr_t address)
-{
-    uint32_t *slot = ptm_shadow_peek(address);
-    return PTM_LIKELY(slot != NULL) ? slot : ptm_shadow_slot_slow(address);
-}
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "ptm_test_mem.h"
 #include "trace/ptm_blocks.h"
+#include "trace/ptm_rows.h"
 
 #define MOST 4000
 #define LEAF_BYTES ((uintptr_t)PTM_SHADOW_GRANULE << PTM_SHADOW_LEAF_BITS) /* of heap */
@@ -213,6 +214,194 @@ tells_the_maps_it_owns(void)
     CHECK(ptm_test_discards > discards);
 }
 
+/* -- pools: rows with an entry per block ------------------------------------------------------ */
+
+#ifdef PTM_HAS_POOLS
+
+#define N_POOLS 6
+
+static char pools[N_POOLS][PTM_POOL_BYTES] __attribute__((aligned(PTM_POOL_BYTES)));
+
+static uint32_t
+class_bytes(int pool)
+{
+    return ptm_pools_block_bytes(pools[pool]);
+}
+
+static uint32_t
+n_blocks(int pool)
+{
+    return (uint32_t)((PTM_POOL_BYTES - PTM_SHADOW_POOL_HEAD) / class_bytes(pool));
+}
+
+static uintptr_t
+pool_block(int pool, uint32_t i)
+{
+    return (uintptr_t)pools[pool] + PTM_SHADOW_POOL_HEAD + i * class_bytes(pool);
+}
+
+static void
+begin_pool(int pool, uint32_t size_class)
+{
+    ptm_pool *head = (ptm_pool *)(void *)pools[pool];
+    head->size_class = size_class;
+}
+
+static bool
+is_packed(int pool)
+{
+    return ptm_blocks_is_packed(pools[pool]);
+}
+
+static void
+put_pooled(int pool, uint32_t i)
+{
+    put(pool_block(pool, i), PTM_ENTRY_POOLED | (1 + ptm_test_below(1000)));
+}
+
+/* Every block of every class has an entry of its own, in a row that is as short as can be; the
+ * bytes are those of the row for a block, whatever the size. */
+static void
+every_block_of_a_pool_has_its_entry(void)
+{
+    for (uint32_t size_class = 0; size_class < PTM_POOL_CLASSES; size_class++) {
+        begin_pool(0, size_class);
+        for (uint32_t i = 0; i < n_blocks(0); i++) {
+            put_pooled(0, i);
+        }
+        CHECK_EQ(is_packed(0), size_class > 0);
+        uint32_t exponent = ptm_shadow_exponent(class_bytes(0));
+        CHECK(1u << exponent <= class_bytes(0) && class_bytes(0) < 2u << exponent);
+        check_all();
+        clear();
+        CHECK(!is_packed(0));
+    }
+}
+
+/* What is no block of a pool has no entry there, and none if it is asked for. */
+static void
+nothing_is_found_between_blocks(void)
+{
+    begin_pool(1, 6);
+    for (uint32_t i = 0; i < n_blocks(1); i++) {
+        put_pooled(1, i);
+    }
+    for (uintptr_t at = (uintptr_t)pools[1]; at < pool_block(1, n_blocks(1)); at += 16) {
+        CHECK_EQ(ptm_blocks_get((const void *)at), in_model(at));
+    }
+    CHECK(is_packed(1));
+    clear();
+}
+
+/* A block that lies between the others, or is one of another size: all of them keep their entries,
+ * in a plain row. */
+static void
+a_row_that_does_not_suit_is_unpacked(void)
+{
+    for (uint32_t size_class = 1; size_class < PTM_POOL_CLASSES; size_class++) {
+        begin_pool(2, size_class);
+        for (uint32_t i = 0; i < n_blocks(2); i += 1 + ptm_test_below(3)) {
+            put_pooled(2, i);
+        }
+        CHECK(is_packed(2));
+        put(pool_block(2, 0) + 16, 7);
+        CHECK(!is_packed(2));
+        check_all();
+        put(pool_block(2, 1), PTM_ENTRY_POOLED | 8); /* and stays there */
+        CHECK(!is_packed(2));
+        clear();
+        begin_pool(2, size_class);
+        put_pooled(2, 3);
+        begin_pool(2, size_class - 1);
+        put(pool_block(2, 9), PTM_ENTRY_POOLED | 9);
+        CHECK(!is_packed(2));
+        check_all();
+        clear();
+    }
+}
+
+static void
+end_pool(int pool)
+{
+    if (is_packed(pool)) {
+        ptm_shadow_end_pool(pool_block(pool, 0));
+    }
+    CHECK(!is_packed(pool));
+    check_all();
+}
+
+/* Pools come, have blocks, and go, in any order: with every block taken the row waits for the next
+ * one, else the entries stay. */
+static void
+pools_come_and_go(void)
+{
+    for (int round = 0; round < 2000; round++) {
+        int pool = ptm_test_below(N_POOLS);
+        uint32_t some = ptm_test_below(4), n = n_blocks(pool);
+        bool all = ptm_test_below(8) != 0;
+        for (uint32_t i = 0; i < some; i++) {
+            put_pooled(pool, ptm_test_below(n));
+        }
+        for (uint32_t i = 0; i < n && all; i++) {
+            take(pool_block(pool, i));
+        }
+        end_pool(pool);
+        if (all) {
+            begin_pool(pool, 1 + ptm_test_below(PTM_POOL_CLASSES - 1));
+        }
+        if (round % 100 == 99) {
+            clear();
+        }
+    }
+    clear();
+}
+
+/* No memory for a row: the block is not recorded, and may be later. */
+static void
+a_packed_row_may_fail(void)
+{
+    uint32_t old;
+    begin_pool(3, 3);
+    put((uintptr_t)pools[4], 1); /* there is a wing */
+    const void *address = (const void *)pool_block(3, 5);
+    ptm_mem_fail_after(0);
+    CHECK(!ptm_blocks_put(address, PTM_ENTRY_POOLED | 5, &old));
+    CHECK_EQ(ptm_blocks_get(address), 0);
+    ptm_mem_fail_after(-1);
+    put_pooled(3, 5);
+    CHECK(is_packed(3));
+    clear();
+}
+
+/* Rows of all sizes, more than one slab of them, every one for itself. */
+static void
+rows_do_not_meet(void)
+{
+    enum { N = 3000 };
+    static uint32_t *rows[N], bytes[N];
+    for (int round = 0; round < 3; round++) {
+        for (uint32_t i = 0; i < N; i++) {
+            bytes[i] = 128u << ptm_test_below(5);
+            rows[i] = ptm_rows_new(bytes[i]);
+            NEED(rows[i] != NULL);
+            for (uint32_t k = 0; k < bytes[i] / 4; k++) {
+                CHECK_EQ(rows[i][k], 0);
+                rows[i][k] = i + 1;
+            }
+        }
+        for (uint32_t i = 0; i < N; i++) {
+            for (uint32_t k = 0; k < bytes[i] / 4; k++) {
+                CHECK_EQ(rows[i][k], i + 1);
+            }
+            memset(rows[i], 0, bytes[i]);
+            ptm_rows_drop(rows[i], bytes[i]);
+        }
+    }
+    ptm_rows_clear();
+}
+
+#endif
+
 /* -- threads: each its own blocks, all the same new leaves ------------------------------------- */
 
 #define N_THREADS 4
@@ -250,7 +439,8 @@ static void *
 race_map(size_t bytes)
 {
     PTM_FETCH_ADD(&race_maps, 1);
-    return calloc(1, bytes);
+    void *pages = aligned_alloc(64, (bytes + 63) & ~(size_t)63);
+    return pages == NULL ? NULL : memset(pages, 0, bytes);
 }
 
 static void
@@ -286,6 +476,14 @@ main(int argc, char **argv)
     RUN(domains_are_apart);
     RUN(every_map_may_fail);
     RUN(tells_the_maps_it_owns);
+#ifdef PTM_HAS_POOLS
+    RUN(a_packed_row_may_fail); /* while there is no slab yet */
+    RUN(every_block_of_a_pool_has_its_entry);
+    RUN(nothing_is_found_between_blocks);
+    RUN(a_row_that_does_not_suit_is_unpacked);
+    RUN(pools_come_and_go);
+    RUN(rows_do_not_meet);
+#endif
     RUN(threads_meet_in_new_leaves);
     return ptm_test_done();
 }

@@ -73,3 +73,38 @@ def test_they_are_not_above_the_interpreter_s_own_tracer() -> None:
         "False",
         "True",
     ]
+
+
+MEMORY = (
+    "import pytracemalloc as p, ptm_testalloc as alloc; p.start()\n"
+    "N = 100_000\n"
+    "def grow(size): return [alloc.malloc(2, size) for _ in range(N)]\n"
+    "def drop(blocks): [alloc.free(2, block) for block in blocks]\n"
+    "def own(): return p.get_tracemalloc_memory()\n"
+    "p.clear_traces()\n"
+)
+
+
+@pytest.mark.parametrize("size", [32, 64, 112, 240, 512])
+def test_they_need_a_few_bytes_of_ours_for_a_block_of_any_size(size: int) -> None:
+    """4 to 8 (docs/design/shadow.md), where plain rows would take a quarter of the
+    block; a page more or less for all of them."""
+    pytest.importorskip("ptm_testalloc", reason="built by `make test` only")
+    tell = (
+        f"before = own()\nfor _ in range(N): alloc.malloc(2, {size})\n"
+        "print((own() - before) / N)"
+    )
+    (per_block,) = map(float, told(MEMORY + tell, PYMALLOC))
+    assert 3.9 < per_block < 8.9
+
+
+def test_what_they_needed_serves_the_next_ones() -> None:
+    """Pools end and others begin in their place, of all sizes, again and again."""
+    pytest.importorskip("ptm_testalloc", reason="built by `make test` only")
+    tell = (
+        "for k in range(6):\n"
+        "    for size in range(32, 513, 32): drop(grow(size))\n"
+        "    print(own())"
+    )
+    first, *later = map(int, told(MEMORY + tell, PYMALLOC))
+    assert max(later) < first * 1.05
