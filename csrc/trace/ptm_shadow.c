@@ -5,14 +5,18 @@
 
 ptm_shadow_wing *ptm_shadow_root[1 << PTM_SHADOW_ROOT_BITS];
 
+/* All there are: nobody looks through the root for the few that it has, and so maps all of it. */
+static ptm_shadow_wing *wings;
+
 /* -- maps -------------------------------------------------------------------------------------- */
 
 /* What *place points to, mapped and published if it is not there; the loser of a race gives its
  * pages back. */
 static void *
-mapped_at(void **place, size_t bytes)
+mapped_at(void **place, size_t bytes, bool *is_fresh)
 {
     void *there = PTM_LOAD_ACQUIRE(place);
+    *is_fresh = false;
     if (there != NULL) {
         return there;
     }
@@ -21,14 +25,28 @@ mapped_at(void **place, size_t bytes)
         ptm_mem_unmap(fresh, bytes);
         return there;
     }
+    *is_fresh = fresh != NULL;
     return fresh;
+}
+
+static void
+list_wing(ptm_shadow_wing *wing)
+{
+    wing->next = PTM_LOAD_ACQUIRE(&wings);
+    while (!PTM_COMPARE_EXCHANGE(&wings, &wing->next, wing)) {
+    }
 }
 
 static ptm_shadow_wing *
 wing_of(uintptr_t address)
 {
+    bool is_fresh;
     void **place = (void **)&ptm_shadow_root[PTM_SHADOW_ROOT_OF(address)];
-    return mapped_at(place, sizeof(ptm_shadow_wing));
+    ptm_shadow_wing *wing = mapped_at(place, sizeof(ptm_shadow_wing), &is_fresh);
+    if (is_fresh) {
+        list_wing(wing);
+    }
+    return wing;
 }
 
 /* The word of a region with a plain row; 0: no memory. The row has its fixed place in the leaf, so
@@ -39,8 +57,9 @@ plain_region(ptm_shadow_wing *wing, uintptr_t address)
     size_t region = PTM_SHADOW_REGION_OF(address);
     size_t regions = PTM_ARRAY_LEN(wing->regions) / PTM_ARRAY_LEN(wing->leaves);
     size_t row = PTM_SHADOW_REGION_BYTES / PTM_SHADOW_GRANULE;
-    ptm_shadow_leaf *leaf =
-        mapped_at((void **)&wing->leaves[region / regions], sizeof(ptm_shadow_leaf));
+    bool is_fresh;
+    void **place = (void **)&wing->leaves[region / regions];
+    ptm_shadow_leaf *leaf = mapped_at(place, sizeof(ptm_shadow_leaf), &is_fresh);
     return leaf == NULL ? 0 : (uintptr_t)&leaf->entries[region % regions * row] | PTM_SHADOW_PLAIN;
 }
 
@@ -205,10 +224,8 @@ visit_wing(const ptm_shadow_wing *wing, ptm_mem_visit visit, void *arg)
 void
 ptm_shadow_visit(ptm_mem_visit visit, void *arg)
 {
-    for (size_t i = 0; i < PTM_ARRAY_LEN(ptm_shadow_root); i++) {
-        if (ptm_shadow_root[i] != NULL) {
-            visit_wing(ptm_shadow_root[i], visit, arg);
-        }
+    for (const ptm_shadow_wing *wing = PTM_LOAD_ACQUIRE(&wings); wing != NULL; wing = wing->next) {
+        visit_wing(wing, visit, arg);
     }
     ptm_rows_visit(visit, arg);
 }
@@ -228,10 +245,8 @@ forget_wing(ptm_shadow_wing *wing)
 void
 ptm_shadow_clear(void)
 {
-    for (size_t i = 0; i < PTM_ARRAY_LEN(ptm_shadow_root); i++) {
-        if (ptm_shadow_root[i] != NULL) {
-            forget_wing(ptm_shadow_root[i]);
-        }
+    for (ptm_shadow_wing *wing = PTM_LOAD_ACQUIRE(&wings); wing != NULL; wing = wing->next) {
+        forget_wing(wing);
     }
     ptm_rows_clear();
 }

@@ -49,10 +49,11 @@ typedef struct {
     uint32_t entries[1 << PTM_SHADOW_LEAF_BITS];
 } ptm_shadow_leaf;
 
-typedef struct {
+typedef struct ptm_shadow_wing {
     uintptr_t regions[1 << PTM_SHADOW_WING_BITS]; /* 0: no row yet */
     uint8_t granules[1 << PTM_SHADOW_WING_BITS];  /* of a packed region: what a block takes */
     ptm_shadow_leaf *leaves[1 << PTM_SHADOW_LEAVES_BITS];
+    struct ptm_shadow_wing *next;
 } ptm_shadow_wing;
 
 PTM_EXTERN ptm_shadow_wing *ptm_shadow_root[1 << PTM_SHADOW_ROOT_BITS];

@@ -78,8 +78,11 @@ def test_they_are_not_above_the_interpreter_s_own_tracer() -> None:
 MEMORY = (
     "import pytracemalloc as p, ptm_testalloc as alloc; p.start()\n"
     "N = 100_000\n"
-    "def grow(size): return [alloc.malloc(2, size) for _ in range(N)]\n"
-    "def drop(blocks): [alloc.free(2, block) for block in blocks]\n"
+    "blocks = [0] * N\n"
+    "def grow(size):\n"
+    "    for i in range(N): blocks[i] = alloc.malloc(2, size)\n"
+    "def drop():\n"
+    "    for i in range(N): alloc.free(2, blocks[i])\n"
     "def own(): return p.get_tracemalloc_memory()\n"
     "p.clear_traces()\n"
 )
@@ -103,7 +106,7 @@ def test_what_they_needed_serves_the_next_ones() -> None:
     pytest.importorskip("ptm_testalloc", reason="built by `make test` only")
     tell = (
         "for k in range(6):\n"
-        "    for size in range(32, 513, 32): drop(grow(size))\n"
+        "    for size in range(32, 513, 32): grow(size); drop()\n"
         "    print(own())"
     )
     first, *later = map(int, told(MEMORY + tell, PYMALLOC))
