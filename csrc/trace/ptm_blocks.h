@@ -59,7 +59,7 @@ ptm_blocks_put(const void *block, uint32_t entry, uint32_t *old)
     if (PTM_UNLIKELY(!ptm_shadow_takes(address))) {
         return ptm_blockmap_put(0, address, entry, old);
     }
-    uint32_t *slot = ptm_shadow_expect(address, PTM_SHADOW_PLAIN);
+    uint32_t *slot = ptm_shadow_peek_plain(address);
     if (PTM_UNLIKELY(slot == NULL)) {
         slot = ptm_shadow_slot(address, ptm_blocks_pool_bytes(block, entry));
     }
@@ -87,19 +87,22 @@ static PTM_ALWAYS_INLINE uint32_t *
 ptm_blocks_expect(const void *block)
 {
     uintptr_t address = (uintptr_t)block;
-    bool takes = ptm_shadow_takes(address);
-    return ptm_blocks_expected(takes ? ptm_shadow_peek(address) : NULL);
+    bool aligned = PTM_LIKELY(address % PTM_SHADOW_GRANULE == 0);
+    return ptm_blocks_expected(aligned ? ptm_shadow_peek(address) : NULL);
 }
 
-/* The same of a new block; NULL also where there is another kind of row. */
+/* The same of a new block, or one that was moved; NULL also where there is another kind of row. A
+ * block of a pool can have its entry in any row that is there: one of another kind is gone since
+ * that pool began (ptm_record_may_begin_pool). */
 static PTM_ALWAYS_INLINE uint32_t *
-ptm_blocks_expect_new(const void *block, size_t size, uint32_t marks)
+ptm_blocks_expect_new(const void *block, uint32_t marks)
 {
     uintptr_t address = (uintptr_t)block;
-    bool pooled = marks & PTM_ENTRY_POOLED;
-    uint32_t widest = pooled ? ptm_shadow_exponent(size) : PTM_SHADOW_PLAIN;
-    bool takes = pooled ? ptm_shadow_reaches(address) : ptm_shadow_takes(address);
-    return ptm_blocks_expected(takes ? ptm_shadow_expect(address, widest) : NULL);
+    if (marks & PTM_ENTRY_POOLED) {
+        return ptm_blocks_expected(ptm_shadow_peek(address));
+    }
+    bool aligned = PTM_LIKELY(address % PTM_SHADOW_GRANULE == 0);
+    return ptm_blocks_expected(aligned ? ptm_shadow_peek_plain(address) : NULL);
 }
 
 static PTM_ALWAYS_INLINE uint32_t
@@ -132,8 +135,7 @@ ptm_blocks_get(const void *block)
 static PTM_ALWAYS_INLINE bool
 ptm_blocks_is_packed(const void *block)
 {
-    uintptr_t address = (uintptr_t)block;
-    return PTM_LIKELY(ptm_shadow_takes(address)) && ptm_shadow_is_packed(address);
+    return ptm_shadow_is_packed((uintptr_t)block);
 }
 
 /* Another site for a block that has an entry already; the marks stay. */

@@ -89,7 +89,7 @@ static PTM_ALWAYS_INLINE void
 ptm_event_alloc(ptm_lane *lane, const PyThreadState *tstate, void *block, size_t size,
                 uint32_t marks, uint64_t key)
 {
-    uint32_t *slot = ptm_blocks_expect_new(block, size, marks);
+    uint32_t *slot = ptm_blocks_expect_new(block, marks);
     ptm_site_id id = ptm_find_site(lane, tstate, size, key);
     marks |= ptm_event_marks(lane, size);
     if (PTM_LIKELY(id != 0) && PTM_LIKELY(ptm_event_put(lane, slot, block, id | marks))) {

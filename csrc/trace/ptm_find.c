@@ -26,6 +26,7 @@ static void
 tidy_locked(ptm_lane *lane)
 {
     ptm_journal_drain();
+    ptm_journal_book_all_renewed(lane);
     ptm_sites_sweep_young(lane, &sweep);
     if (lane->n_sites >= lane->sweep_at) {
         (void)ptm_sites_sweep(lane, &sweep);
@@ -104,6 +105,18 @@ intern(const ptm_search *s, ptm_site_id old, ptm_walked *walked)
     return id;
 }
 
+/* The raw lane renews nothing. */
+static void
+put_recent(ptm_lane *lane, uint64_t key, ptm_site_id id)
+{
+    if (ptm_renewed_at(&lane->recents, key)->blocks[1] != 0) {
+        ptm_lock_take(&ptm_books_lock);
+        ptm_journal_book_renewed(lane, ptm_recent_place(key));
+        ptm_lock_release(&ptm_books_lock);
+    }
+    ptm_recent_put(&lane->recents, key, id);
+}
+
 /* A window that the manner is wrong for is taken in the next one; the last is never wrong. */
 static ptm_site_id
 find_otherwise(const ptm_search *before)
@@ -114,7 +127,7 @@ find_otherwise(const ptm_search *before)
     }
     s.manner = before->manner + 1;
     s.key = ptm_find_key(ptm_find_window(s.tstate, s.manner), s.size, s.domain);
-    ptm_site_id id = ptm_recent_site(s.lane->recent, s.key);
+    ptm_site_id id = ptm_recent_site(&s.lane->recents, s.key);
     return id != 0 ? id : ptm_find_older(&s);
 }
 
@@ -123,7 +136,7 @@ ptm_find_older(const ptm_search *s)
 {
     ptm_walked walked = {.verdict = PTM_WALK_RIGHT};
     uint32_t age = PTM_LOAD(&ptm_code_age);
-    if (ptm_recent_is_noted(s->lane->recent, s->key)) {
+    if (ptm_recent_is_noted(&s->lane->recents, s->key)) {
         return find_otherwise(s);
     }
     ptm_site_id id = ptm_sites_find(s->lane, s->key);
@@ -131,7 +144,7 @@ ptm_find_older(const ptm_search *s)
         id = intern(s, id, &walked);
     }
     if (id != 0 || walked.verdict == PTM_WALK_WRONG) {
-        ptm_recent_put(s->lane->recent, s->key, id);
+        put_recent(s->lane, s->key, id);
     }
     return walked.verdict == PTM_WALK_RIGHT ? id : find_otherwise(s);
 }

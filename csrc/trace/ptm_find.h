@@ -59,7 +59,7 @@ ptm_find_site_in(ptm_domain_id domain, ptm_lane *lane, const PyThreadState *tsta
     if (key == 0) {
         key = ptm_find_key(ptm_find_window(tstate, PTM_WALK_TRUST), size, domain);
     }
-    ptm_site_id id = ptm_recent_site(lane->recent, key);
+    ptm_site_id id = ptm_recent_site(&lane->recents, key);
     if (PTM_LIKELY(id != 0)) {
         return id;
     }

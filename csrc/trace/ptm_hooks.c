@@ -113,7 +113,11 @@ put_or_record(const PyThreadState *tstate, void *block, size_t size, uint32_t ma
 static PTM_ALWAYS_INLINE uint32_t
 mark_of(const void *block, size_t size)
 {
-    return ptm_pool_for(size) == ptm_pool_of(block) ? PTM_ENTRY_POOLED : 0;
+    if (PTM_UNLIKELY(block == NULL) || ptm_pool_for(size) != ptm_pool_of(block)) {
+        return 0;
+    }
+    ptm_record_may_begin_pool(block);
+    return PTM_ENTRY_POOLED;
 }
 
 /* Windows of any length, and blocks from anywhere. */

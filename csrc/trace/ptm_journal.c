@@ -106,6 +106,34 @@ ptm_journal_book(uint32_t event)
     apply(&ptm_the_peak, event, ptm_site_at(event & PTM_EVENT_SITE), false);
 }
 
+static void
+book_renewed(uint64_t entry, uint32_t *blocks)
+{
+    ptm_site *site = ptm_site_at(entry % PTM_RECENT_SITES);
+    site->moved[PTM_LEFT] += *blocks;
+    site->moved[PTM_CAME] += *blocks;
+    *blocks = 0;
+}
+
+void
+ptm_journal_book_renewed(ptm_lane *lane, uint32_t place)
+{
+    ptm_renewed *renewed = &lane->recents.renewed[place];
+    for (uint32_t i = 0; i < PTM_ARRAY_LEN(renewed->blocks); i++) {
+        if (renewed->blocks[i] != 0) {
+            book_renewed(lane->recents.recent[place].entries[i], &renewed->blocks[i]);
+        }
+    }
+}
+
+void
+ptm_journal_book_all_renewed(ptm_lane *lane)
+{
+    for (uint32_t i = 0; i < PTM_N_RECENT; i++) {
+        ptm_journal_book_renewed(lane, i);
+    }
+}
+
 void
 ptm_journal_clear(void)
 {

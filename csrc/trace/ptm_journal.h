@@ -16,6 +16,10 @@
  *           be late by a ring, and by as many bytes as PTM_LARGE_BYTES times a ring: what is larger
  *           is booked at once. A block that came in one lane and left in another, and of which the
  *           second is booked first, is not counted at all.
+ *           A block that begins a new life at the site it had (it waited in a free list, with the
+ *           same size) changes no total and no share of the peak, but what the site ever
+ *           allocated. That is counted beside the site's recent entry, and booked when somebody
+ *           wants to know or the entry has to go.
  * Threads   `add` by the lane's writer, without a lock; the others under the books lock
  * Failure   none
  */
@@ -44,6 +48,10 @@ void ptm_journal_flush(ptm_lane *lane);
 void ptm_journal_drain(void);
 /* Books one event after all that the main lane has written. */
 void ptm_journal_book(uint32_t event);
+/* Books what was renewed at a place of the lane's recent sites; at all of them. By the lane's
+ * writer, or frozen. */
+void ptm_journal_book_renewed(ptm_lane *lane, uint32_t place);
+void ptm_journal_book_all_renewed(ptm_lane *lane);
 /* What is written and not booked is forgotten. Frozen. */
 void ptm_journal_clear(void);
 
@@ -69,15 +77,21 @@ ptm_journal_takes_two(const ptm_lane *lane)
     return (lane->journal.written - 1) % PTM_JOURNAL_EVENTS < PTM_JOURNAL_EVENTS - 2;
 }
 
-/* It takes two. */
+/* It takes two. Two or none, which cannot be foretold, are written in the same way. */
 static PTM_ALWAYS_INLINE void
-ptm_journal_write_two(ptm_lane *lane, uint32_t first, uint32_t second)
+ptm_journal_write_two_if(ptm_lane *lane, bool really, uint32_t first, uint32_t second)
 {
     uint32_t at = lane->journal.written;
     uint32_t *events = &lane->journal.events[at % PTM_JOURNAL_EVENTS];
     events[0] = first;
     events[1] = second;
-    PTM_STORE_RELEASE(&lane->journal.written, at + 2);
+    PTM_STORE_RELEASE(&lane->journal.written, at + 2u * really);
+}
+
+static PTM_ALWAYS_INLINE void
+ptm_journal_write_two(ptm_lane *lane, uint32_t first, uint32_t second)
+{
+    ptm_journal_write_two_if(lane, true, first, second);
 }
 
 static PTM_ALWAYS_INLINE void

@@ -56,7 +56,7 @@ typedef struct ptm_lane {
     ptm_index sites;                  /* those that are young no more */
     ptm_journal journal;
     uint32_t n_young;
-    ptm_recent recent[PTM_N_RECENT];
+    ptm_recents recents;
     /* the sites made since the last sweep; guarded: intern lock */
     ptm_site_id young[PTM_N_YOUNG];
     ptm_tail tails[PTM_N_YOUNG]; /* of the same; guarded: intern lock */

@@ -117,14 +117,14 @@ ptm_quick_site(ptm_lane *lane, const PyThreadState *tstate, size_t size, uint32_
 {
     uint32_t limit = deep ? PTM_LOAD(&ptm_recording.limit) : 1;
     *key = ptm_walk_key(ptm_walk_hash(tstate, limit, PTM_WALK_TRUST), size);
-    return ptm_recent_first(lane->recent, *key);
+    return ptm_recent_first(&lane->recents, *key);
 }
 
 static PTM_ALWAYS_INLINE bool
 ptm_quick_put_in(ptm_lane *lane, const PyThreadState *tstate, const void *block, size_t size,
                  uint32_t marks, uint32_t deep, uint64_t *key)
 {
-    uint32_t *slot = ptm_blocks_expect_new(block, size, marks);
+    uint32_t *slot = ptm_blocks_expect_new(block, marks);
     if (PTM_UNLIKELY(slot == NULL)) {
         return false;
     }
@@ -169,7 +169,7 @@ ptm_quick_realloc_in(ptm_lane *lane, const PyThreadState *tstate, uint32_t old, 
                      size_t size)
 {
     uint64_t key;
-    uint32_t *slot = ptm_blocks_expect_new(block, size, old);
+    uint32_t *slot = ptm_blocks_expect_new(block, old);
     if (PTM_UNLIKELY(slot == NULL) || PTM_UNLIKELY(!ptm_quick_is_site(old))
         || PTM_UNLIKELY(!ptm_journal_takes_two(lane))
         || PTM_UNLIKELY(PTM_LOAD_ACQUIRE(slot) != 0)) {
@@ -228,7 +228,11 @@ static PTM_ALWAYS_INLINE bool
 ptm_quick_free_in(ptm_lane *lane, const void *block, uint32_t *entry)
 {
     uint32_t *slot = ptm_shadow_peek((uintptr_t)block);
-    *entry = PTM_LIKELY(slot != NULL) ? PTM_LOAD_ACQUIRE(slot) : 0;
+    *entry = 0;
+    if (PTM_UNLIKELY(slot == NULL)) {
+        return ptm_shadow_takes((uintptr_t)block); /* not traced; else the blockmap knows */
+    }
+    *entry = PTM_LOAD_ACQUIRE(slot);
     if (PTM_UNLIKELY(!ptm_quick_is_site(*entry)) || PTM_UNLIKELY(ptm_journal_is_full(lane))) {
         return *entry == 0; /* not traced */
     }
@@ -241,7 +245,8 @@ static PTM_ALWAYS_INLINE ptm_quick_done
 ptm_quick_free(void *block)
 {
     ptm_lane *lane;
-    if (PTM_UNLIKELY(!ptm_shadow_takes((uintptr_t)block)) || PTM_UNLIKELY(!ptm_quick_may_free())
+    if (PTM_UNLIKELY((uintptr_t)block % PTM_SHADOW_GRANULE != 0)
+        || PTM_UNLIKELY(!ptm_quick_may_free())
         || PTM_UNLIKELY((lane = ptm_quick_enter(PTM_GATE_DEEP)) == NULL)) {
         return PTM_QUICK_NO;
     }
@@ -270,11 +275,12 @@ ptm_quick_object_in(ptm_lane *lane, const PyThreadState *tstate, const void *blo
     }
     size_t size = PTM_LIKELY(bytes != 0) ? bytes : ptm_site_at(entry & PTM_ENTRY_SITE)->size;
     ptm_site_id id = ptm_quick_site(lane, tstate, size, deep, key);
-    if (PTM_UNLIKELY(id == 0)) {
+    bool renewed = id == (entry & PTM_ENTRY_SITE);
+    if (PTM_UNLIKELY(id == 0) || PTM_UNLIKELY(!ptm_recent_renew(&lane->recents, *key, renewed))) {
         return false;
     }
     PTM_STORE_RELEASE(slot, (entry & PTM_ENTRY_POOLED) | id);
-    ptm_journal_write_two(lane, entry | PTM_EVENT_LEFT, id);
+    ptm_journal_write_two_if(lane, !renewed, entry | PTM_EVENT_LEFT, id);
     return true;
 }
 

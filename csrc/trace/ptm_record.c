@@ -153,6 +153,15 @@ ptm_record_main_free(const void *block)
 
 /* In the lane, which keeps everybody out who clears. */
 PTM_NOINLINE void
+ptm_record_begin_pool(const void *block)
+{
+    if (ptm_lanes_enter(PTM_LANE_MAIN)) {
+        (void)ptm_shadow_slot((uintptr_t)block, ptm_pools_block_bytes(block));
+        ptm_lanes_leave(PTM_LANE_MAIN);
+    }
+}
+
+PTM_NOINLINE void
 ptm_record_end_pool(const void *block)
 {
     if (ptm_lanes_enter(PTM_LANE_MAIN)) {

@@ -63,6 +63,18 @@ void *ptm_record_raw_alloc(void *block, size_t size);
 bool ptm_record_main_free(const void *block);
 void ptm_record_raw_free(const void *block);
 
+/* The allocator below gave a block of a pool, which may have begun with it: in its region may still
+ * be the row of one whose end went unheard. */
+void ptm_record_begin_pool(const void *block);
+
+static PTM_ALWAYS_INLINE void
+ptm_record_may_begin_pool(const void *block)
+{
+    if (PTM_UNLIKELY(ptm_blocks_is_packed(block))) {
+        ptm_record_begin_pool(block);
+    }
+}
+
 /* The last block of a pool is about to be given back to the allocator below. */
 void ptm_record_end_pool(const void *block);
 

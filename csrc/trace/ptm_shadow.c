@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "trace/ptm_shadow.h"
 
+#include "pyver/ptm_pool.h"
 #include "trace/ptm_rows.h"
 
 ptm_shadow_wing *ptm_shadow_root[1 << PTM_SHADOW_ROOT_BITS];
+ptm_shadow_near ptm_shadow_home = {UINTPTR_MAX, NULL};
 
 /* All there are: nobody looks through the root for the few that it has, and so maps all of it. */
 static ptm_shadow_wing *wings;
@@ -153,6 +155,22 @@ region_for(ptm_shadow_wing *wing, uintptr_t region, uintptr_t block, uint32_t by
     return packs ? packed_region(wing, block, bytes) : plain_region(wing, block);
 }
 
+/* Home is where the first pool is; where there are none, where the first block is. */
+static void
+settle(ptm_shadow_wing *wing, uintptr_t block, uintptr_t region)
+{
+#ifdef PTM_HAS_POOLS
+    bool at_home = PTM_SHADOW_EXPONENT(region) != PTM_SHADOW_PLAIN;
+#else
+    bool at_home = true;
+    (void)region;
+#endif
+    ptm_shadow_wing *nobody = NULL;
+    if (at_home && PTM_COMPARE_EXCHANGE(&ptm_shadow_home.wing, &nobody, wing)) {
+        PTM_STORE_RELEASE(&ptm_shadow_home.root, PTM_SHADOW_ROOT_OF(block));
+    }
+}
+
 uint32_t *
 ptm_shadow_slot(uintptr_t block, uint32_t bytes)
 {
@@ -167,6 +185,7 @@ ptm_shadow_slot(uintptr_t block, uint32_t bytes)
     }
     if (region != there) {
         PTM_STORE_RELEASE(word, region);
+        settle(wing, block, region);
     }
     return ptm_shadow_entry(region, block);
 }
@@ -178,7 +197,7 @@ ptm_shadow_find(uintptr_t address)
     if (region == 0) {
         return NULL;
     }
-    const ptm_shadow_wing *wing = ptm_shadow_root[PTM_SHADOW_ROOT_OF(address)];
+    const ptm_shadow_wing *wing = ptm_shadow_wing_of(address);
     return suits(wing, region, address, 0) ? ptm_shadow_entry(region, address) : NULL;
 }
 
@@ -197,15 +216,15 @@ is_all_zero(const uint32_t *row, uint32_t n)
 void
 ptm_shadow_end_pool(uintptr_t block)
 {
-    uintptr_t *word = ptm_shadow_word(block), region = *word;
+    ptm_shadow_wing *wing = ptm_shadow_wing_of(block);
+    uintptr_t *word = &wing->regions[PTM_SHADOW_REGION_OF(block)], region = *word;
     uint32_t n = row_entries(PTM_SHADOW_EXPONENT(region));
     if (is_all_zero(PTM_SHADOW_ROW(region), n)) {
         PTM_STORE(word, (uintptr_t)0);
         ptm_rows_drop(PTM_SHADOW_ROW(region), n * sizeof(uint32_t));
         return;
     }
-    uintptr_t plain = unpack(ptm_shadow_root[PTM_SHADOW_ROOT_OF(block)], region, block);
-    PTM_STORE_RELEASE(word, plain);
+    PTM_STORE_RELEASE(word, unpack(wing, region, block));
 }
 
 /* -- all of it --------------------------------------------------------------------------------- */

@@ -36,7 +36,6 @@
 
 #define PTM_SHADOW_GRANULE 16u
 #define PTM_SHADOW_PLAIN 4u /* the exponent of a plain row */
-#define PTM_SHADOW_WIDEST 9u
 #define PTM_SHADOW_REGION_BITS 14
 #define PTM_SHADOW_REGION_BYTES ((uintptr_t)1 << PTM_SHADOW_REGION_BITS)
 #define PTM_SHADOW_POOL_HEAD 48u /* bytes of a pool before its first block */
@@ -68,32 +67,41 @@ PTM_EXTERN ptm_shadow_wing *ptm_shadow_root[1 << PTM_SHADOW_ROOT_BITS];
 #define PTM_SHADOW_EXPONENT(region) ((uint32_t)((region) & PTM_SHADOW_EXPONENT_BITS))
 #define PTM_SHADOW_ROW(region) ((uint32_t *)((region) & ~PTM_SHADOW_EXPONENT_BITS))
 
-static PTM_ALWAYS_INLINE bool
-ptm_shadow_reaches(uintptr_t address)
-{
-    return PTM_LIKELY(PTM_SHADOW_ROOT_OF(address) < PTM_ARRAY_LEN(ptm_shadow_root));
-}
+/* The wing that most blocks lie in: one step less than by the root. Set once, `root` last. */
+typedef struct {
+    uintptr_t root; /* beyond the root: not set yet */
+    ptm_shadow_wing *wing;
+} ptm_shadow_near;
+
+PTM_EXTERN ptm_shadow_near ptm_shadow_home;
 
 /* Whether a block at this address has its entry here, and not in the blockmap. */
 static PTM_ALWAYS_INLINE bool
 ptm_shadow_takes(uintptr_t address)
 {
-    return PTM_LIKELY(address % PTM_SHADOW_GRANULE == 0) && ptm_shadow_reaches(address);
+    return PTM_LIKELY(address % PTM_SHADOW_GRANULE == 0)
+           && PTM_LIKELY(PTM_SHADOW_ROOT_OF(address) < PTM_ARRAY_LEN(ptm_shadow_root));
 }
 
-/* The word of the region an address lies in; NULL: no wing. */
-static PTM_ALWAYS_INLINE uintptr_t *
-ptm_shadow_word(uintptr_t address)
+/* NULL: there is none, or the address is too high. */
+static PTM_ALWAYS_INLINE ptm_shadow_wing *
+ptm_shadow_wing_of(uintptr_t address)
 {
-    ptm_shadow_wing *wing = PTM_LOAD_ACQUIRE(&ptm_shadow_root[PTM_SHADOW_ROOT_OF(address)]);
-    return PTM_LIKELY(wing != NULL) ? &wing->regions[PTM_SHADOW_REGION_OF(address)] : NULL;
+    uintptr_t root = PTM_SHADOW_ROOT_OF(address);
+    if (PTM_LIKELY(root == PTM_LOAD_ACQUIRE(&ptm_shadow_home.root))) {
+        return PTM_LOAD(&ptm_shadow_home.wing);
+    }
+    bool reaches = PTM_LIKELY(root < PTM_ARRAY_LEN(ptm_shadow_root));
+    return reaches ? PTM_LOAD_ACQUIRE(&ptm_shadow_root[root]) : NULL;
 }
 
+/* The word of the region an address lies in; 0: no row. */
 static PTM_ALWAYS_INLINE uintptr_t
 ptm_shadow_region(uintptr_t address)
 {
-    uintptr_t *word = ptm_shadow_word(address);
-    return PTM_LIKELY(word != NULL) ? PTM_LOAD_ACQUIRE(word) : 0;
+    ptm_shadow_wing *wing = ptm_shadow_wing_of(address);
+    bool there = PTM_LIKELY(wing != NULL);
+    return there ? PTM_LOAD_ACQUIRE(&wing->regions[PTM_SHADOW_REGION_OF(address)]) : 0;
 }
 
 static PTM_ALWAYS_INLINE uint32_t *
@@ -114,22 +122,13 @@ ptm_shadow_peek(uintptr_t block)
     return PTM_LIKELY(region != 0) ? ptm_shadow_entry(region, block) : NULL;
 }
 
-/* Of the entries of blocks of a size class. */
-static PTM_ALWAYS_INLINE uint32_t
-ptm_shadow_exponent(size_t size)
-{
-    uint32_t granules = (uint32_t)((size - 1) / PTM_SHADOW_GRANULE) + 1;
-    return PTM_SHADOW_PLAIN + (31u ^ (uint32_t)__builtin_clz(granules));
-}
-
-/* The entry of a new block of which no more than 1 << exponent bytes are for one entry; NULL: not
- * there, or the row is another kind. */
+/* The same where any block may have its entry: NULL also if it is in a packed row. */
 static PTM_ALWAYS_INLINE uint32_t *
-ptm_shadow_expect(uintptr_t block, uint32_t exponent)
+ptm_shadow_peek_plain(uintptr_t block)
 {
     uintptr_t region = ptm_shadow_region(block);
-    bool fits = PTM_SHADOW_EXPONENT(region) - PTM_SHADOW_PLAIN <= exponent - PTM_SHADOW_PLAIN;
-    return PTM_LIKELY(fits) ? ptm_shadow_entry(region, block) : NULL;
+    bool plain = PTM_LIKELY(PTM_SHADOW_EXPONENT(region) == PTM_SHADOW_PLAIN);
+    return plain ? ptm_shadow_entry(region, block) : NULL;
 }
 
 /* The entry of any address; NULL: no block begins there that was ever written. */

@@ -149,7 +149,7 @@ bury_young(ptm_lane *lane, ptm_site_id id, const ptm_sweep *sweep)
         return false;
     }
     sweep->bury(site);
-    ptm_recent_forget(lane->recent, site->hash, id);
+    ptm_recent_forget(&lane->recents, site->hash, id);
     give_back(id, site);
     return true;
 }
@@ -232,7 +232,7 @@ ptm_sites_sweep(ptm_lane *lane, const ptm_sweep *sweep)
         }
     }
     index_again(lane);
-    memset(lane->recent, 0, sizeof(lane->recent));
+    memset(&lane->recents, 0, sizeof(lane->recents));
     uint32_t slack = lane->n_sites / 2;
     lane->sweep_at = lane->n_sites + (slack > PTM_FIRST_SWEEP ? slack : PTM_FIRST_SWEEP);
     return true;
@@ -244,7 +244,7 @@ clear_lane(ptm_lane *lane)
     if (lane->used) {
         ptm_index_clear(&lane->sites);
         end_youth(lane);
-        memset(lane->recent, 0, sizeof(lane->recent));
+        memset(&lane->recents, 0, sizeof(lane->recents));
     }
     lane->used = false;
     lane->n_sites = 0;

@@ -2,6 +2,7 @@
 #include "trace/ptm_take.h"
 
 #include "trace/ptm_graves.h"
+#include "trace/ptm_journal.h"
 #include "trace/ptm_names.h"
 #include "trace/ptm_stacks.h"
 #include "trace/ptm_tails.h"
@@ -323,10 +324,20 @@ end(taking *t, ptm_snap **out)
     return ptm_snap_build_finish(t->builder, out);
 }
 
+static void
+book_renewed(void)
+{
+    ptm_lane *lane;
+    for (uint32_t i = 0; (lane = ptm_lanes_at(i)) != NULL; i++) {
+        ptm_journal_book_all_renewed(lane);
+    }
+}
+
 ptm_err
 ptm_take_all(uint32_t limit, ptm_snap **out)
 {
     taking t;
+    book_renewed();
     ptm_err err = ptm_tails_join_all() ? begin(&t, limit) : PTM_ENOMEM;
     if (err != PTM_OK) {
         return err;

@@ -270,8 +270,8 @@ every_block_of_a_pool_has_its_entry(void)
             put_pooled(0, i);
         }
         CHECK_EQ(is_packed(0), size_class > 0);
-        uint32_t exponent = ptm_shadow_exponent(class_bytes(0));
-        CHECK(1u << exponent <= class_bytes(0) && class_bytes(0) < 2u << exponent);
+        uint32_t row = 1u << PTM_SHADOW_EXPONENT(ptm_shadow_region((uintptr_t)pools[0]));
+        CHECK(row <= class_bytes(0) && class_bytes(0) < 2 * row);
         check_all();
         clear();
         CHECK(!is_packed(0));

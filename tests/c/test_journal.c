@@ -75,6 +75,33 @@ two_are_taken_where_they_lie_in_a_row(void)
     clear();
 }
 
+/* A new life at the same site is in no total and no share, but in what the site ever allocated;
+ * whichever entry it is counted beside, and whatever that one's age. */
+static void
+what_was_renewed_is_allocated_and_nothing_else(void)
+{
+    uint64_t hash = UINT64_C(0x123456789abcdef);
+    ptm_site_id first = make(PTM_LANE_MAIN, 10), second = make(PTM_LANE_MAIN, 10);
+    ptm_recent_put(&PTM_LANE_MAIN->recents, hash, second);
+    ptm_recent_put(&PTM_LANE_MAIN->recents, hash ^ 0xff, first);
+    ptm_journal_add(PTM_LANE_MAIN, first);
+    uint32_t written = PTM_LANE_MAIN->journal.written;
+    ptm_journal_write_two_if(PTM_LANE_MAIN, false, first | PTM_EVENT_LEFT, first);
+    CHECK_EQ(PTM_LANE_MAIN->journal.written, written);
+    *ptm_renewed_at(&PTM_LANE_MAIN->recents, hash) = (ptm_renewed){{5, 7}};
+    ptm_code_age++;
+    ptm_journal_book_all_renewed(PTM_LANE_MAIN);
+    ptm_journal_book_all_renewed(PTM_LANE_MAIN);
+    ptm_journal_drain();
+    CHECK_EQ(ptm_site_at(first)->moved[PTM_CAME], 6);
+    CHECK_EQ(live(first), 1);
+    CHECK_EQ(ptm_site_at(second)->moved[PTM_CAME], 7);
+    CHECK_EQ(live(second), 0);
+    CHECK_EQ(ptm_the_peak.bytes, 10);
+    CHECK_EQ(ptm_the_peak.best_bytes, 10);
+    clear();
+}
+
 /* In any other order the peak would be another one. */
 static void
 what_is_booked_comes_after_what_is_written(void)
@@ -328,6 +355,7 @@ main(int argc, char **argv)
     ptm_sites_clear();
     RUN(a_full_ring_books_itself);
     RUN(two_are_taken_where_they_lie_in_a_row);
+    RUN(what_was_renewed_is_allocated_and_nothing_else);
     RUN(what_is_booked_comes_after_what_is_written);
     RUN(clear_forgets_what_is_written);
     RUN(counters_wrap_round);

@@ -11,11 +11,11 @@
 
 typedef struct {
     uint64_t hash;
-    uint32_t id, age;
+    uint32_t id, age, renewed;
     bool there;
 } met;
 
-static ptm_recent table[PTM_N_RECENT];
+static ptm_recents the_table, *const table = &the_table;
 static met model[PLACES][2];
 
 /* The first, one in the middle and the last. */
@@ -55,11 +55,21 @@ is_noted_in_model(const met *row, uint64_t hash)
     return (is_it(&row[0], hash) && row[0].id == 0) || (is_it(&row[1], hash) && row[1].id == 0);
 }
 
+/* What has to go has been booked. */
+static void
+book_second(met *row, uint64_t hash)
+{
+    CHECK_EQ(ptm_renewed_at(table, hash)->blocks[1], row[1].renewed);
+    ptm_renewed_at(table, hash)->blocks[1] = 0;
+    row[1].renewed = 0;
+}
+
 static void
 put_both(met *row, uint64_t hash, uint32_t id)
 {
+    book_second(row, hash);
     row[1] = row[0];
-    row[0] = (met){hash, id, ptm_code_age, true};
+    row[0] = (met){hash, id, ptm_code_age, 0, true};
     ptm_recent_put(table, hash, id);
 }
 
@@ -73,6 +83,12 @@ look_up(met *row, uint64_t hash)
     CHECK_EQ(ptm_recent_site(table, hash), found);
     bool noted = is_noted_in_model(row, hash);
     CHECK_EQ(ptm_recent_is_noted(table, hash), noted);
+    if (found != 0) {
+        bool really = ptm_test_below(2);
+        row[0].renewed += really;
+        CHECK(ptm_recent_renew(table, hash, really));
+        CHECK_EQ(ptm_renewed_at(table, hash)->blocks[0], row[0].renewed);
+    }
     if (found == 0 && !noted) {
         put_both(row, hash, ptm_test_below(5)); /* at times a note; ids that others have as well */
     }
@@ -81,6 +97,8 @@ look_up(met *row, uint64_t hash)
 static void
 forget_both(met *row, uint64_t hash, uint32_t id)
 {
+    *ptm_renewed_at(table, hash) = (ptm_renewed){{0, 0}}; /* booked */
+    row[0].renewed = row[1].renewed = 0;
     ptm_recent_forget(table, hash, id);
     for (int i = 0; i < 2; i++) {
         row[i].there = row[i].there && row[i].id != id;
@@ -110,7 +128,7 @@ two_are_kept_and_the_later_one_goes_first(void)
 static void
 begin_with_two(uint64_t a, uint64_t b)
 {
-    memset(table, 0, sizeof(table));
+    memset(table, 0, sizeof(*table));
     ptm_recent_put(table, a, 1);
     ptm_recent_put(table, b, 2);
 }
@@ -145,7 +163,7 @@ static void
 what_does_not_fit_is_not_kept(void)
 {
     uint64_t a = hash_at(1, 0), b = hash_at(1, 1);
-    memset(table, 0, sizeof(table));
+    memset(table, 0, sizeof(*table));
     ptm_recent_put(table, a, (uint32_t)PTM_RECENT_SITES);
     CHECK_EQ(ptm_recent_site(table, a), 0);
     CHECK(!ptm_recent_is_noted(table, a));

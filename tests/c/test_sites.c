@@ -82,7 +82,7 @@ make_like(known *k, ptm_lane *lane, uint64_t hash)
     ptm_site_id id = ptm_sites_new(lane, &like, &no_tail);
     if (id != 0) {
         *k = (known){.id = id, .hash = hash, .size = like.size, .lane = lane, .young = true};
-        ptm_recent_put(lane->recent, hash, id);
+        ptm_recent_put(&lane->recents, hash, id);
     }
 }
 
@@ -269,7 +269,7 @@ let_go(known *k)
     CHECK_EQ(k->live, 0);
     CHECK_EQ(k->at_peak, 0);
     CHECK(ptm_sites_find(lane_of(k), k->hash) != k->id);
-    CHECK(ptm_recent_site(lane_of(k)->recent, k->hash) != k->id);
+    CHECK(ptm_recent_site(&lane_of(k)->recents, k->hash) != k->id);
     expected_blocks += k->allocated;
     expected_bytes += k->allocated * k->size;
     k->id = 0;

@@ -93,3 +93,31 @@ def test_a_reused_object_has_its_place_and_size(kind: str) -> None:
     # The rest of the process makes and leaves such objects, too.
     assert FEW / 2 <= few[usual.pop()] <= FEW, (few, fresh)
     assert few.keys() <= fresh.keys()
+
+
+def made_in(file: str, expression: str, how_many: int) -> int:
+    """How many blocks were ever allocated there, when so many objects are made, each
+    gone before the next. Those of before the start do not wait any more."""
+    numbered = [n + 1000 for n in range(how_many)]
+    names: dict[str, Any] = {**NAMES, "NUMBERED": numbered}
+    exec(f"def hoard(): return [{expression} for n in NUMBERED]", names)
+    loop = f"def churn():\n kept = hoard()\n for n in NUMBERED: {expression}"
+    exec(compile(loop, file, "exec"), names)
+    names["churn"]()
+    snapshot = pytracemalloc.take_snapshot().view(at="allocated")
+    lines = snapshot.statistics("lineno")
+    return sum(line.count for line in lines if line.traceback[0].filename == file)
+
+
+@pytest.mark.parametrize("nframe", [1, 25])
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_life_of_a_block_counts_as_an_allocation(kind: str, nframe: int) -> None:
+    """Also where it comes back to the very place it had, a thousand times."""
+    pytracemalloc.start(nframe)
+    made = made_in("<churn>", KINDS[kind], MANY)
+    here = [pytracemalloc.Filter(True, "<churn>")]
+    live = pytracemalloc.take_snapshot().filter_traces(here)
+    pytracemalloc.stop()
+    assert made >= MANY
+    assert made % MANY <= FEW, made
+    assert len(live.traces) < FEW
