@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Paired runs: the untraced program and the traced one, one after the other.
 
-A pair is two processes started back to back, A then B, with the same hash seed. Their
-quotient is one ratio; a figure is the median of the ratios of all pairs. CPU time is
-user plus system time of the process (os.wait4), and of the measured region in it.
+A pair is two processes started back to back, A then B, with the same hash seed, or
+both at once on one core, where what disturbs the one disturbs the other. Their quotient
+is one ratio; a figure is the median of the ratios of all pairs. CPU time is user plus
+system time of the process (os.wait4), and of the measured region in it.
 """
 
 from __future__ import annotations
@@ -127,6 +128,53 @@ def child_environment(path: Path, seed: int) -> dict[str, str]:
     }
 
 
+@dataclass(frozen=True)
+class Started:
+    """A process under way: what it writes, and where."""
+
+    child: subprocess.Popen[bytes]
+    tracer: str
+    report: Path
+    log: Path
+
+
+def start(
+    python: Path,
+    argv: Sequence[str],
+    tracer: str = "none",
+    seed: int = 0,
+    env: dict[str, str] | None = None,
+    mark: str = "",
+) -> Started:
+    """Start one process. Of those that run at once each has a mark of its own."""
+    path = child_path()
+    out = BUILD / "child" / f"report-{os.getpid()}{mark}.json"
+    out.unlink(missing_ok=True)
+    environment = child_environment(path, seed)
+    environment |= {"PTM_BENCH_TRACER": tracer, "PTM_BENCH_OUT": str(out)}
+    environment |= env or {}
+    log = BUILD / "child" / f"output-{os.getpid()}{mark}.txt"
+    with log.open("wb") as sink:
+        child = subprocess.Popen(
+            [str(python), *argv], env=environment, stdout=sink, stderr=sink
+        )
+    return Started(child, tracer, out, log)
+
+
+def finish(started: Started) -> Run:
+    """Wait for its end."""
+    cpu, status = _wait(started.child)
+    out = started.report
+    report = json.loads(out.read_text()) if out.exists() else None
+    out.unlink(missing_ok=True)
+    if status != 0:
+        tail = started.log.read_text(errors="replace").strip().splitlines()[-8:]
+        end = f"  {started.tracer} ended with {status}:"
+        print(end, *tail, sep="\n    ", file=sys.stderr)
+    region = report["region_cpu"] if report else None
+    return Run(cpu, region, report, status)
+
+
 def run(
     python: Path,
     argv: Sequence[str],
@@ -135,25 +183,7 @@ def run(
     env: dict[str, str] | None = None,
 ) -> Run:
     """Run one process to its end."""
-    path = child_path()
-    out = BUILD / "child" / f"report-{os.getpid()}.json"
-    out.unlink(missing_ok=True)
-    environment = child_environment(path, seed)
-    environment |= {"PTM_BENCH_TRACER": tracer, "PTM_BENCH_OUT": str(out)}
-    environment |= env or {}
-    log = BUILD / "child" / f"output-{os.getpid()}.txt"
-    with log.open("wb") as sink:
-        child = subprocess.Popen(
-            [str(python), *argv], env=environment, stdout=sink, stderr=sink
-        )
-        cpu, status = _wait(child)
-    report = json.loads(out.read_text()) if out.exists() else None
-    out.unlink(missing_ok=True)
-    if status != 0:
-        tail = log.read_text(errors="replace").strip().splitlines()[-8:]
-        print(f"  {tracer} ended with {status}:", *tail, sep="\n    ", file=sys.stderr)
-    region = report["region_cpu"] if report else None
-    return Run(cpu, region, report, status)
+    return finish(start(python, argv, tracer, seed, env))
 
 
 def _wait(child: subprocess.Popen[bytes]) -> tuple[float, int]:
@@ -174,7 +204,14 @@ def _entry(one: Run) -> dict[str, Any]:
     return {**entry, "process_cpu": one.process_cpu, "region_cpu": one.region_cpu}
 
 
-def measure(python: Path, program: Program, pairs: dict[str, int]) -> list[Row]:
+def bind_to_one_core() -> None:
+    """This process and all that it starts from now on."""
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+
+
+def measure(
+    python: Path, program: Program, pairs: dict[str, int], at_once: bool = False
+) -> list[Row]:
     """All contestants of one program: round k holds pair k of each that has one."""
     rows = {t: Row(program.name, program.family, t) for t in pairs}
     first = run(python, program.argv)  # fills disk and byte-code caches; not counted
@@ -184,13 +221,18 @@ def measure(python: Path, program: Program, pairs: dict[str, int]) -> list[Row]:
     for k in range(max(pairs.values(), default=0)):
         for tracer, row in rows.items():
             if k < pairs[tracer] and not row.void:
-                _pair(python, program, row, k)
+                _pair(python, program, row, k, at_once)
     return list(rows.values())
 
 
-def _pair(python: Path, program: Program, row: Row, seed: int) -> None:
-    a = run(python, program.argv, "none", seed)
-    b = run(python, program.argv, row.tracer, seed)
+def _pair(python: Path, program: Program, row: Row, seed: int, at_once: bool) -> None:
+    if at_once:
+        first = start(python, program.argv, "none", seed, mark="-untraced")
+        second = start(python, program.argv, row.tracer, seed)
+        a, b = finish(first), finish(second)
+    else:
+        a = run(python, program.argv, "none", seed)
+        b = run(python, program.argv, row.tracer, seed)
     row.untraced.append(_entry(a))
     row.traced.append(_entry(b))
     if not a.valid("none"):

@@ -5,8 +5,8 @@
     python bench/run_all.py [--python PYTHON] [PARTS...]
 
 Parts: workloads pyperf programs calls snapshots memory startup threads instructions
-books; all of them by default. Results go to build/bench/results/<version>/<part>.json,
-after every row.
+books engines; all of them by default. Results go to
+build/bench/results/<version>/<part>.json, after every row.
 """
 
 from __future__ import annotations
@@ -19,13 +19,24 @@ from pathlib import Path
 
 import books
 import calls
+import engines
 import instructions
 import memory
 import snapshots
 import startup
 import table
 import threads
-from pairs import BUILD, CONTESTANTS, Row, as_facts, machine, measure, pairs_of, save
+from pairs import (
+    BUILD,
+    CONTESTANTS,
+    Row,
+    as_facts,
+    bind_to_one_core,
+    machine,
+    measure,
+    pairs_of,
+    save,
+)
 from suites import TITLE, programs_of
 from suites import VENV as VENV_OF
 from venvs import Venvs
@@ -38,6 +49,7 @@ CLAIMS = {
     "threads": threads.main,
     "instructions": instructions.main,
     "books": books.main,
+    "engines": engines.main,
 }
 
 
@@ -62,6 +74,18 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--contestants", default=wanted, metavar="A,B")
     parser.add_argument(
         "--keep", action="store_true", help="keep the rows of the last run not run now"
+    )
+    parser.add_argument(
+        "--at-once",
+        action="store_true",
+        default=bool(os.environ.get("AT_ONCE")),
+        help="both of a pair at the same time, on one core",
+    )
+    parser.add_argument(
+        "--against",
+        default=os.environ.get("AGAINST", ""),
+        metavar="REVISION",
+        help="engines: the commit whose engine ours is compared with",
     )
     options = parser.parse_args()
     if options.stdlib_pairs < 0:
@@ -89,7 +113,7 @@ def run_suite(suite: str, venvs: Venvs, options: argparse.Namespace) -> Path:
     kept = table.kept_rows(out) if options.keep else []
     for program in chosen:
         started = time.monotonic()
-        made = measure(python, program, pairs)
+        made = measure(python, program, pairs, options.at_once)
         rows += made
         facts["rows"] = table.merge(kept, as_facts(rows))
         save(out, facts)
@@ -104,6 +128,8 @@ def results_of(venvs: Venvs) -> Path:
 
 def main() -> None:
     options = arguments()
+    if options.at_once:
+        bind_to_one_core()
     ours = options.contestants.find("ours") >= 0
     venvs = Venvs(options.python, with_ours=ours)
     made: list[Path] = []
@@ -111,6 +137,8 @@ def main() -> None:
         print(f"\n== {part}, CPython {venvs.version}", flush=True)
         if part in ("startup", "books") and not ours:
             print("nothing to compare without ours")
+        elif part == "engines" and not options.against:
+            print("nothing to compare with: --against REVISION")
         elif part in TITLE:
             made.append(run_suite(part, venvs, options))
         else:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
+import tempfile
 import zipfile
 from pathlib import Path
 
@@ -103,6 +104,31 @@ class Venvs:
         options = ("-q", "--force-reinstall", "--no-deps", "--no-index")
         _call(python, "-m", "pip", "install", *options, str(wheel))
         stamp.write_text(digest)
+
+    def unpacked(self, revision: str) -> Path:
+        """A folder with the package of another commit, to stand first on the path."""
+        folder = self.folder / "revisions" / revision
+        if not (folder / "pytracemalloc").is_dir():
+            self._unpack(revision, folder)
+        return folder
+
+    def _unpack(self, revision: str, folder: Path) -> None:
+        builder = self._made("builder", ROOT / "requirements" / "build.txt")
+        with tempfile.TemporaryDirectory() as scratch:
+            tree, dist = Path(scratch, "tree"), Path(scratch, "dist")
+            _call("git", "clone", "-q", "--shared", str(ROOT), str(tree))
+            _call("git", "-C", str(tree), "checkout", "-q", revision)
+            options = (
+                "--no-deps",
+                "--no-index",
+                "--no-build-isolation",
+                "-w",
+                str(dist),
+            )
+            _call(builder, "-m", "pip", "wheel", "-q", *options, str(tree))
+            (wheel,) = dist.glob("*.whl")
+            with zipfile.ZipFile(wheel) as archive:
+                archive.extractall(folder)
 
     def engine(self) -> str:
         """A short name of the wheel that was measured."""
