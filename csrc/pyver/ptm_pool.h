@@ -12,7 +12,7 @@
  *           That is done here as pymalloc does it, on its own lists: the program gets the block
  *           that it would have got. A new pool for a class, and one that becomes empty, are left to
  *           pymalloc, with nothing changed.
- * Threads   attached to the main interpreter; give: of a block that `take` gave
+ * Threads   attached to the main interpreter; give: of a block that lies in a pool of its own
  * Failure   take: NULL, give: false: ask the allocator
  */
 #ifndef PTM_POOL_H

@@ -22,7 +22,7 @@
  * large: it came in a thread's lane, and is so large that its end is booked at once
  * (PTM_LARGE_BYTES).
  *
- * pooled: the hook itself took it from a pool of the interpreter's allocator, and may put it back
+ * pooled: it lies in a pool of the interpreter's allocator for certain, and the hook may put it back
  * (ptm_pools). On traced blocks only.
  */
 #ifndef PTM_BLOCKS_H

@@ -255,6 +255,16 @@ mark_of_moved(uint32_t entry, const void *block, const void *pool)
 
 #endif
 
+static PTM_ALWAYS_INLINE ptm_taken
+take(event_kind kind, const void *old)
+{
+    ptm_taken taken;
+    if (kind == RAW_EVENT) {
+        return ptm_record_raw_take(old);
+    }
+    return PTM_LIKELY(ptm_quick_take(old, &taken)) ? taken : ptm_record_main_take(old);
+}
+
 /* The old entry goes before the real realloc: once the old address is free, another thread may get
  * it. */
 static PTM_ALWAYS_INLINE void *
@@ -264,7 +274,7 @@ traced_realloc(event_kind kind, const PyMemAllocatorEx *below, void *old, size_t
         return old == NULL ? traced_malloc(kind, below, size)
                            : below->realloc(below->ctx, old, size);
     }
-    ptm_taken taken = kind == MAIN_EVENT ? ptm_record_main_take(old) : ptm_record_raw_take(old);
+    ptm_taken taken = take(kind, old);
     const void *pool = pool_before(kind, size);
     void *block = realloc_below(kind, below, old, size);
     if (PTM_UNLIKELY(block == NULL)) {

@@ -164,6 +164,33 @@ ptm_quick_alloc(const void *block, size_t size, uint32_t deep, uint64_t *key)
            && ptm_quick_put(tstate, block, size, 0, deep, key);
 }
 
+/* Before the real realloc. False: nothing was taken. */
+static PTM_ALWAYS_INLINE bool
+ptm_quick_take_in(const void *block, ptm_taken *taken)
+{
+    uint32_t *slot = ptm_blocks_expect(block);
+    uint32_t entry = PTM_LIKELY(slot != NULL) ? PTM_LOAD_ACQUIRE(slot) : 0;
+    if (PTM_UNLIKELY(!ptm_quick_is_site(entry))) {
+        return false;
+    }
+    PTM_STORE(slot, 0u);
+    *taken = (ptm_taken){entry, ptm_recording.session};
+    return true;
+}
+
+static PTM_ALWAYS_INLINE bool
+ptm_quick_take(const void *block, ptm_taken *taken)
+{
+    ptm_lane *lane;
+    if (PTM_UNLIKELY(!ptm_quick_may_free())
+        || PTM_UNLIKELY((lane = ptm_quick_enter(PTM_GATE_DEEP)) == NULL)) {
+        return false;
+    }
+    bool done = ptm_quick_take_in(block, taken);
+    ptm_lanes_leave(lane);
+    return done;
+}
+
 static PTM_ALWAYS_INLINE bool
 ptm_quick_realloc_in(ptm_lane *lane, const PyThreadState *tstate, uint32_t old, const void *block,
                      size_t size)
