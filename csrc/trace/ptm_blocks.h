@@ -22,8 +22,8 @@
  * large: it came in a thread's lane, and is so large that its end is booked at once
  * (PTM_LARGE_BYTES).
  *
- * pooled: it lies in a pool of the interpreter's allocator for certain, and the hook may put it back
- * (ptm_pools). On traced blocks only.
+ * pooled: it lies in a pool of the interpreter's allocator for certain, and the hook may put it
+ * back (ptm_pools). On traced blocks only.
  */
 #ifndef PTM_BLOCKS_H
 #define PTM_BLOCKS_H
@@ -34,7 +34,7 @@
 
 #define PTM_ENTRY_CODE 0x80000000u
 #define PTM_ENTRY_LARGE 0x40000000u
-#define PTM_ENTRY_POOLED 0x20000000u
+#define PTM_ENTRY_POOLED PTM_SHADOW_POOLED
 #define PTM_ENTRY_MARKS (PTM_ENTRY_CODE | PTM_ENTRY_LARGE | PTM_ENTRY_POOLED)
 #define PTM_ENTRY_SITE 0x1fffffffu
 
@@ -42,6 +42,13 @@
 _Static_assert(PTM_SHADOW_REGION_BYTES == PTM_POOL_BYTES, "a pool is a region");
 _Static_assert(PTM_SHADOW_POOL_HEAD == sizeof(ptm_pool), "its first block follows its head");
 #endif
+
+/* Whether the block's row is one for a pool. */
+static PTM_ALWAYS_INLINE bool
+ptm_blocks_is_packed(const void *block)
+{
+    return ptm_shadow_is_packed((uintptr_t)block);
+}
 
 /* Of a block with such an entry; 0: it is not known to lie in a pool. */
 static PTM_ALWAYS_INLINE uint32_t
@@ -59,7 +66,7 @@ ptm_blocks_put(const void *block, uint32_t entry, uint32_t *old)
     if (PTM_UNLIKELY(!ptm_shadow_takes(address))) {
         return ptm_blockmap_put(0, address, entry, old);
     }
-    uint32_t *slot = ptm_shadow_peek_plain(address);
+    uint32_t *slot = ptm_shadow_peek_new(address, PTM_SHADOW_PLAIN);
     if (PTM_UNLIKELY(slot == NULL)) {
         slot = ptm_shadow_slot(address, ptm_blocks_pool_bytes(block, entry));
     }
@@ -81,28 +88,27 @@ ptm_blocks_expected(uint32_t *slot)
     return slot;
 }
 
-/* The entry of a block that is not new, asked for while there is other work to do; NULL: not in the
- * shadow, or not yet. In a lane. */
+/* The entry of what may be a block that is not new, asked for while there is other work to do;
+ * NULL: not in the shadow, or not yet. In a lane. */
 static PTM_ALWAYS_INLINE uint32_t *
 ptm_blocks_expect(const void *block)
 {
     uintptr_t address = (uintptr_t)block;
     bool aligned = PTM_LIKELY(address % PTM_SHADOW_GRANULE == 0);
-    return ptm_blocks_expected(aligned ? ptm_shadow_peek(address) : NULL);
+    return ptm_blocks_expected(aligned ? ptm_shadow_find(address) : NULL);
 }
 
-/* The same of a new block, or one that was moved; NULL also where there is another kind of row. A
- * block of a pool can have its entry in any row that is there: one of another kind is gone since
- * that pool began (ptm_record_may_begin_pool). */
+/* The same of a new block, or one that was moved; NULL also where there is another kind of row. */
 static PTM_ALWAYS_INLINE uint32_t *
-ptm_blocks_expect_new(const void *block, uint32_t marks)
+ptm_blocks_expect_new(const void *block, size_t size, uint32_t marks)
 {
     uintptr_t address = (uintptr_t)block;
     if (marks & PTM_ENTRY_POOLED) {
-        return ptm_blocks_expected(ptm_shadow_peek(address));
+        uint32_t exponent = ptm_shadow_exponent(size);
+        return ptm_blocks_expected(ptm_shadow_peek_new(address, exponent));
     }
     bool aligned = PTM_LIKELY(address % PTM_SHADOW_GRANULE == 0);
-    return ptm_blocks_expected(aligned ? ptm_shadow_peek_plain(address) : NULL);
+    return ptm_blocks_expected(aligned ? ptm_shadow_peek_new(address, PTM_SHADOW_PLAIN) : NULL);
 }
 
 static PTM_ALWAYS_INLINE uint32_t
@@ -120,6 +126,17 @@ ptm_blocks_take(const void *block)
     return entry;
 }
 
+/* The same of a new block that was not recorded. A row that can hold no block of its kind is none
+ * of its time: it goes, so that nothing there is taken for this block's. */
+static inline uint32_t
+ptm_blocks_take_lost(const void *block, uint32_t marks)
+{
+    if (ptm_blocks_is_packed(block)) {
+        (void)ptm_shadow_slot((uintptr_t)block, ptm_blocks_pool_bytes(block, marks));
+    }
+    return ptm_blocks_take(block);
+}
+
 static PTM_ALWAYS_INLINE uint32_t
 ptm_blocks_get(const void *block)
 {
@@ -131,13 +148,6 @@ ptm_blocks_get(const void *block)
     return slot != NULL ? PTM_LOAD_ACQUIRE(slot) : 0;
 }
 
-/* Whether the block lies in a pool for certain, and its row is one for pools. */
-static PTM_ALWAYS_INLINE bool
-ptm_blocks_is_packed(const void *block)
-{
-    return ptm_shadow_is_packed((uintptr_t)block);
-}
-
 /* Another site for a block that has an entry already; the marks stay. */
 static PTM_ALWAYS_INLINE void
 ptm_blocks_move(const void *block, uint32_t site_id)
@@ -146,12 +156,31 @@ ptm_blocks_move(const void *block, uint32_t site_id)
     (void)ptm_blocks_put(block, entry, &old);
 }
 
+/* Takes all but the mark of a code object, which stays. */
+static inline uint32_t
+ptm_blocks_take_site(const void *block)
+{
+    uintptr_t address = (uintptr_t)block;
+    uint32_t *slot = ptm_shadow_takes(address) ? ptm_shadow_find(address) : NULL;
+    uint32_t entry = slot != NULL ? PTM_LOAD_ACQUIRE(slot) : 0;
+    if ((entry & PTM_ENTRY_SITE) != 0) {
+        PTM_STORE(slot, entry & PTM_ENTRY_CODE);
+    }
+    return entry;
+}
+
 /* Marks the block of a code object; false: no memory. */
 static inline bool
 ptm_blocks_mark_code(const void *block)
 {
-    uint32_t old;
-    return ptm_blocks_put(block, ptm_blocks_get(block) | PTM_ENTRY_CODE, &old);
+    uintptr_t address = (uintptr_t)block;
+    uint32_t *slot = ptm_shadow_takes(address) ? ptm_shadow_find(address) : NULL;
+    if (slot == NULL) {
+        uint32_t old;
+        return ptm_blocks_put(block, ptm_blocks_get(block) | PTM_ENTRY_CODE, &old);
+    }
+    PTM_STORE_RELEASE(slot, PTM_LOAD(slot) | PTM_ENTRY_CODE);
+    return true;
 }
 
 #endif

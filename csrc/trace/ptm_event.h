@@ -89,14 +89,14 @@ static PTM_ALWAYS_INLINE void
 ptm_event_alloc(ptm_lane *lane, const PyThreadState *tstate, void *block, size_t size,
                 uint32_t marks, uint64_t key)
 {
-    uint32_t *slot = ptm_blocks_expect_new(block, marks);
+    uint32_t *slot = ptm_blocks_expect_new(block, size, marks);
     ptm_site_id id = ptm_find_site(lane, tstate, size, key);
     marks |= ptm_event_marks(lane, size);
     if (PTM_LIKELY(id != 0) && PTM_LIKELY(ptm_event_put(lane, slot, block, id | marks))) {
         ptm_event_book_marked(lane, marks, id);
     }
     else { /* no entry, and none of before: it would be taken for this block's */
-        ptm_event_left_unheard(lane, ptm_blocks_take(block), block);
+        ptm_event_left_unheard(lane, ptm_blocks_take_lost(block, marks), block);
         ptm_event_loss(lane, size);
     }
 }

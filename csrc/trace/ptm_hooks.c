@@ -46,22 +46,12 @@ calloc_below(const PyMemAllocatorEx *below, size_t n, size_t each)
 }
 
 static PTM_ALWAYS_INLINE void *
-realloc_below(event_kind kind, const PyMemAllocatorEx *below, void *old, size_t size)
+realloc_below(const PyMemAllocatorEx *below, void *old, size_t size)
 {
-    if (kind == MAIN_EVENT) {
-        ptm_record_may_end_pool(old);
-    }
     inside = true;
     void *block = below->realloc(below->ctx, old, size);
     inside = false;
     return block;
-}
-
-static PTM_ALWAYS_INLINE void
-free_below(const PyMemAllocatorEx *below, void *block)
-{
-    ptm_record_may_end_pool(block);
-    below->free(below->ctx, block);
 }
 
 /* The recording is the last call, so nothing need be kept for after it. */
@@ -217,43 +207,65 @@ traced_calloc(event_kind kind, const PyMemAllocatorEx *below, size_t n, size_t e
 
 #ifdef PTM_HAS_POOLS
 
-/* What pymalloc will take a block of this size from, unless it needs a new pool; NULL: not known.
- */
-static PTM_ALWAYS_INLINE const void *
-pool_before(event_kind kind, size_t size)
+/* What is known of where a small block will come from. */
+typedef struct {
+    bool is_known;
+    const ptm_pool *pool; /* NULL: a new one */
+} source;
+
+static PTM_ALWAYS_INLINE source
+source_of(event_kind kind, size_t size)
 {
     const PyThreadState *tstate;
-    return kind == MAIN_EVENT && may_be_quick(&tstate) ? ptm_pool_for(size) : NULL;
+    bool is_known = kind == MAIN_EVENT && may_be_quick(&tstate);
+    return (source){is_known, is_known ? ptm_pool_for(size) : NULL};
 }
 
-/* The mark of a traced block that was moved. */
+/* The mark of a block that came from there. */
 static PTM_ALWAYS_INLINE uint32_t
-mark_of_moved(uint32_t entry, const void *block, const void *pool)
+mark_from(source from, const void *block, size_t size)
 {
-    bool pooled = (entry & PTM_ENTRY_SITE) != 0 && pool == ptm_pool_of(block);
-    return pooled ? PTM_ENTRY_POOLED : 0;
+    if (PTM_UNLIKELY(!from.is_known)) {
+        return 0;
+    }
+    bool pooled = PTM_LIKELY(from.pool == ptm_pool_of(block));
+    return pooled ? PTM_ENTRY_POOLED : mark_of(block, size);
 }
 
 #else
 
-static PTM_ALWAYS_INLINE const void *
-pool_before(event_kind kind, size_t size)
+typedef struct {
+    char nothing;
+} source;
+
+static PTM_ALWAYS_INLINE source
+source_of(event_kind kind, size_t size)
 {
     (void)kind;
     (void)size;
-    return NULL;
+    return (source){0};
 }
 
 static PTM_ALWAYS_INLINE uint32_t
-mark_of_moved(uint32_t entry, const void *block, const void *pool)
+mark_from(source from, const void *block, size_t size)
 {
-    (void)entry;
+    (void)from;
     (void)block;
-    (void)pool;
+    (void)size;
     return 0;
 }
 
 #endif
+
+/* The mark of a traced block is that of where it lies now. */
+static PTM_ALWAYS_INLINE void
+mark_moved(ptm_taken *taken, source from, const void *block, size_t size)
+{
+    taken->entry &= ~PTM_ENTRY_POOLED;
+    if (PTM_LIKELY(taken->entry != 0)) {
+        taken->entry |= mark_from(from, block, size);
+    }
+}
 
 static PTM_ALWAYS_INLINE ptm_taken
 take(event_kind kind, const void *old)
@@ -275,15 +287,17 @@ traced_realloc(event_kind kind, const PyMemAllocatorEx *below, void *old, size_t
                            : below->realloc(below->ctx, old, size);
     }
     ptm_taken taken = take(kind, old);
-    const void *pool = pool_before(kind, size);
-    void *block = realloc_below(kind, below, old, size);
+    source from = source_of(kind, size);
+    if (kind == MAIN_EVENT) {
+        ptm_record_may_end_pool(old, taken.entry);
+    }
+    void *block = realloc_below(below, old, size);
     if (PTM_UNLIKELY(block == NULL)) {
         ptm_record_realloc_failed(taken, old);
         return NULL;
     }
     if (block != old) {
-        taken.entry &= ~PTM_ENTRY_POOLED;
-        taken.entry |= mark_of_moved(taken.entry, block, pool);
+        mark_moved(&taken, from, block, size);
     }
     if (kind == MAIN_EVENT) {
         ptm_record_main_realloc(taken, block, size);
@@ -297,24 +311,30 @@ traced_realloc(event_kind kind, const PyMemAllocatorEx *below, void *old, size_t
 static PTM_NOINLINE void
 main_free(const PyMemAllocatorEx *below, void *block)
 {
-    if (ptm_record_main_free(block)) {
+    uint32_t entry = ptm_record_main_free(block);
+    if (entry & PTM_ENTRY_CODE) {
         ptm_parked_add(below, block);
+        return;
     }
-    else {
-        free_below(below, block);
-    }
+    ptm_record_may_end_pool(block, entry);
+    below->free(below->ctx, block);
 }
 
 static PTM_ALWAYS_INLINE void
 quick_free(const PyMemAllocatorEx *below, void *block)
 {
     ptm_quick_done done = ptm_quick_free(block);
+    if (PTM_LIKELY(done == PTM_QUICK_ALL)) {
+        return;
+    }
     if (PTM_UNLIKELY(done == PTM_QUICK_NO)) {
         main_free(below, block);
+        return;
     }
-    else if (done == PTM_QUICK_YES) {
-        free_below(below, block);
+    if (PTM_UNLIKELY(done == PTM_QUICK_LAST)) {
+        ptm_record_end_pool(block);
     }
+    below->free(below->ctx, block);
 }
 
 static PTM_ALWAYS_INLINE void

@@ -27,7 +27,6 @@ release(const parking_lot *full)
 {
     ptm_parked_raise_age();
     for (uint32_t i = 0; i < full->n; i++) {
-        ptm_record_may_end_pool(full->blocks[i]);
         full->below.free(full->below.ctx, full->blocks[i]);
     }
 }

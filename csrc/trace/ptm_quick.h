@@ -124,7 +124,7 @@ static PTM_ALWAYS_INLINE bool
 ptm_quick_put_in(ptm_lane *lane, const PyThreadState *tstate, const void *block, size_t size,
                  uint32_t marks, uint32_t deep, uint64_t *key)
 {
-    uint32_t *slot = ptm_blocks_expect_new(block, marks);
+    uint32_t *slot = ptm_blocks_expect_new(block, size, marks);
     if (PTM_UNLIKELY(slot == NULL)) {
         return false;
     }
@@ -196,7 +196,7 @@ ptm_quick_realloc_in(ptm_lane *lane, const PyThreadState *tstate, uint32_t old, 
                      size_t size)
 {
     uint64_t key;
-    uint32_t *slot = ptm_blocks_expect_new(block, old);
+    uint32_t *slot = ptm_blocks_expect_new(block, size, old);
     if (PTM_UNLIKELY(slot == NULL) || PTM_UNLIKELY(!ptm_quick_is_site(old))
         || PTM_UNLIKELY(!ptm_journal_takes_two(lane))
         || PTM_UNLIKELY(PTM_LOAD_ACQUIRE(slot) != 0)) {
@@ -246,8 +246,9 @@ ptm_quick_malloc(size_t size, void **block, uint64_t *key)
 
 /* What an event of a quick way did. */
 typedef enum {
-    PTM_QUICK_NO,  /* nothing */
-    PTM_QUICK_YES, /* all but what the allocator does */
+    PTM_QUICK_NO,   /* nothing */
+    PTM_QUICK_YES,  /* all but what the allocator does */
+    PTM_QUICK_LAST, /* the same, and its pool ends with it */
     PTM_QUICK_ALL
 } ptm_quick_done;
 
@@ -283,8 +284,10 @@ ptm_quick_free(void *block)
     if (PTM_UNLIKELY(!done)) {
         return PTM_QUICK_NO;
     }
-    bool pooled = PTM_LIKELY(entry & PTM_ENTRY_POOLED);
-    return pooled && PTM_LIKELY(ptm_pools_give(block)) ? PTM_QUICK_ALL : PTM_QUICK_YES;
+    if (PTM_UNLIKELY(!(entry & PTM_ENTRY_POOLED))) {
+        return PTM_QUICK_YES;
+    }
+    return PTM_LIKELY(ptm_pools_give(block)) ? PTM_QUICK_ALL : PTM_QUICK_LAST;
 }
 
 /* The old entry is another one or not: that cannot be foretold, so the same is written for both. */

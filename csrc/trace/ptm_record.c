@@ -115,40 +115,40 @@ ptm_record_main_alloc(void *block, size_t size, uint32_t marks, uint64_t key)
 }
 
 #ifdef PTM_FREE_THREADED
-static PTM_ALWAYS_INLINE bool
+static PTM_ALWAYS_INLINE uint32_t
 free_elsewhere(const void *block)
 {
-    return ptm_elsewhere_free(block);
+    return ptm_elsewhere_free(block) ? PTM_ENTRY_CODE : 0;
 }
 #else
 /* Another interpreter's blocks are its own, and are not parked with those of the main one. */
-static bool
+static uint32_t
 free_elsewhere(const void *block)
 {
     if (ptm_elsewhere_free(block)) {
         ptm_parked_raise_age();
     }
-    return false;
+    return 0;
 }
 #endif
 
-bool
+uint32_t
 ptm_record_main_free(const void *block)
 {
     if (PTM_UNLIKELY(!PTM_LOAD(&ptm_recording.tracing))) {
-        return false;
+        return 0;
     }
     if (is_free_elsewhere()) {
         return free_elsewhere(block);
     }
     if (PTM_UNLIKELY(!ptm_lanes_enter(PTM_LANE_MAIN))) {
-        return false;
+        return 0;
     }
     uint32_t entry = ptm_blocks_take(block);
     ptm_event_left(PTM_LANE_MAIN, entry);
     bool died = PTM_UNLIKELY((entry & PTM_ENTRY_CODE) != 0) && ptm_event_code_died(block);
     ptm_lanes_leave(PTM_LANE_MAIN);
-    return died;
+    return died ? entry : entry & ~PTM_ENTRY_CODE;
 }
 
 /* In the lane, which keeps everybody out who clears. */
@@ -156,7 +156,7 @@ PTM_NOINLINE void
 ptm_record_begin_pool(const void *block)
 {
     if (ptm_lanes_enter(PTM_LANE_MAIN)) {
-        (void)ptm_shadow_slot((uintptr_t)block, ptm_pools_block_bytes(block));
+        ptm_shadow_begin_pool((uintptr_t)block, ptm_pools_block_bytes(block));
         ptm_lanes_leave(PTM_LANE_MAIN);
     }
 }

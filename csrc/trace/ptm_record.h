@@ -59,8 +59,9 @@ ptm_record_still_taken(ptm_taken taken)
 void *ptm_record_main_alloc(void *block, size_t size, uint32_t marks, uint64_t key);
 void *ptm_record_raw_alloc(void *block, size_t size);
 
-/* Before the real free; true: it was a known code object's, and must be parked (ptm_parked). */
-bool ptm_record_main_free(const void *block);
+/* Before the real free. The entry's mark of a code object stays if it was a known one's, which must
+ * be parked (ptm_parked). */
+uint32_t ptm_record_main_free(const void *block);
 void ptm_record_raw_free(const void *block);
 
 /* The allocator below gave a block of a pool, which may have begun with it: in its region may still
@@ -78,11 +79,11 @@ ptm_record_may_begin_pool(const void *block)
 /* The last block of a pool is about to be given back to the allocator below. */
 void ptm_record_end_pool(const void *block);
 
-/* Before any block is, by an attached thread. */
+/* Before any block that had this entry is. */
 static PTM_ALWAYS_INLINE void
-ptm_record_may_end_pool(const void *block)
+ptm_record_may_end_pool(const void *block, uint32_t entry)
 {
-    if (PTM_UNLIKELY(ptm_blocks_is_packed(block)) && PTM_UNLIKELY(ptm_pools_ends_with(block))) {
+    if ((entry & PTM_ENTRY_POOLED) != 0 && PTM_UNLIKELY(ptm_pools_ends_with(block))) {
         ptm_record_end_pool(block);
     }
 }

@@ -2,7 +2,7 @@
 #include "trace/ptm_shadow.h"
 
 #include "pyver/ptm_pool.h"
-#include "trace/ptm_rows.h"
+#include "trace/ptm_shadow_rows.h"
 
 ptm_shadow_wing *ptm_shadow_root[1 << PTM_SHADOW_ROOT_BITS];
 ptm_shadow_near ptm_shadow_home = {UINTPTR_MAX, NULL};
@@ -67,34 +67,23 @@ plain_region(ptm_shadow_wing *wing, uintptr_t address)
 
 /* -- packed rows ------------------------------------------------------------------------------- */
 
-/* The largest power of 2 that is not above it. */
-static uint32_t
-exponent_of(uint32_t bytes)
-{
-    return 31 - (uint32_t)__builtin_clz(bytes);
-}
-
 static uint32_t
 row_entries(uint32_t exponent)
 {
     return (uint32_t)(PTM_SHADOW_REGION_BYTES >> exponent);
 }
 
-/* Of a packed region. */
+/* 2^32 / n, rounded up, for blocks of n granules; and back. */
 static uint32_t
-block_bytes(const ptm_shadow_wing *wing, uintptr_t address)
+grid_of(uint32_t bytes)
 {
-    return wing->granules[PTM_SHADOW_REGION_OF(address)] * PTM_SHADOW_GRANULE;
+    return UINT32_MAX / (bytes / PTM_SHADOW_GRANULE) + 1;
 }
 
-/* Whether one of the pool's blocks begins here. */
-static bool
-is_block(const ptm_shadow_wing *wing, uintptr_t address)
+static uint32_t
+bytes_of(uint32_t grid)
 {
-    uint32_t place = PTM_SHADOW_PLACE_OF(address);
-    uint32_t bytes = block_bytes(wing, address); /* 0: it has just been cleared */
-    return bytes != 0 && place >= PTM_SHADOW_POOL_HEAD
-           && (place - PTM_SHADOW_POOL_HEAD) % bytes == 0;
+    return (uint32_t)(((UINT64_C(1) << 32) + grid - 1) / grid) * PTM_SHADOW_GRANULE;
 }
 
 /* Where the only block begins that can have the i-th entry of a packed row. */
@@ -106,54 +95,17 @@ place_of_entry(uint32_t i, uint32_t exponent, uint32_t bytes)
     return PTM_SHADOW_POOL_HEAD + (before + bytes - 1) / bytes * bytes;
 }
 
-static uintptr_t
-packed_region(ptm_shadow_wing *wing, uintptr_t address, uint32_t bytes)
-{
-    uint32_t exponent = exponent_of(bytes);
-    uint32_t *row = ptm_rows_new(row_entries(exponent) * sizeof(*row));
-    if (row == NULL) {
-        return 0;
-    }
-    wing->granules[PTM_SHADOW_REGION_OF(address)] = (uint8_t)(bytes / PTM_SHADOW_GRANULE);
-    return (uintptr_t)row | exponent;
-}
-
-/* The same with a plain row: every entry goes to its block's place there. 0: no memory. The row of
- * before is not used again until all is cleared, since this may be any lane. */
-static uintptr_t
-unpack(ptm_shadow_wing *wing, uintptr_t region, uintptr_t address)
-{
-    uint32_t exponent = PTM_SHADOW_EXPONENT(region), bytes = block_bytes(wing, address);
-    uintptr_t plain = plain_region(wing, address);
-    for (uint32_t i = 0; i < row_entries(exponent) && plain != 0; i++) {
-        uint32_t entry = PTM_SHADOW_ROW(region)[i];
-        if (entry != 0) {
-            *ptm_shadow_entry(plain, place_of_entry(i, exponent, bytes)) = entry;
-        }
-    }
-    return plain;
-}
-
-/* -- rows for new blocks ----------------------------------------------------------------------- */
-
-/* Whether a block can have its entry in the row that is there. */
 static bool
-suits(const ptm_shadow_wing *wing, uintptr_t region, uintptr_t block, uint32_t bytes)
+is_all_zero(uintptr_t region)
 {
-    return PTM_SHADOW_EXPONENT(region) == PTM_SHADOW_PLAIN
-           || (is_block(wing, block) && (bytes == 0 || bytes == block_bytes(wing, block)));
+    uint32_t any = 0;
+    for (uint32_t i = 0; i < row_entries(PTM_SHADOW_EXPONENT(region)); i++) {
+        any |= PTM_SHADOW_ROW(region)[i];
+    }
+    return any == 0;
 }
 
-/* The word that a region is to have. */
-static uintptr_t
-region_for(ptm_shadow_wing *wing, uintptr_t region, uintptr_t block, uint32_t bytes)
-{
-    if (region != 0) {
-        return suits(wing, region, block, bytes) ? region : unpack(wing, region, block);
-    }
-    bool packs = bytes > PTM_SHADOW_GRANULE;
-    return packs ? packed_region(wing, block, bytes) : plain_region(wing, block);
-}
+/* -- what becomes of a region ------------------------------------------------------------------ */
 
 /* Home is where the first pool is; where there are none, where the first block is. */
 static void
@@ -171,6 +123,107 @@ settle(ptm_shadow_wing *wing, uintptr_t block, uintptr_t region)
     }
 }
 
+/* A first row, unless somebody else was quicker; 0: no memory. */
+static uintptr_t
+begin_plain(ptm_shadow_wing *wing, uintptr_t block)
+{
+    uintptr_t *word = &wing->regions[PTM_SHADOW_REGION_OF(block)], there = 0;
+    uintptr_t plain = plain_region(wing, block);
+    return plain == 0 || PTM_COMPARE_EXCHANGE(word, &there, plain) ? plain : there;
+}
+
+static uintptr_t
+begin_packed(ptm_shadow_wing *wing, uintptr_t block, uint32_t bytes)
+{
+    uint32_t exponent = ptm_shadow_exponent(bytes);
+    uint32_t row_bytes = row_entries(exponent) * (uint32_t)sizeof(uint32_t);
+    uint32_t *row = ptm_shadow_rows_new(row_bytes);
+    if (row == NULL) {
+        return begin_plain(wing, block);
+    }
+    size_t at = PTM_SHADOW_REGION_OF(block);
+    uintptr_t packed = (uintptr_t)row | exponent, there = 0;
+    PTM_STORE(&wing->grids[at], grid_of(bytes));
+    if (!PTM_COMPARE_EXCHANGE(&wing->regions[at], &there, packed)) {
+        PTM_STORE(&wing->grids[at], 0u);
+        ptm_shadow_rows_drop(row, row_bytes);
+        return there;
+    }
+    return packed;
+}
+
+static uintptr_t
+begin(ptm_shadow_wing *wing, uintptr_t block, uint32_t bytes)
+{
+    uintptr_t region =
+        bytes > PTM_SHADOW_GRANULE ? begin_packed(wing, block, bytes) : begin_plain(wing, block);
+    if (region != 0) {
+        settle(wing, block, region);
+    }
+    return region;
+}
+
+/* A plain row for a packed one: every entry goes to its block's place there. It loses the mark that
+ * sends a block back to its pool without asking, since there may be none any more. 0: no memory,
+ * and no row: what is not known is not believed. The old row is not used again until all is
+ * cleared, since this may be any lane. */
+static uintptr_t
+unpack(ptm_shadow_wing *wing, uintptr_t block, uintptr_t region)
+{
+    size_t at = PTM_SHADOW_REGION_OF(block);
+    uint32_t exponent = PTM_SHADOW_EXPONENT(region), bytes = bytes_of(wing->grids[at]);
+    uintptr_t plain = plain_region(wing, block);
+    for (uint32_t i = 0; i < row_entries(exponent) && plain != 0; i++) {
+        uint32_t entry = PTM_SHADOW_ROW(region)[i] & ~PTM_SHADOW_POOLED;
+        if (entry != 0) {
+            *ptm_shadow_entry(plain, place_of_entry(i, exponent, bytes)) = entry;
+        }
+    }
+    PTM_STORE(&wing->grids[at], 0u);
+    PTM_STORE_RELEASE(&wing->regions[at], plain);
+    return plain;
+}
+
+/* An empty row goes to the next pool of its kind. In the main lane. Entries that are left belong to
+ * blocks that went unheard: they stay until their addresses come back. */
+static void
+put_away(ptm_shadow_wing *wing, uintptr_t block, uintptr_t region)
+{
+    if (!is_all_zero(region)) {
+        (void)unpack(wing, block, region);
+        return;
+    }
+    size_t at = PTM_SHADOW_REGION_OF(block);
+    PTM_STORE(&wing->grids[at], 0u);
+    PTM_STORE(&wing->regions[at], (uintptr_t)0);
+    ptm_shadow_rows_drop(PTM_SHADOW_ROW(region),
+                         row_entries(PTM_SHADOW_EXPONENT(region)) * (uint32_t)sizeof(uint32_t));
+}
+
+void
+ptm_shadow_end_pool(uintptr_t block)
+{
+    put_away(ptm_shadow_wing_of(block), block, ptm_shadow_region(block));
+}
+
+/* Whether a block can have its entry in the row that is there. */
+static bool
+suits(const ptm_shadow_wing *wing, uintptr_t region, uintptr_t block, uint32_t bytes)
+{
+    bool plain = PTM_SHADOW_EXPONENT(region) == PTM_SHADOW_PLAIN;
+    return plain || (bytes != 0 && wing->grids[PTM_SHADOW_REGION_OF(block)] == grid_of(bytes));
+}
+
+void
+ptm_shadow_begin_pool(uintptr_t block, uint32_t bytes)
+{
+    ptm_shadow_wing *wing = ptm_shadow_wing_of(block);
+    uintptr_t region = ptm_shadow_region(block);
+    if (region != 0 && !suits(wing, region, block, bytes)) {
+        put_away(wing, block, region);
+    }
+}
+
 uint32_t *
 ptm_shadow_slot(uintptr_t block, uint32_t bytes)
 {
@@ -178,53 +231,14 @@ ptm_shadow_slot(uintptr_t block, uint32_t bytes)
     if (wing == NULL) {
         return NULL;
     }
-    uintptr_t *word = &wing->regions[PTM_SHADOW_REGION_OF(block)];
-    uintptr_t there = PTM_LOAD_ACQUIRE(word), region = region_for(wing, there, block, bytes);
+    uintptr_t region = PTM_LOAD_ACQUIRE(&wing->regions[PTM_SHADOW_REGION_OF(block)]);
     if (region == 0) {
-        return NULL;
+        region = begin(wing, block, bytes);
     }
-    if (region != there) {
-        PTM_STORE_RELEASE(word, region);
-        settle(wing, block, region);
+    if (region != 0 && !suits(wing, region, block, bytes)) {
+        region = unpack(wing, block, region);
     }
-    return ptm_shadow_entry(region, block);
-}
-
-uint32_t *
-ptm_shadow_find(uintptr_t address)
-{
-    uintptr_t region = ptm_shadow_region(address);
-    if (region == 0) {
-        return NULL;
-    }
-    const ptm_shadow_wing *wing = ptm_shadow_wing_of(address);
-    return suits(wing, region, address, 0) ? ptm_shadow_entry(region, address) : NULL;
-}
-
-static bool
-is_all_zero(const uint32_t *row, uint32_t n)
-{
-    uint32_t any = 0;
-    for (uint32_t i = 0; i < n; i++) {
-        any |= row[i];
-    }
-    return any == 0;
-}
-
-/* Entries that are left belong to blocks that went unheard: they stay, as they would in a plain
- * row, until their addresses come back. */
-void
-ptm_shadow_end_pool(uintptr_t block)
-{
-    ptm_shadow_wing *wing = ptm_shadow_wing_of(block);
-    uintptr_t *word = &wing->regions[PTM_SHADOW_REGION_OF(block)], region = *word;
-    uint32_t n = row_entries(PTM_SHADOW_EXPONENT(region));
-    if (is_all_zero(PTM_SHADOW_ROW(region), n)) {
-        PTM_STORE(word, (uintptr_t)0);
-        ptm_rows_drop(PTM_SHADOW_ROW(region), n * sizeof(uint32_t));
-        return;
-    }
-    PTM_STORE_RELEASE(word, unpack(wing, region, block));
+    return region == 0 ? NULL : ptm_shadow_entry(region, block);
 }
 
 /* -- all of it --------------------------------------------------------------------------------- */
@@ -246,14 +260,14 @@ ptm_shadow_visit(ptm_mem_visit visit, void *arg)
     for (const ptm_shadow_wing *wing = PTM_LOAD_ACQUIRE(&wings); wing != NULL; wing = wing->next) {
         visit_wing(wing, visit, arg);
     }
-    ptm_rows_visit(visit, arg);
+    ptm_shadow_rows_visit(visit, arg);
 }
 
 /* What is discarded is a row of whole pages in a piece that begins with one. */
 static void
 forget_wing(ptm_shadow_wing *wing)
 {
-    ptm_mem_discard(wing->regions, sizeof(wing->regions) + sizeof(wing->granules));
+    ptm_mem_discard(wing->regions, sizeof(wing->regions) + sizeof(wing->grids));
     for (size_t i = 0; i < PTM_ARRAY_LEN(wing->leaves); i++) {
         if (wing->leaves[i] != NULL) {
             ptm_mem_discard(wing->leaves[i], sizeof(ptm_shadow_leaf));
@@ -267,5 +281,5 @@ ptm_shadow_clear(void)
     for (ptm_shadow_wing *wing = PTM_LOAD_ACQUIRE(&wings); wing != NULL; wing = wing->next) {
         forget_wing(wing);
     }
-    ptm_rows_clear();
+    ptm_shadow_rows_clear();
 }

@@ -14,9 +14,9 @@
  *           how many bytes of heap are for one entry (a power of 2, of which the low bits have the
  *           exponent). A plain row has an entry for each 16 bytes and can hold any block. A packed
  *           row is of a region with blocks of one size in it, a pool of the interpreter's
- *           allocator (ptm_rows): of them no two meet in an entry.
+ *           allocator (ptm_shadow_rows): of them no two meet in an entry.
  *
- *           The root is static, wings (9 MB of addresses for 16 GiB of heap) and leaves (2 MB of
+ *           The root is static, wings (12 MB of addresses for 16 GiB of heap) and leaves (2 MB of
  *           them: the plain rows of 8 MiB) are mapped when first written, so nothing large is
  *           reserved and it starts where address space is scarce. Three loads, of which two are
  *           nearly always cached.
@@ -38,7 +38,8 @@
 #define PTM_SHADOW_PLAIN 4u /* the exponent of a plain row */
 #define PTM_SHADOW_REGION_BITS 14
 #define PTM_SHADOW_REGION_BYTES ((uintptr_t)1 << PTM_SHADOW_REGION_BITS)
-#define PTM_SHADOW_POOL_HEAD 48u /* bytes of a pool before its first block */
+#define PTM_SHADOW_POOL_HEAD 48u      /* bytes of a pool before its first block */
+#define PTM_SHADOW_POOLED 0x20000000u /* a mark of entries (ptm_blocks) */
 #define PTM_SHADOW_LEAF_BITS 19
 #define PTM_SHADOW_LEAVES_BITS 11
 #define PTM_SHADOW_WING_BITS 20
@@ -50,7 +51,7 @@ typedef struct {
 
 typedef struct ptm_shadow_wing {
     uintptr_t regions[1 << PTM_SHADOW_WING_BITS]; /* 0: no row yet */
-    uint8_t granules[1 << PTM_SHADOW_WING_BITS];  /* of a packed region: what a block takes */
+    uint32_t grids[1 << PTM_SHADOW_WING_BITS];    /* 0: any multiple of 16 (ptm_shadow_begins) */
     ptm_shadow_leaf *leaves[1 << PTM_SHADOW_LEAVES_BITS];
     struct ptm_shadow_wing *next;
 } ptm_shadow_wing;
@@ -122,19 +123,50 @@ ptm_shadow_peek(uintptr_t block)
     return PTM_LIKELY(region != 0) ? ptm_shadow_entry(region, block) : NULL;
 }
 
-/* The same where any block may have its entry: NULL also if it is in a packed row. */
+/* The same of a new block, of which the row may have an entry for so many bytes at most (a power of
+ * 2): NULL also if it has fewer. */
 static PTM_ALWAYS_INLINE uint32_t *
-ptm_shadow_peek_plain(uintptr_t block)
+ptm_shadow_peek_new(uintptr_t block, uint32_t exponent)
 {
     uintptr_t region = ptm_shadow_region(block);
-    bool plain = PTM_LIKELY(PTM_SHADOW_EXPONENT(region) == PTM_SHADOW_PLAIN);
-    return plain ? ptm_shadow_entry(region, block) : NULL;
+    bool fits = PTM_SHADOW_EXPONENT(region) - PTM_SHADOW_PLAIN <= exponent - PTM_SHADOW_PLAIN;
+    return PTM_LIKELY(fits) ? ptm_shadow_entry(region, block) : NULL;
+}
+
+/* The largest power of 2 that is not above the bytes of a small block in its pool. */
+static PTM_ALWAYS_INLINE uint32_t
+ptm_shadow_exponent(size_t size)
+{
+    uint32_t granules = (uint32_t)((size - 1) / PTM_SHADOW_GRANULE) + 1;
+    return PTM_SHADOW_PLAIN + (31u ^ (uint32_t)__builtin_clz(granules));
+}
+
+/* Whether a block can begin at this address: in a packed region one of the pool's. With n granules
+ * to a block a grid is 2^32 / n, rounded up, and m is a multiple of n if m times it, modulo 2^32,
+ * is below it (Lemire, Kaser, Kurz: Faster Remainder by Direct Computation, 2019). */
+static PTM_ALWAYS_INLINE bool
+ptm_shadow_begins(uint32_t grid, uintptr_t address)
+{
+    uint32_t place = PTM_SHADOW_PLACE_OF(address) / PTM_SHADOW_GRANULE;
+    return (place - PTM_SHADOW_POOL_HEAD / PTM_SHADOW_GRANULE) * grid <= grid - 1;
 }
 
 /* The entry of any address; NULL: no block begins there that was ever written. */
-uint32_t *ptm_shadow_find(uintptr_t address);
+static PTM_ALWAYS_INLINE uint32_t *
+ptm_shadow_find(uintptr_t address)
+{
+    ptm_shadow_wing *wing = ptm_shadow_wing_of(address);
+    if (PTM_UNLIKELY(wing == NULL)) {
+        return NULL;
+    }
+    uintptr_t region = PTM_LOAD_ACQUIRE(&wing->regions[PTM_SHADOW_REGION_OF(address)]);
+    uint32_t grid = PTM_LOAD(&wing->grids[PTM_SHADOW_REGION_OF(address)]);
+    bool begins = PTM_LIKELY(region != 0) && PTM_LIKELY(ptm_shadow_begins(grid, address));
+    return begins ? ptm_shadow_entry(region, address) : NULL;
+}
+
 /* The entry of a block, with a row if need be: `bytes` is what a block takes of the pool that it
- * lies in, 0: it may lie in none. */
+ * lies in. 0: it may lie in none, and the row is a plain one then. */
 uint32_t *ptm_shadow_slot(uintptr_t block, uint32_t bytes);
 
 static PTM_ALWAYS_INLINE bool
@@ -143,6 +175,9 @@ ptm_shadow_is_packed(uintptr_t address)
     return PTM_SHADOW_EXPONENT(ptm_shadow_region(address)) > PTM_SHADOW_PLAIN;
 }
 
+/* A pool of blocks of so many bytes has begun, or may have: what row there is of another is no
+ * more. */
+void ptm_shadow_begin_pool(uintptr_t block, uint32_t bytes);
 /* The pool around a block, of a packed region, is about to end: what is there next may be
  * anything. */
 void ptm_shadow_end_pool(uintptr_t block);

@@ -16,15 +16,22 @@ enum { DONE = 0, NO_MEMORY = -1, OFF = -2 };
 
 /* -- blocks: all of these under the books lock ------------------------------------------------- */
 
+static ptm_site_id
+find_here(const void *block)
+{
+    ptm_site_id id = ptm_blocks_get(block) & PTM_ENTRY_SITE;
+    return id != 0 ? id : ptm_blockmap_get(0, (uintptr_t)block);
+}
+
 ptm_site_id
 ptm_track_find(uint32_t domain, uintptr_t address)
 {
-    return domain != 0 ? ptm_blockmap_get(domain, address)
-                       : ptm_blocks_get((const void *)address) & PTM_ENTRY_SITE;
+    return domain != 0 ? ptm_blockmap_get(domain, address) : find_here((const void *)address);
 }
 
-/* A block of domain 0 may be one that an allocator gave out, and hold a code object: its mark stays
- * until it is freed. */
+/* A block of domain 0 may be one that an allocator gave out, lie in a pool and hold a code object:
+ * its marks stay until it is freed. A row that is a pool's is the main lane's: there others change
+ * the entries of its live blocks only. What else lies there is in the blockmap. */
 static bool
 put(uint32_t domain, uintptr_t address, ptm_site_id id, uint32_t *old)
 {
@@ -32,8 +39,11 @@ put(uint32_t domain, uintptr_t address, ptm_site_id id, uint32_t *old)
         return ptm_blockmap_put(domain, address, id, old);
     }
     const void *block = (const void *)address;
-    uint32_t mark = ptm_blocks_get(block) & PTM_ENTRY_CODE;
-    return ptm_blocks_put(block, mark | id, old);
+    uint32_t there = ptm_blocks_get(block);
+    if (there == 0 && ptm_blocks_is_packed(block)) {
+        return ptm_blockmap_put(0, address, id, old);
+    }
+    return ptm_blocks_put(block, (there & (PTM_ENTRY_CODE | PTM_ENTRY_POOLED)) | id, old);
 }
 
 static uint32_t
@@ -42,12 +52,8 @@ take(uint32_t domain, uintptr_t address)
     if (domain != 0) {
         return ptm_blockmap_take(domain, address);
     }
-    const void *block = (const void *)address;
-    uint32_t entry = ptm_blocks_take(block);
-    if (entry & PTM_ENTRY_CODE) {
-        (void)ptm_blocks_mark_code(block); /* it has a place there */
-    }
-    return entry;
+    uint32_t entry = ptm_blocks_take_site((const void *)address);
+    return (entry & PTM_ENTRY_SITE) != 0 ? entry : ptm_blockmap_take(0, address);
 }
 
 /* -- events ------------------------------------------------------------------------------------ */

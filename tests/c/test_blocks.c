@@ -6,7 +6,7 @@
 
 #include "ptm_test_mem.h"
 #include "trace/ptm_blocks.h"
-#include "trace/ptm_rows.h"
+#include "trace/ptm_shadow_rows.h"
 
 #define MOST 4000
 #define LEAF_BYTES ((uintptr_t)PTM_SHADOW_GRANULE << PTM_SHADOW_LEAF_BITS) /* of heap */
@@ -293,8 +293,17 @@ nothing_is_found_between_blocks(void)
     clear();
 }
 
-/* A block that lies between the others, or is one of another size: all of them keep their entries,
- * in a plain row. */
+/* An unpacked row believes nobody that he lies in a pool. */
+static void
+strip_marks(void)
+{
+    for (uint32_t i = 0; i < n_model; i++) {
+        model[i].entry &= ~PTM_ENTRY_POOLED;
+    }
+}
+
+/* A block that is not known to lie in the pool, or is of another size: all of them keep their
+ * entries, in a plain row. */
 static void
 a_row_that_does_not_suit_is_unpacked(void)
 {
@@ -304,7 +313,8 @@ a_row_that_does_not_suit_is_unpacked(void)
             put_pooled(2, i);
         }
         CHECK(is_packed(2));
-        put(pool_block(2, 0) + 16, 7);
+        strip_marks();
+        put(pool_block(2, 0) + (size_class % 2 != 0 ? 16 : 0) + class_bytes(2), 7);
         CHECK(!is_packed(2));
         check_all();
         put(pool_block(2, 1), PTM_ENTRY_POOLED | 8); /* and stays there */
@@ -313,6 +323,7 @@ a_row_that_does_not_suit_is_unpacked(void)
         begin_pool(2, size_class);
         put_pooled(2, 3);
         begin_pool(2, size_class - 1);
+        strip_marks();
         put(pool_block(2, 9), PTM_ENTRY_POOLED | 9);
         CHECK(!is_packed(2));
         check_all();
@@ -324,7 +335,16 @@ static void
 end_pool(int pool)
 {
     if (is_packed(pool)) {
+        bool left = false;
+        for (uint32_t i = 0; i < n_blocks(pool); i++) {
+            block *there = find(pool_block(pool, i));
+            left = left || there != NULL;
+            if (there != NULL) {
+                there->entry &= ~PTM_ENTRY_POOLED;
+            }
+        }
         ptm_shadow_end_pool(pool_block(pool, 0));
+        CHECK_EQ(ptm_shadow_region((uintptr_t)pools[pool]) != 0, left);
     }
     CHECK(!is_packed(pool));
     check_all();
@@ -356,18 +376,20 @@ pools_come_and_go(void)
     clear();
 }
 
-/* No memory for a row: the block is not recorded, and may be later. */
+/* No memory for a packed row: a plain one does as well. */
 static void
 a_packed_row_may_fail(void)
 {
-    uint32_t old;
     begin_pool(3, 3);
-    put((uintptr_t)pools[4], 1); /* there is a wing */
-    const void *address = (const void *)pool_block(3, 5);
+    put((uintptr_t)pools[4], 1); /* there is a wing, and a leaf */
     ptm_mem_fail_after(0);
-    CHECK(!ptm_blocks_put(address, PTM_ENTRY_POOLED | 5, &old));
-    CHECK_EQ(ptm_blocks_get(address), 0);
+    put_pooled(3, 5);
+    CHECK(!is_packed(3));
     ptm_mem_fail_after(-1);
+    put_pooled(3, 6);
+    CHECK(!is_packed(3));
+    check_all();
+    clear();
     put_pooled(3, 5);
     CHECK(is_packed(3));
     clear();
@@ -382,7 +404,7 @@ rows_do_not_meet(void)
     for (int round = 0; round < 3; round++) {
         for (uint32_t i = 0; i < N; i++) {
             bytes[i] = 128u << ptm_test_below(5);
-            rows[i] = ptm_rows_new(bytes[i]);
+            rows[i] = ptm_shadow_rows_new(bytes[i]);
             NEED(rows[i] != NULL);
             for (uint32_t k = 0; k < bytes[i] / 4; k++) {
                 CHECK_EQ(rows[i][k], 0);
@@ -394,10 +416,10 @@ rows_do_not_meet(void)
                 CHECK_EQ(rows[i][k], i + 1);
             }
             memset(rows[i], 0, bytes[i]);
-            ptm_rows_drop(rows[i], bytes[i]);
+            ptm_shadow_rows_drop(rows[i], bytes[i]);
         }
     }
-    ptm_rows_clear();
+    ptm_shadow_rows_clear();
 }
 
 #endif

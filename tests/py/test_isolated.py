@@ -148,6 +148,18 @@ def test_entries_of_blocks_that_went_unheard() -> None:
     run("stale_entries", env={"PYTHONMALLOC": "pymalloc"})
 
 
+@pytest.mark.skipif(FREE_THREADED, reason="there, another allocator has no pools")
+def test_pools_that_went_unheard() -> None:
+    env = {"PYTHONMALLOC": "pymalloc", "MALLOC_MMAP_THRESHOLD_": "131072"}
+    run("stale_pools", env=env)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 13), reason="nobody is told of objects")
+@pytest.mark.parametrize("nframe", [1, 25])
+def test_objects_within_blocks(nframe: int) -> None:
+    run("inner_objects", nframe)
+
+
 def test_raw_blocks_without_the_gil() -> None:
     run("threads_without_gil")
 

@@ -88,6 +88,9 @@ MEMORY = (
 )
 
 
+LITTLE = 7 << 20  # with a row for each pool that ever was it is 15 MB
+
+
 @pytest.mark.parametrize("size", [32, 64, 112, 240, 512])
 def test_they_need_a_few_bytes_of_ours_for_a_block_of_any_size(size: int) -> None:
     """4 to 8 (docs/design/shadow.md), where plain rows would take a quarter of the
@@ -111,3 +114,28 @@ def test_what_they_needed_serves_the_next_ones() -> None:
     )
     first, *later = map(int, told(MEMORY + tell, PYMALLOC))
     assert max(later) < first * 1.05
+    assert max(later) < LITTLE
+
+
+def test_a_pool_that_ended_unheard_leaves_its_place_to_the_next() -> None:
+    """The last block of each is one of before the start."""
+    pytest.importorskip("ptm_testalloc", reason="built by `make test` only")
+    program = (
+        "import pytracemalloc as p, ptm_testalloc as alloc\n"
+        "def fill(size, n): return [alloc.malloc(2, size) for _ in range(n)]\n"
+        "def drop(blocks): [alloc.free(2, block) for block in blocks]\n"
+        "def own(): return p.get_tracemalloc_memory()\n"
+        "old = fill(64, 60_000); one = {block >> 14: block for block in old}\n"
+        "kept = set(one.values()); drop(block for block in old if block not in kept)\n"
+        "del old; p.start(); drop(fill(64, 60_000)); drop(kept)\n"
+        "before = own(); blocks = fill(400, 9_000); grown = own() - before\n"
+        "blocks = [alloc.realloc(2, block, 390) for block in blocks]\n"
+        "sizes = [t.size for t in p.take_snapshot().traces]\n"
+        "print(len(one), len({b >> 14 for b in blocks} & one.keys()), grown)\n"
+        "print(sizes.count(390), sizes.count(400))\n"
+    )
+    pools, again, grown, now, before = map(int, told(program, PYMALLOC))
+    assert again > pools / 2 > 100
+    assert grown < again * 1024, "4 kB each if their rows are plain ones"
+    assert 9_000 <= now < 9_100
+    assert before < 100

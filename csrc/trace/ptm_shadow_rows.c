@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "trace/ptm_rows.h"
+#include "trace/ptm_shadow_rows.h"
 
 #include <string.h>
 
@@ -58,7 +58,7 @@ cut(uint32_t bytes)
 }
 
 uint32_t *
-ptm_rows_new(uint32_t bytes)
+ptm_shadow_rows_new(uint32_t bytes)
 {
     waiting_row **list = list_of(bytes), *row = *list;
     if (row == NULL) {
@@ -70,7 +70,7 @@ ptm_rows_new(uint32_t bytes)
 }
 
 void
-ptm_rows_drop(uint32_t *row, uint32_t bytes)
+ptm_shadow_rows_drop(uint32_t *row, uint32_t bytes)
 {
     waiting_row **list = list_of(bytes), *waits = (waiting_row *)(void *)row;
     waits->next = *list;
@@ -78,7 +78,7 @@ ptm_rows_drop(uint32_t *row, uint32_t bytes)
 }
 
 void
-ptm_rows_clear(void)
+ptm_shadow_rows_clear(void)
 {
     for (uint32_t i = 0; i < n_slabs; i++) {
         ptm_mem_discard(slabs[i], slab_bytes(i));
@@ -89,7 +89,7 @@ ptm_rows_clear(void)
 }
 
 void
-ptm_rows_visit(ptm_mem_visit visit, void *arg)
+ptm_shadow_rows_visit(ptm_mem_visit visit, void *arg)
 {
     for (uint32_t i = 0; i < N_SLABS; i++) {
         if (slabs[i] != NULL) {

@@ -1,25 +1,23 @@
 /* SPDX-License-Identifier: MIT
  *
- * ptm_rows - memory for the packed rows of the shadow: 128 bytes to 2 kB each, a power of 2.
+ * ptm_shadow_rows - memory for the packed rows of the shadow: 128 bytes to 2 kB each, a power of 2.
  *
  * How       Rows are cut from slabs, one after the other; one that comes back waits in a list of
  *           its size. Each slab is twice as large as the one before, so 26 are always enough.
  * Threads   one at a time: in the main lane, or while all is frozen
  * Failure   NULL: no memory
  */
-#ifndef PTM_ROWS_H
-#define PTM_ROWS_H
+#ifndef PTM_SHADOW_ROWS_H
+#define PTM_SHADOW_ROWS_H
 
 #include "base/ptm_mem.h"
 
-#define PTM_ROWS_MOST_BYTES 2048u
-
 /* All zero. */
-uint32_t *ptm_rows_new(uint32_t bytes);
+uint32_t *ptm_shadow_rows_new(uint32_t bytes);
 /* All zero again. */
-void ptm_rows_drop(uint32_t *row, uint32_t bytes);
+void ptm_shadow_rows_drop(uint32_t *row, uint32_t bytes);
 /* None is in use any more. */
-void ptm_rows_clear(void);
-void ptm_rows_visit(ptm_mem_visit visit, void *arg);
+void ptm_shadow_rows_clear(void);
+void ptm_shadow_rows_visit(ptm_mem_visit visit, void *arg);
 
 #endif
