@@ -320,6 +320,14 @@ main_free(const PyMemAllocatorEx *below, void *block)
     below->free(below->ctx, block);
 }
 
+/* Of its pool. Each way of a free ends in a call, so that nothing need be kept for after it. */
+static PTM_NOINLINE void
+last_free(const PyMemAllocatorEx *below, void *block)
+{
+    ptm_record_end_pool(block);
+    below->free(below->ctx, block);
+}
+
 static PTM_ALWAYS_INLINE void
 quick_free(const PyMemAllocatorEx *below, void *block)
 {
@@ -332,7 +340,8 @@ quick_free(const PyMemAllocatorEx *below, void *block)
         return;
     }
     if (PTM_UNLIKELY(done == PTM_QUICK_LAST)) {
-        ptm_record_end_pool(block);
+        last_free(below, block);
+        return;
     }
     below->free(below->ctx, block);
 }

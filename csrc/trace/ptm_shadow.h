@@ -90,7 +90,11 @@ ptm_shadow_wing_of(uintptr_t address)
 {
     uintptr_t root = PTM_SHADOW_ROOT_OF(address);
     if (PTM_LIKELY(root == PTM_LOAD_ACQUIRE(&ptm_shadow_home.root))) {
-        return PTM_LOAD(&ptm_shadow_home.wing);
+        ptm_shadow_wing *home = PTM_LOAD(&ptm_shadow_home.wing);
+        if (home == NULL) {
+            __builtin_unreachable(); /* so nobody asks again */
+        }
+        return home;
     }
     bool reaches = PTM_LIKELY(root < PTM_ARRAY_LEN(ptm_shadow_root));
     return reaches ? PTM_LOAD_ACQUIRE(&ptm_shadow_root[root]) : NULL;
