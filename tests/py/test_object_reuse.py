@@ -136,9 +136,9 @@ def test_counts_outlive_the_places_where_they_wait() -> None:
     lines = [f"def f{i}(n, f):\n{body}\n" for i in range(LINES)]
     names: dict[str, Any] = {}
     exec(compile("".join(lines), "<deep>", "exec"), names)
-    hoard = [[] for _ in range(MANY)]  # type: ignore[var-annotated]
     sys.setrecursionlimit(DEPTH + 500)
     pytracemalloc.start(1)
+    hoard = [[] for _ in range(MANY)]  # type: ignore[var-annotated]
     for _ in range(2):
         for i in range(LINES):
             names[f"f{i}"](DEPTH - 1, names[f"f{i}"])
