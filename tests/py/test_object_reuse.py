@@ -138,7 +138,7 @@ def test_counts_outlive_the_places_where_they_wait() -> None:
     exec(compile("".join(lines), "<deep>", "exec"), names)
     sys.setrecursionlimit(DEPTH + 500)
     pytracemalloc.start(1)
-    hoard = [[] for _ in range(MANY)]  # type: ignore[var-annotated]
+    hoard = [([], range(4), iter(range(4))) for _ in range(MANY)]  # type: ignore[var-annotated]
     for _ in range(2):
         for i in range(LINES):
             names[f"f{i}"](DEPTH - 1, names[f"f{i}"])
