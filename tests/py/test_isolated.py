@@ -155,6 +155,11 @@ def test_pools_that_went_unheard() -> None:
 
 
 @pytest.mark.skipif(sys.version_info < (3, 13), reason="nobody is told of objects")
+def test_counts_outlive_the_places_where_they_wait() -> None:
+    run("renewed_counts")
+
+
+@pytest.mark.skipif(sys.version_info < (3, 13), reason="nobody is told of objects")
 @pytest.mark.parametrize("nframe", [1, 25])
 def test_objects_within_blocks(nframe: int) -> None:
     run("inner_objects", nframe)

@@ -121,31 +121,3 @@ def test_each_life_of_a_block_counts_as_an_allocation(kind: str, nframe: int) ->
     assert made >= MANY
     assert made % MANY <= FEW, made
     assert len(live.traces) < FEW
-
-
-LINES, DEPTH = 16, 2500
-LIVES = 3
-OF_A_LINE = LIVES + 2  # and the loop's range, and its iterator
-
-
-def test_counts_outlive_the_places_where_they_wait() -> None:
-    """At one frame each depth is a place of its own. There are more of them than can
-    wait to be booked, and most are dead and given to others before that."""
-    deep = sys.getrecursionlimit()
-    body = f"  for _ in range({LIVES}): []\n  if n: f(n - 1, f)"
-    lines = [f"def f{i}(n, f):\n{body}\n" for i in range(LINES)]
-    names: dict[str, Any] = {}
-    exec(compile("".join(lines), "<deep>", "exec"), names)
-    sys.setrecursionlimit(DEPTH + 500)
-    pytracemalloc.start(1)
-    hoard = [([], range(4), iter(range(4))) for _ in range(MANY)]  # type: ignore[var-annotated]
-    for _ in range(2):
-        for i in range(LINES):
-            names[f"f{i}"](DEPTH - 1, names[f"f{i}"])
-    snapshot = pytracemalloc.take_snapshot().view(at="allocated")
-    pytracemalloc.stop()
-    sys.setrecursionlimit(deep)
-    here = snapshot.filter_traces([pytracemalloc.Filter(True, "<deep>")])
-    found = {s.traceback[0].lineno: s.count for s in here.statistics("lineno")}
-    assert len(hoard) == MANY
-    assert [found[2 + 3 * i] for i in range(LINES)] == [2 * DEPTH * OF_A_LINE] * LINES
