@@ -119,6 +119,34 @@ def test_domain_0_is_the_one_of_python_s_allocators() -> None:
     assert before - pytracemalloc.get_traced_memory()[0] > 900_000
 
 
+@pytest.mark.parametrize("detached", [False, True])
+def test_places_within_blocks_of_python_s_allocators(detached: bool) -> None:
+    """They are blocks of their own: the others around them stay as they are."""
+    alloc = pytest.importorskip("ptm_testalloc", reason="built by `make test` only")
+    track, untrack = (
+        (ext.track_detached, ext.untrack_detached)
+        if detached
+        else (ext.track, ext.untrack)
+    )
+    pytracemalloc.start()
+    blocks = [alloc.malloc(1, 208) for _ in range(300)]
+    of_blocks = [t.size for t in pytracemalloc.take_snapshot().traces].count(208)
+    for block in blocks:
+        for offset in 16, 64, 192:
+            assert track(0, block + offset, 1_000_003) == DONE
+    sizes = Counter(t.size for t in pytracemalloc.take_snapshot().traces)
+    assert (sizes[1_000_003], sizes[208]) == (3 * len(blocks), of_blocks)
+    assert all(ext.get_traceback(0, block + 64) for block in blocks)
+    for block in blocks:
+        for offset in 16, 64, 192:
+            assert untrack(0, block + offset) == DONE
+            assert ext.get_traceback(0, block + offset) is None
+        alloc.free(1, block)
+    sizes = Counter(t.size for t in pytracemalloc.take_snapshot().traces)
+    assert sizes[1_000_003] == 0
+    assert sizes[208] <= of_blocks - len(blocks)
+
+
 def test_an_object_that_core_s_api_untracks() -> None:
     pytracemalloc.start()
     kept = object()
