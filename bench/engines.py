@@ -2,9 +2,8 @@
 """The engine of this tree against that of another commit, and both against none.
 
 Of each row three processes run at once on one core, with the same hash seed: untraced,
-the other engine, ours. What disturbs one of them disturbs all, so a percent can be told
-on a machine whose speed changes by ten. A figure is the median over the rounds of
-traced / untraced CPU time.
+the other engine, ours. What disturbs one of them disturbs all. A figure is the median
+over the rounds of traced / untraced CPU time.
 """
 
 from __future__ import annotations

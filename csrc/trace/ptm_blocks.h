@@ -78,6 +78,15 @@ ptm_blocks_put(const void *block, uint32_t entry, uint32_t *old)
     return true;
 }
 
+/* The entry of any address; NULL: not in the shadow, or not yet. */
+static PTM_ALWAYS_INLINE uint32_t *
+ptm_blocks_slot(const void *block)
+{
+    uintptr_t address = (uintptr_t)block;
+    bool aligned = PTM_LIKELY(address % PTM_SHADOW_GRANULE == 0);
+    return aligned ? ptm_shadow_find(address) : NULL;
+}
+
 /* An entry that is needed soon. */
 static PTM_ALWAYS_INLINE uint32_t *
 ptm_blocks_expected(uint32_t *slot)
@@ -88,14 +97,12 @@ ptm_blocks_expected(uint32_t *slot)
     return slot;
 }
 
-/* The entry of what may be a block that is not new, asked for while there is other work to do;
- * NULL: not in the shadow, or not yet. In a lane. */
+/* The entry of what may be a block that is not new, asked for while there is other work to do. In a
+ * lane. */
 static PTM_ALWAYS_INLINE uint32_t *
 ptm_blocks_expect(const void *block)
 {
-    uintptr_t address = (uintptr_t)block;
-    bool aligned = PTM_LIKELY(address % PTM_SHADOW_GRANULE == 0);
-    return ptm_blocks_expected(aligned ? ptm_shadow_find(address) : NULL);
+    return ptm_blocks_expected(ptm_blocks_slot(block));
 }
 
 /* The same of a new block, or one that was moved; NULL also where there is another kind of row. */
@@ -160,8 +167,7 @@ ptm_blocks_move(const void *block, uint32_t site_id)
 static inline uint32_t
 ptm_blocks_take_site(const void *block)
 {
-    uintptr_t address = (uintptr_t)block;
-    uint32_t *slot = ptm_shadow_takes(address) ? ptm_shadow_find(address) : NULL;
+    uint32_t *slot = ptm_blocks_slot(block);
     uint32_t entry = slot != NULL ? PTM_LOAD_ACQUIRE(slot) : 0;
     if ((entry & PTM_ENTRY_SITE) != 0) {
         PTM_STORE(slot, entry & PTM_ENTRY_CODE);
@@ -173,8 +179,7 @@ ptm_blocks_take_site(const void *block)
 static inline bool
 ptm_blocks_mark_code(const void *block)
 {
-    uintptr_t address = (uintptr_t)block;
-    uint32_t *slot = ptm_shadow_takes(address) ? ptm_shadow_find(address) : NULL;
+    uint32_t *slot = ptm_blocks_slot(block);
     if (slot == NULL) {
         uint32_t old;
         return ptm_blocks_put(block, ptm_blocks_get(block) | PTM_ENTRY_CODE, &old);

@@ -214,10 +214,10 @@ typedef struct {
 } source;
 
 static PTM_ALWAYS_INLINE source
-source_of(event_kind kind, size_t size)
+source_of(size_t size)
 {
     const PyThreadState *tstate;
-    bool is_known = kind == MAIN_EVENT && may_be_quick(&tstate);
+    bool is_known = may_be_quick(&tstate);
     return (source){is_known, is_known ? ptm_pool_for(size) : NULL};
 }
 
@@ -232,47 +232,39 @@ mark_from(source from, const void *block, size_t size)
     return pooled ? PTM_ENTRY_POOLED : mark_of(block, size);
 }
 
-#else
-
-typedef struct {
-    char nothing;
-} source;
-
-static PTM_ALWAYS_INLINE source
-source_of(event_kind kind, size_t size)
+/* A traced block that is moved has the mark of where it lies then. */
+static PTM_ALWAYS_INLINE void *
+main_realloc_below(const PyMemAllocatorEx *below, void *old, size_t size, ptm_taken *taken)
 {
-    (void)kind;
-    (void)size;
-    return (source){0};
+    source from = source_of(size);
+    ptm_record_may_end_pool(old, taken->entry);
+    void *block = realloc_below(below, old, size);
+    if (block != old && block != NULL) {
+        taken->entry &= ~PTM_ENTRY_POOLED;
+        taken->entry |= PTM_LIKELY(taken->entry != 0) ? mark_from(from, block, size) : 0;
+    }
+    return block;
 }
 
-static PTM_ALWAYS_INLINE uint32_t
-mark_from(source from, const void *block, size_t size)
+#else
+
+static PTM_ALWAYS_INLINE void *
+main_realloc_below(const PyMemAllocatorEx *below, void *old, size_t size, ptm_taken *taken)
 {
-    (void)from;
-    (void)block;
-    (void)size;
-    return 0;
+    (void)taken;
+    return realloc_below(below, old, size);
 }
 
 #endif
-
-/* The mark of a traced block is that of where it lies now. */
-static PTM_ALWAYS_INLINE void
-mark_moved(ptm_taken *taken, source from, const void *block, size_t size)
-{
-    taken->entry &= ~PTM_ENTRY_POOLED;
-    if (PTM_LIKELY(taken->entry != 0)) {
-        taken->entry |= mark_from(from, block, size);
-    }
-}
 
 static PTM_ALWAYS_INLINE ptm_taken
 take(event_kind kind, const void *old)
 {
     ptm_taken taken;
     if (kind == RAW_EVENT) {
-        return ptm_record_raw_take(old);
+        taken = ptm_record_raw_take(old);
+        taken.entry &= ~PTM_ENTRY_POOLED; /* no pool gives raw blocks */
+        return taken;
     }
     return PTM_LIKELY(ptm_quick_take(old, &taken)) ? taken : ptm_record_main_take(old);
 }
@@ -287,17 +279,11 @@ traced_realloc(event_kind kind, const PyMemAllocatorEx *below, void *old, size_t
                            : below->realloc(below->ctx, old, size);
     }
     ptm_taken taken = take(kind, old);
-    source from = source_of(kind, size);
-    if (kind == MAIN_EVENT) {
-        ptm_record_may_end_pool(old, taken.entry);
-    }
-    void *block = realloc_below(below, old, size);
+    void *block = kind == MAIN_EVENT ? main_realloc_below(below, old, size, &taken)
+                                     : realloc_below(below, old, size);
     if (PTM_UNLIKELY(block == NULL)) {
         ptm_record_realloc_failed(taken, old);
         return NULL;
-    }
-    if (block != old) {
-        mark_moved(&taken, from, block, size);
     }
     if (kind == MAIN_EVENT) {
         ptm_record_main_realloc(taken, block, size);

@@ -165,9 +165,7 @@ PTM_NOINLINE void
 ptm_record_end_pool(const void *block)
 {
     if (ptm_lanes_enter(PTM_LANE_MAIN)) {
-        if (ptm_blocks_is_packed(block)) {
-            ptm_shadow_end_pool((uintptr_t)block);
-        }
+        ptm_shadow_end_pool((uintptr_t)block);
         ptm_lanes_leave(PTM_LANE_MAIN);
     }
 }

@@ -73,6 +73,12 @@ row_entries(uint32_t exponent)
     return (uint32_t)(PTM_SHADOW_REGION_BYTES >> exponent);
 }
 
+static uint32_t
+row_bytes(uint32_t exponent)
+{
+    return row_entries(exponent) * (uint32_t)sizeof(uint32_t);
+}
+
 /* 2^32 / n, rounded up, for blocks of n granules; and back. */
 static uint32_t
 grid_of(uint32_t bytes)
@@ -136,8 +142,7 @@ static uintptr_t
 begin_packed(ptm_shadow_wing *wing, uintptr_t block, uint32_t bytes)
 {
     uint32_t exponent = ptm_shadow_exponent(bytes);
-    uint32_t row_bytes = row_entries(exponent) * (uint32_t)sizeof(uint32_t);
-    uint32_t *row = ptm_shadow_rows_new(row_bytes);
+    uint32_t *row = ptm_shadow_rows_new(row_bytes(exponent));
     if (row == NULL) {
         return begin_plain(wing, block);
     }
@@ -146,7 +151,7 @@ begin_packed(ptm_shadow_wing *wing, uintptr_t block, uint32_t bytes)
     PTM_STORE(&wing->grids[at], grid_of(bytes));
     if (!PTM_COMPARE_EXCHANGE(&wing->regions[at], &there, packed)) {
         PTM_STORE(&wing->grids[at], 0u);
-        ptm_shadow_rows_drop(row, row_bytes);
+        ptm_shadow_rows_drop(row, row_bytes(exponent));
         return there;
     }
     return packed;
@@ -196,14 +201,16 @@ put_away(ptm_shadow_wing *wing, uintptr_t block, uintptr_t region)
     size_t at = PTM_SHADOW_REGION_OF(block);
     PTM_STORE(&wing->grids[at], 0u);
     PTM_STORE(&wing->regions[at], (uintptr_t)0);
-    ptm_shadow_rows_drop(PTM_SHADOW_ROW(region),
-                         row_entries(PTM_SHADOW_EXPONENT(region)) * (uint32_t)sizeof(uint32_t));
+    ptm_shadow_rows_drop(PTM_SHADOW_ROW(region), row_bytes(PTM_SHADOW_EXPONENT(region)));
 }
 
 void
 ptm_shadow_end_pool(uintptr_t block)
 {
-    put_away(ptm_shadow_wing_of(block), block, ptm_shadow_region(block));
+    uintptr_t region = ptm_shadow_region(block);
+    if (PTM_SHADOW_EXPONENT(region) > PTM_SHADOW_PLAIN) {
+        put_away(ptm_shadow_wing_of(block), block, region);
+    }
 }
 
 /* Whether a block can have its entry in the row that is there. */
@@ -217,8 +224,8 @@ suits(const ptm_shadow_wing *wing, uintptr_t region, uintptr_t block, uint32_t b
 void
 ptm_shadow_begin_pool(uintptr_t block, uint32_t bytes)
 {
-    ptm_shadow_wing *wing = ptm_shadow_wing_of(block);
     uintptr_t region = ptm_shadow_region(block);
+    ptm_shadow_wing *wing = ptm_shadow_wing_of(block);
     if (region != 0 && !suits(wing, region, block, bytes)) {
         put_away(wing, block, region);
     }

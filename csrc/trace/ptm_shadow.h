@@ -24,7 +24,8 @@
  *           before the real free. A new wing, leaf or plain row is published by compare-and-swap.
  *           Wings and leaves stay mapped for good: `clear` gives their memory back but not their
  *           addresses, so a thread that looks at the same moment reads zero. A packed row is
- *           written in a lane only, which keeps `clear` out.
+ *           written in a lane only, which keeps `clear` out, and comes and goes by the hand of who
+ *           has the main interpreter's GIL.
  * Failure   `slot` answers NULL: no memory, or an address that cannot be here (odd, or beyond 48
  *           bits)
  */
@@ -182,8 +183,7 @@ ptm_shadow_is_packed(uintptr_t address)
 /* A pool of blocks of so many bytes has begun, or may have: what row there is of another is no
  * more. */
 void ptm_shadow_begin_pool(uintptr_t block, uint32_t bytes);
-/* The pool around a block, of a packed region, is about to end: what is there next may be
- * anything. */
+/* The pool around a block is about to end: what is there next may be anything. */
 void ptm_shadow_end_pool(uintptr_t block);
 
 void ptm_shadow_clear(void);

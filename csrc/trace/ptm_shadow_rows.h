@@ -4,7 +4,7 @@
  *
  * How       Rows are cut from slabs, one after the other; one that comes back waits in a list of
  *           its size. Each slab is twice as large as the one before, so 26 are always enough.
- * Threads   one at a time: in the main lane, or while all is frozen
+ * Threads   in a lane, with the main interpreter's GIL, or while all is frozen
  * Failure   NULL: no memory
  */
 #ifndef PTM_SHADOW_ROWS_H

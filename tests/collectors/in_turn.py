@@ -7,9 +7,9 @@ looked at.
 
 from __future__ import annotations
 
-import ctypes
 import sys
 
+import below
 import ptm_testalloc as alloc
 from ddtrace.profiling.collector import memalloc
 from hook_chain import Chain
@@ -19,22 +19,6 @@ import pytracemalloc
 RAW, MEM, OBJ = DOMAINS = (0, 1, 2)
 HOOKED = (MEM, OBJ) if sys.version_info >= (3, 12) else (OBJ,)  # by the collector
 ODD = 497  # bytes; of more than 512 the raw domain would hear, too
-
-
-class Allocator(ctypes.Structure):
-    """PyMemAllocatorEx."""
-
-    _fields_ = tuple(
-        (name, ctypes.c_void_p)
-        for name in ("ctx", "malloc", "calloc", "realloc", "free")
-    )
-
-
-def top(domain: int) -> int:
-    """The function that Python calls in this domain, by its address."""
-    found = Allocator()
-    ctypes.pythonapi.PyMem_GetAllocator(domain, ctypes.byref(found))
-    return int(found.malloc)
 
 
 class DomainChain(Chain):
@@ -47,7 +31,7 @@ class DomainChain(Chain):
 
     def check_top(self) -> None:
         """Nobody has thrown out another who is on top."""
-        there = top(self.domain)
+        there = int(below.top(self.domain).malloc)
         assert self.tops.setdefault(self.called[-1], there) == there, self.called
         assert len(set(self.tops.values())) == len(self.tops), self.tops
 

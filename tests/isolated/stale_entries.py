@@ -2,9 +2,9 @@
 """Blocks that went unheard, and others at their places that cannot be recorded: the
 entries of the former are not taken for those of the latter."""
 
-import ctypes
 import sys
 
+import below
 import ptm_testalloc as alloc
 
 import pytracemalloc
@@ -13,17 +13,7 @@ OBJ = 2
 COUNT = 300
 BYTES = 16
 SIZES = range(33, 49)
-
-
-class Allocator(ctypes.Structure):
-    _fields_ = [
-        (name, ctypes.c_void_p) for name in "ctx malloc calloc realloc free".split()
-    ]
-
-
-below = Allocator()
-ctypes.pythonapi.PyMem_GetAllocator(OBJ, ctypes.byref(below))
-free_unheard = ctypes.PYFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)(below.free)
+free_unheard = below.freeing(OBJ)
 
 
 def traced():
@@ -48,7 +38,7 @@ pytracemalloc.start(1)
 for i in range(COUNT):
     before[i] = alloc.malloc(OBJ, BYTES)
 for block in before:
-    free_unheard(below.ctx, block)
+    free_unheard(block)
 for block in [alloc.malloc(OBJ, SIZES[0]) for _ in range(100_000)]:
     alloc.free(OBJ, block)  # there is room in the shadow
 sys.setrecursionlimit(10_000)

@@ -86,40 +86,40 @@ MEMORY = (
     "def own(): return p.get_tracemalloc_memory()\n"
     "p.clear_traces()\n"
 )
-
-
 LITTLE = 7 << 20  # with a row for each pool that ever was it is 15 MB
+
+
+def told_of_memory(program: str) -> list[str]:
+    pytest.importorskip("ptm_testalloc", reason="built by `make test` only")
+    return told(program, PYMALLOC)
 
 
 @pytest.mark.parametrize("size", [32, 64, 112, 240, 512])
 def test_they_need_a_few_bytes_of_ours_for_a_block_of_any_size(size: int) -> None:
     """4 to 8 (docs/design/shadow.md), where plain rows would take a quarter of the
     block; a page more or less for all of them."""
-    pytest.importorskip("ptm_testalloc", reason="built by `make test` only")
     tell = (
         f"before = own()\nfor _ in range(N): alloc.malloc(2, {size})\n"
         "print((own() - before) / N)"
     )
-    (per_block,) = map(float, told(MEMORY + tell, PYMALLOC))
+    (per_block,) = map(float, told_of_memory(MEMORY + tell))
     assert 3.9 < per_block < 8.9
 
 
 def test_what_they_needed_serves_the_next_ones() -> None:
     """Pools end and others begin in their place, of all sizes, again and again."""
-    pytest.importorskip("ptm_testalloc", reason="built by `make test` only")
     tell = (
         "for k in range(6):\n"
         "    for size in range(32, 513, 32): grow(size); drop()\n"
         "    print(own())"
     )
-    first, *later = map(int, told(MEMORY + tell, PYMALLOC))
+    first, *later = map(int, told_of_memory(MEMORY + tell))
     assert max(later) < first * 1.05
     assert max(later) < LITTLE
 
 
 def test_a_pool_that_ended_unheard_leaves_its_place_to_the_next() -> None:
     """The last block of each is one of before the start."""
-    pytest.importorskip("ptm_testalloc", reason="built by `make test` only")
     program = (
         "import pytracemalloc as p, ptm_testalloc as alloc\n"
         "def fill(size, n): return [alloc.malloc(2, size) for _ in range(n)]\n"
@@ -134,7 +134,7 @@ def test_a_pool_that_ended_unheard_leaves_its_place_to_the_next() -> None:
         "print(len(one), len({b >> 14 for b in blocks} & one.keys()), grown)\n"
         "print(sizes.count(390), sizes.count(400))\n"
     )
-    pools, again, grown, now, before = map(int, told(program, PYMALLOC))
+    pools, again, grown, now, before = map(int, told_of_memory(program))
     assert again > pools / 2 > 100
     assert grown < again * 1024, "4 kB each if their rows are plain ones"
     assert 9_000 <= now < 9_100
