@@ -35,14 +35,16 @@ import traceback
 import warnings
 
 import blocks
+import ptm_testhooks as hooks
 import recount
-from worker import CHAOS, CLOSING, LEDGERS, Plan, Worker
+from worker import CHAOS, CLOSING, FREE_THREADED, LEDGERS, Plan, Worker, child_alone
 
 import pytracemalloc as tracer
 
 HANG_SECONDS = 150  # between two rests
 HALF_SECONDS = 1.0
 LINE_SECONDS = 10
+FORKS_AT_REST = 5
 SAID = ("recounts", "forks", "starts", "snapshots", "threads", "interpreters")
 
 
@@ -120,6 +122,14 @@ class Soak:
         time.sleep(HALF_SECONDS if half != CLOSING else 0)
         self.rest()
 
+    def fork_at_rest(self) -> None:
+        """Only a thread that Python does not know allocates meanwhile."""
+        hooks.hammer(300)
+        for _ in range(FORKS_AT_REST):
+            status = self.plan.in_child(child_alone)
+            assert status == 0, f"a child ended with {status}"
+        hooks.hammered()
+
     def forget_ledgers(self) -> None:
         """What is held comes from before tracing began."""
         for worker in self.workers:
@@ -154,6 +164,8 @@ class Soak:
     def round(self) -> None:
         self.plan.with_interps = self.rounds % 2 == 1 and self.plan.with_losses
         self.half(CHAOS)
+        if FREE_THREADED and not self.plan.with_interps:
+            self.fork_at_rest()
         tracer.stop()
         self.forget_ledgers()
         if not self.options.untraced:
