@@ -5,7 +5,8 @@ snapshots are taken, forks are made; at rests all is recounted.
     usage:  soak.py [--minutes 30] [--threads 8] [--interpreters 2] [--seed N]
                     [--untraced]
 
-A round has two halves. In the first, every thread does anything: starts, stops, clears.
+A round has two halves. In the first, every thread does anything: starts, stops, clears,
+forks (without a GIL forks are made when it is over: `worker.Plan`).
 In the second tracing stays on, and each thread keeps a ledger; then all rest, and
     - the known blocks at each line are those of the ledgers, in count and bytes;
     - so in a forked child;
@@ -113,7 +114,7 @@ class Soak:
     # -- a round -------------------------------------------------------------------
 
     def rest(self) -> None:
-        """All threads stand still when this returns, until `plan.go`."""
+        """All threads stand still when this returns, until `plan.begin`."""
         faulthandler.dump_traceback_later(HANG_SECONDS, exit=True)
         self.plan.come_to_rest()
 
@@ -126,8 +127,7 @@ class Soak:
         """Only a thread that Python does not know allocates meanwhile."""
         hooks.hammer(300)
         for _ in range(FORKS_AT_REST):
-            status = self.plan.in_child(child_alone)
-            assert status == 0, f"a child ended with {status}"
+            self.plan.check_in_child(child_alone)
         hooks.hammered()
 
     def forget_ledgers(self) -> None:
@@ -152,8 +152,7 @@ class Soak:
             recount.can_fail(held)
         self.plan.counts["recounts"] += 1
         if not self.plan.with_interps:
-            status = self.plan.in_child(lambda: recount.everything(held, names))
-            assert status == 0, f"a child that recounted ended with {status}"
+            self.plan.check_in_child(lambda: recount.everything(held, names))
 
     def measure(self) -> None:
         tracer.stop()

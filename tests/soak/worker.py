@@ -27,7 +27,7 @@ CHILD_SECONDS = 100
 
 CHAOS, LEDGERS, CLOSING = "chaos", "ledgers", "closing"
 
-FREE_THREADED = sysconfig.get_config_var("Py_GIL_DISABLED") == 1
+FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 
 # Free-threaded 3.13 makes every code object and function immortal once a second thread
 # has run (its documentation, "Immortalization"): each exec loses about 840 bytes.
@@ -86,8 +86,8 @@ class Plan:
         self.failures.append(traceback.format_exc())
         self.barrier.abort()
 
-    def in_child(self, check: Callable[[], None]) -> int:
-        """How a forked child that checks something ends."""
+    def check_in_child(self, check: Callable[[], None]) -> None:
+        """Forks; the child checks, and must end well."""
         with self.forking:
             self.counts["forks"] += 1
             pid = os.fork()
@@ -102,7 +102,8 @@ class Plan:
                 traceback.print_exc()
             finally:
                 os._exit(status)
-        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        assert status == 0, f"a child ended with {status}"
 
 
 def kept(n: int) -> list[bytes]:
@@ -228,8 +229,7 @@ class Worker(threading.Thread):
     def control(self) -> None:
         choice = self.pick.randrange(20)
         if choice == 0 and not self.plan.with_interps and not FREE_THREADED:
-            status = self.plan.in_child(child_alone)
-            assert status == 0, f"a child ended with {status}"
+            self.plan.check_in_child(child_alone)
         elif not self.plan.untraced:
             self.control_tracer(choice)
 
